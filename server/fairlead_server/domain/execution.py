@@ -1,0 +1,113 @@
+"""What a venue tells us, freed of its FIX dialect: reports, refusals, and the fills that orders keep.
+
+ExecType(150) says what happened; OrdStatus(39) is kept raw, as a check. In FIX 4.2 ExecTransType(20) takes part in
+the first; the translation folds both versions into one :class:`ReportKind`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from fairlead_server.domain.reject import Reject
+from fairlead_server.domain.terms import Side
+
+
+class ReportKind(Enum):
+    PENDING_NEW = "PENDING_NEW"
+    NEW = "NEW"
+    TRADE = "TRADE"
+    TRADE_CORRECT = "TRADE_CORRECT"
+    TRADE_CANCEL = "TRADE_CANCEL"
+    CANCELED = "CANCELED"
+    REPLACED = "REPLACED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    PENDING_REPLACE = "PENDING_REPLACE"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    DONE_FOR_DAY = "DONE_FOR_DAY"
+    STOPPED = "STOPPED"
+    SUSPENDED = "SUSPENDED"
+    CALCULATED = "CALCULATED"
+    RESTATED = "RESTATED"
+    TRIGGERED = "TRIGGERED"
+    STATUS = "STATUS"
+    UNMAPPED = "UNMAPPED"  # an ExecType we do not know: kept and shown, never guessed
+
+
+@dataclass(frozen=True, slots=True)
+class VenueMessage:
+    """Which message of which session told us, and when."""
+
+    session_id: str
+    msg_seq_num: int
+    sending_time: datetime | None
+    receive_time: datetime
+    poss_dup: bool = False
+    poss_resend: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One fill. It is never changed: a bust or a correction is a fact beside it."""
+
+    execution_id: str  # ours
+    exec_id: str  # ExecID(17)
+    quantity: Decimal
+    price: Decimal
+    transact_time: datetime
+    busted: bool = False
+    superseded_by: str = ""  # the ExecID(17) of the correction
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionReport:
+    """ExecutionReport(8). Quantities are the venue's claim, to be compared with ours; None where it said nothing."""
+
+    kind: ReportKind
+    message: VenueMessage
+    exec_id: str
+    exec_type: str  # ExecType(150) as received
+    ord_status: str  # OrdStatus(39) as received
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    venue_order_id: str
+    exec_ref_id: str
+    account: str
+    symbol: str
+    side: Side | None
+    order_qty: Decimal | None
+    price: Decimal | None
+    last_qty: Decimal | None
+    last_px: Decimal | None
+    cum_qty: Decimal | None
+    leaves_qty: Decimal | None
+    avg_px: Decimal | None
+    transact_time: datetime
+    text: str
+    reject: Reject | None = None  # present where the report refuses
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReject:
+    """OrderCancelReject(9): a cancel or replace was turned down. CxlRejReason(102) is in ``reject``."""
+
+    message: VenueMessage
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    venue_order_id: str
+    ord_status: str
+    unknown_order: bool  # CxlRejReason(102) = 1
+    too_late: bool  # CxlRejReason(102) = 0
+    reject: Reject
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReject:
+    """Reject(3) or BusinessMessageReject(j): the peer could not take a message of ours, named by RefSeqNum(45)."""
+
+    message: VenueMessage
+    ref_msg_seq_num: int
+    reject: Reject

@@ -1,0 +1,77 @@
+"""What can be traded: the rules of an instrument, its reference price and its trading hours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Open from ``start`` to ``end``, local time, on the weekdays (Monday is 0) on which it *starts*.
+
+    An ``end`` that is not after ``start`` lies on the next day.
+    """
+
+    weekdays: frozenset[int]
+    start: time
+    end: time
+
+    def contains(self, local: datetime) -> bool:
+        at = local.time()
+        if self.start < self.end:
+            return local.weekday() in self.weekdays and self.start <= at < self.end
+        yesterday = (local.weekday() - 1) % 7
+        return (local.weekday() in self.weekdays and at >= self.start) or (
+            yesterday in self.weekdays and at < self.end
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """When a market is open. Spans are local wall-clock times, so they follow daylight saving by themselves."""
+
+    calendar_id: str
+    zone: ZoneInfo
+    spans: tuple[Span, ...]
+    holidays: frozenset[date] = frozenset()  # local dates on which no span starts
+
+    def is_open(self, now: datetime) -> bool:
+        local = now.astimezone(self.zone)
+        return any(
+            span.contains(local) and self._started_on(span, local) not in self.holidays for span in self.spans
+        )
+
+    @staticmethod
+    def _started_on(span: Span, local: datetime) -> date:
+        overnight = span.start >= span.end and local.time() < span.end
+        return local.date() - timedelta(days=1) if overnight else local.date()
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePrice:
+    """The price that values an order which has none of its own, and where it comes from."""
+
+    price: Decimal
+    time: datetime
+    source: str
+
+    def age(self, now: datetime) -> timedelta:
+        return now - self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """Amounts are in ``currency``; ``symbol`` is the venue's Symbol(55)."""
+
+    instrument_id: str
+    symbol: str
+    currency: str
+    tick_size: Decimal
+    lot_size: Decimal
+    min_quantity: Decimal
+    halted: bool = False
+    reference: ReferencePrice | None = None
+    calendar: Calendar | None = None  # None: open at all times

@@ -1,0 +1,229 @@
+"""An order as facts; its state is derived, never stored.
+
+What is kept: the terms in force, the fills, whether the venue has acknowledged, how it ended, the requests that are
+still unanswered. From these :attr:`Order.state` follows, so a refused cancel cannot set a part-filled order back to
+new, and a fill that crosses a cancel is never lost (FIX 4.4 vol. 4, App. D: Filled outranks Canceled).
+
+Every change to an order is a method that returns the next order; none of them looks at a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from enum import Enum
+
+from fairlead_server.domain.execution import Execution
+from fairlead_server.domain.reject import Reject
+from fairlead_server.domain.terms import NewOrder, Terms
+
+ZERO = Decimal(0)
+_EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
+_PRICE_PLACES = Decimal(1).scaleb(-12)  # as many decimals as the API's grammar allows
+
+
+class OrderState(Enum):
+    PENDING_NEW = "PENDING_NEW"
+    WORKING = "WORKING"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    DONE_FOR_DAY = "DONE_FOR_DAY"
+    SUSPENDED = "SUSPENDED"
+
+
+class Terminal(Enum):
+    """How the venue, or our own checks, ended an order. Being filled is not here: it follows from the fills."""
+
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    DONE_FOR_DAY = "DONE_FOR_DAY"
+
+
+class RouteState(Enum):
+    NONE = "NONE"  # refused before it had a route
+    SENT = "SENT"
+    ACKED = "ACKED"
+
+
+class Flag(Enum):
+    IN_DOUBT = "IN_DOUBT"  # whether the venue has it is unknown and being asked
+    OVERFILLED = "OVERFILLED"
+    BUSTED = "BUSTED"
+    SUSPENDED = "SUSPENDED"
+    STOPPED = "STOPPED"
+    CALCULATED = "CALCULATED"
+    TRIGGERED = "TRIGGERED"
+    EXTERNAL = "EXTERNAL"  # first heard of from a venue
+
+
+class PendingAction(Enum):
+    NONE = "NONE"
+    NEW = "NEW"
+    AMEND = "AMEND"
+    CANCEL = "CANCEL"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A cancel (``terms`` is None) or an amend that the venue has not answered.
+
+    ``cl_ord_id`` is empty while the request waits for the session to come up; only cancels wait.
+    """
+
+    request_id: str
+    request_time: datetime
+    terms: Terms | None = None
+    cl_ord_id: str = ""
+    orig_cl_ord_id: str = ""
+    pending_at_venue: bool = False  # Pending Cancel / Pending Replace was reported
+
+    @property
+    def is_cancel(self) -> bool:
+        return self.terms is None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    order_id: str
+    request: NewOrder
+    symbol: str  # Symbol(55) at the venue
+    create_time: datetime
+    update_time: datetime
+    terms: Terms  # in force: the request's, or those of the last accepted amend
+    version: int = 1
+    session_id: str = ""
+    cl_ord_ids: tuple[str, ...] = ()  # every ClOrdID(11) that the venue was given, oldest first
+    cl_ord_id: str = ""  # the one by which the venue knows the order now
+    venue_order_id: str = ""
+    ord_status: str = ""  # OrdStatus(39) as last reported
+    acked: bool = False
+    terminal: Terminal | None = None
+    executions: tuple[Execution, ...] = ()
+    cum_qty: Decimal = ZERO  # over the live executions
+    traded_value: Decimal = ZERO  # sum of quantity x price over them
+    pending: tuple[Request, ...] = ()
+    flags: frozenset[Flag] = frozenset()
+    reject: Reject | None = None
+    route_time: datetime | None = None
+    venue_ack_time: datetime | None = None
+    terminal_time: datetime | None = None
+
+    # What follows from the facts.
+
+    @property
+    def filled(self) -> bool:
+        return self.cum_qty >= self.terms.quantity and self.cum_qty > 0
+
+    @property
+    def live(self) -> bool:
+        """Whether the venue may still fill it, as far as we know."""
+        return self.terminal is None and not self.filled
+
+    @property
+    def state(self) -> OrderState:
+        if self.filled:
+            return OrderState.FILLED
+        if self.terminal is not None:
+            return OrderState(self.terminal.value)
+        if Flag.SUSPENDED in self.flags:
+            return OrderState.SUSPENDED
+        if self.cum_qty > 0:
+            return OrderState.PARTIALLY_FILLED
+        return OrderState.WORKING if self.acked else OrderState.PENDING_NEW
+
+    @property
+    def pending_action(self) -> PendingAction:
+        if any(request.is_cancel for request in self.pending):
+            return PendingAction.CANCEL
+        if self.pending:
+            return PendingAction.AMEND
+        if self.state is OrderState.PENDING_NEW:
+            return PendingAction.NEW
+        return PendingAction.NONE
+
+    @property
+    def route_state(self) -> RouteState:
+        if not self.session_id:
+            return RouteState.NONE
+        return RouteState.SENT if self.venue_ack_time is None else RouteState.ACKED
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        return self.terms.quantity - self.cum_qty if self.live else ZERO
+
+    @property
+    def avg_px(self) -> Decimal | None:
+        """Over the live executions, rounded half even to twelve decimals; None without any."""
+        if not self.cum_qty:
+            return None
+        average = _EXACT.divide(self.traded_value, self.cum_qty)
+        return average.quantize(_PRICE_PLACES, context=_EXACT)
+
+    @property
+    def last_execution(self) -> Execution | None:
+        return next((e for e in reversed(self.executions) if not (e.busted or e.superseded_by)), None)
+
+    @property
+    def worst_terms(self) -> tuple[Decimal, Decimal | None]:
+        """The largest quantity and the dearest price that may come to count: an unanswered amend is counted too."""
+        amends = [self.terms, *(r.terms for r in self.pending if r.terms is not None)]
+        prices = [t.price for t in amends if t.price is not None]
+        return max(t.quantity for t in amends), max(prices, default=None)
+
+    def find_request(self, cl_ord_id: str) -> Request | None:
+        return next((r for r in self.pending if r.cl_ord_id == cl_ord_id), None) if cl_ord_id else None
+
+    def find_execution(self, exec_id: str) -> Execution | None:
+        return next((e for e in self.executions if e.exec_id == exec_id), None)
+
+    @property
+    def last_sent_cl_ord_id(self) -> str:
+        """What OrigClOrdID(41) names: the last request that the venue has not refused (FIX 4.4 vol. 4, App. D)."""
+        sent = [r.cl_ord_id for r in self.pending if r.cl_ord_id and not r.is_cancel]
+        return sent[-1] if sent else self.cl_ord_id
+
+    # How it comes to be and what we do to it.
+
+    def next(self, now: datetime, **changes: object) -> Order:
+        """The order after one change: the version counts up by one, and its end is dated when it ends."""
+        order = replace(self, version=self.version + 1, update_time=now, **changes)  # type: ignore[arg-type]
+        if order.live:
+            return order if order.terminal_time is None else replace(order, terminal_time=None)
+        return order if order.terminal_time is not None else replace(order, terminal_time=now)
+
+    def routed(self, session_id: str, cl_ord_id: str, now: datetime) -> Order:
+        return self.next(
+            now, session_id=session_id, cl_ord_id=cl_ord_id, cl_ord_ids=(cl_ord_id,), route_time=now
+        )
+
+    def requested(self, request: Request, now: datetime) -> Order:
+        """A cancel or amend is under way. It is sent where it carries a ClOrdID(11), else it waits to be."""
+        ids = (*self.cl_ord_ids, request.cl_ord_id) if request.cl_ord_id else self.cl_ord_ids
+        return self.next(now, pending=(*self.pending, request), cl_ord_ids=ids)
+
+    def sent(self, waiting: Request, request: Request, now: datetime) -> Order:
+        """A waiting cancel went out as ``request``."""
+        pending = tuple(request if r is waiting else r for r in self.pending)
+        return self.next(now, pending=pending, cl_ord_ids=(*self.cl_ord_ids, request.cl_ord_id))
+
+    def without(self, request: Request, now: datetime) -> Order:
+        """The request was refused; everything else stands as the facts say."""
+        return self.next(now, pending=tuple(r for r in self.pending if r is not request))
+
+    def in_doubt(self, now: datetime) -> Order:
+        return self.next(now, flags=self.flags | {Flag.IN_DOUBT})
+
+
+def pending_new(order_id: str, request: NewOrder, symbol: str, now: datetime) -> Order:
+    return Order(order_id, request, symbol, create_time=now, update_time=now, terms=request.terms)
+
+
+def refused(order_id: str, request: NewOrder, symbol: str, reject: Reject, now: datetime) -> Order:
+    """An order that we turned down ourselves: stored and shown, but never sent."""
+    new = pending_new(order_id, request, symbol, now)
+    return replace(new, terminal=Terminal.REJECTED, reject=reject, terminal_time=now)
