@@ -1,0 +1,106 @@
+"""What a session tells its driver: things that happened, in the order in which they did.
+
+Text that came from the peer is bounded and free of secrets.
+"""
+
+from dataclasses import dataclass
+
+from fairlead_server.fix.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOn:
+    """The session is ACTIVE: application messages may be sent."""
+
+    heart_bt_int: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An application message, or the peer's Reject(3) of one of ours; in sequence, each once."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ResendWanted:
+    """The peer asks for ``begin`` to ``end``, both included and already sent; answer with ``Session.resend``.
+
+    ``connection`` is the number of the connection that it was asked on: no other is answered.
+    """
+
+    begin: int
+    end: int
+    connection: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """The peer broke a rule, and was told so in a Reject(3) with ``reason`` as SessionRejectReason(373)."""
+
+    reason: int
+    text: str
+    ref_msg_seq_num: int
+
+
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """Bytes that are no message: skipped, no MsgSeqNum(34) consumed. ``data_prefix`` is masked."""
+
+    data_prefix: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GapDetected:
+    """``begin`` to ``end``, both included, are missing and have been asked for."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersReset:
+    """The peer moved our numbers otherwise than by sending: worth an alarm.
+
+    After a new ``epoch`` both directions count from 1 and what was unacknowledged in the old one is in doubt.
+    """
+
+    epoch: int
+    next_in: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """The peer's Logout(5) and its Text(58)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Write what is due, then close the connection. Nothing more comes from it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """Do not connect again until an operator has acted."""
+
+    reason: str
+
+
+Event = (
+    LoggedOn
+    | Received
+    | ResendWanted
+    | Violation
+    | Garbled
+    | GapDetected
+    | NumbersReset
+    | LoggedOut
+    | Disconnect
+    | Halted
+)

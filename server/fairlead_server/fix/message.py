@@ -1,0 +1,205 @@
+"""One FIX message: decoding a frame into its fields, encoding fields into a frame, masking its secrets.
+
+Decoding splits at SOH and ``=``, which is ten times faster than a parser that looks at each byte; a message that
+carries raw data, which may contain SOH, goes through simplefix. Encoding always does.
+Text is Latin-1 both ways, so that every byte survives.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import simplefix
+from simplefix.data import RAW_DATA
+from simplefix.errors import ParsingError
+
+from fairlead_server.fix import tags, values
+from fairlead_server.fix.errors import BadValue, FixError, MissingTag, Undecodable, UnsendableValue
+
+Fields = Sequence[tuple[int, str]]
+"""A message's body in order: no standard header but optional fields of it, no trailer."""
+
+# Text forms of all tags that are likely, so that a tag costs one look-up.
+_TAGS: Final = {str(tag): tag for tag in range(1, 1200)}
+_TAG: Final = re.compile(r"-?[0-9]{1,9}")
+_RAW_LENGTHS: Final = frozenset(length for length, _ in RAW_DATA)
+_RAW_DATA: Final = {data: length for length, data in RAW_DATA}
+
+_MAX_SEQ_NUM_DIGITS: Final = 18  # fits the 64 bits of a database's integer
+_UNSENDABLE: Final = re.compile(r"[\x00\x01\r\n]|[^\x00-\xff]")
+
+_MASK: Final = "***"
+_SECRETS: Final = (
+    tags.PASSWORD,
+    tags.NEW_PASSWORD,
+    tags.SECURE_DATA,
+    tags.ENCRYPTED_PASSWORD,
+    tags.ENCRYPTED_NEW_PASSWORD,
+)
+_SECRET: Final = tuple(b"\x01%d=" % tag for tag in _SECRETS)
+_SECRET_TEXT: Final = re.compile(rb"(\x01(?:554|925)=)[^\x01]*")
+_SECRET_DATA: Final = re.compile(rb"(\x01(?:91|96|1402|1404)=).*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A decoded message; its fields in the order of arrival, as text. Its repr shows no field: there may be secrets."""
+
+    msg_type: str
+    msg_seq_num: int
+    fields: Fields = field(repr=False)
+    raw: bytes = field(repr=False)
+    _first: dict[int, str] = field(repr=False, compare=False)
+
+    def get(self, tag: int) -> str | None:
+        """The first field with this tag."""
+        return self._first.get(tag)
+
+    def __getitem__(self, tag: int) -> str:
+        try:
+            return self._first[tag]
+        except KeyError:
+            raise MissingTag(tag) from None
+
+    def __contains__(self, tag: int) -> bool:
+        return tag in self._first
+
+    def integer(self, tag: int) -> int:
+        return values.read_int(tag, self[tag])
+
+    def decimal(self, tag: int) -> Decimal:
+        return values.read_decimal(tag, self[tag])
+
+    def utc_timestamp(self, tag: int) -> datetime:
+        return values.read_utc_timestamp(tag, self[tag])
+
+    @property
+    def poss_dup(self) -> bool:
+        return self._first.get(tags.POSS_DUP_FLAG) == "Y"
+
+    @property
+    def poss_resend(self) -> bool:
+        return self._first.get(tags.POSS_RESEND) == "Y"
+
+
+def decode(frame: bytes) -> Message:
+    """Take a frame from the framer, or from the journal, apart.
+
+    Raises Undecodable if its fields are not fields, and MissingTag or BadValue if it has no usable MsgSeqNum(34).
+    """
+    fields = _split(frame)
+    if len(fields) < 4 or (fields[0][0], fields[1][0], fields[2][0], fields[-1][0]) != (8, 9, 35, 10):  # noqa: PLR2004 - tag numbers
+        raise Undecodable("BeginString(8), BodyLength(9), MsgType(35) or CheckSum(10) out of place")
+    first = dict(reversed(fields))
+    seq_num = first.get(tags.MSG_SEQ_NUM)
+    if seq_num is None:
+        raise MissingTag(tags.MSG_SEQ_NUM)
+    if not seq_num.isdecimal() or len(seq_num) > _MAX_SEQ_NUM_DIGITS:
+        raise BadValue(tags.MSG_SEQ_NUM, seq_num, "a SeqNum")
+    return Message(fields[2][1], int(seq_num), fields, frame, first)
+
+
+def encode(
+    begin_string: str,
+    msg_type: str,
+    sender_comp_id: str,
+    target_comp_id: str,
+    msg_seq_num: int,
+    sending_time: str,
+    fields: Fields = (),
+) -> bytes:
+    """A whole frame. Raises UnsendableValue for a value that is empty or that FIX cannot carry."""
+    whole = (
+        (tags.BEGIN_STRING, begin_string),
+        (tags.MSG_TYPE, msg_type),
+        (tags.SENDER_COMP_ID, sender_comp_id),
+        (tags.TARGET_COMP_ID, target_comp_id),
+        (tags.MSG_SEQ_NUM, str(msg_seq_num)),
+        (tags.SENDING_TIME, sending_time),
+        *fields,
+    )
+    _check(whole)
+    return _render(whole)
+
+
+def sendable(text: str) -> bool:
+    """Whether ``encode`` takes this value."""
+    return bool(text) and _UNSENDABLE.search(text) is None
+
+
+def mask(data: bytes) -> bytes:
+    """The same bytes with every secret replaced by ``***``: for journal, log, metric and error alike.
+
+    A frame stays a frame, its length and checksum right. In anything else raw data is cut off where it begins.
+    """
+    logon = b"\x0135=A\x01" in data
+    if not (any(secret in data for secret in _SECRET) or (logon and b"\x0196=" in data)):
+        return data
+    try:
+        fields = decode(data).fields
+    except FixError:
+        return _SECRET_DATA.sub(rb"\1***", _SECRET_TEXT.sub(rb"\1***", data))
+    return _render(_masked(fields, (*_SECRETS, tags.RAW_DATA) if logon else _SECRETS))
+
+
+def _masked(fields: Fields, secrets: tuple[int, ...]) -> Fields:
+    shown: list[tuple[int, str]] = []
+    for tag, value in fields:
+        secret = tag in secrets
+        if secret and shown and shown[-1][0] == _RAW_DATA.get(tag):
+            shown[-1] = (shown[-1][0], str(len(_MASK)))
+        shown.append((tag, _MASK if secret else value))
+    return shown
+
+
+def _check(fields: Fields) -> None:
+    before = (0, "")
+    for tag, value in fields:
+        raw = tag in _RAW_DATA and before == (_RAW_DATA[tag], str(len(value)))
+        if not raw and not sendable(value):
+            raise UnsendableValue(tag, "empty, or holds a character that FIX cannot carry")
+        before = (tag, value)
+
+
+def _render(fields: Fields) -> bytes:
+    """BodyLength(9) and CheckSum(10) are simplefix's to fill in, whatever ``fields`` say of them."""
+    message = simplefix.FixMessage()
+    for tag, value in fields:
+        # As bytes, for simplefix would encode text as UTF-8.
+        message.append_pair(tag, value.encode("latin-1"))
+    return message.encode()
+
+
+def _split(frame: bytes) -> list[tuple[int, str]]:
+    fields: list[tuple[int, str]] = []
+    for part in frame[:-1].decode("latin-1").split("\x01"):
+        text, equals, value = part.partition("=")
+        tag = _TAGS.get(text) or _rare_tag(text)
+        if not equals or tag is None:
+            return _split_raw_data(frame, fields)
+        fields.append((tag, value))
+    if _RAW_LENGTHS.isdisjoint(tag for tag, _ in fields):
+        return fields
+    return _split_raw_data(frame, fields)
+
+
+def _rare_tag(text: str) -> int | None:
+    return int(text) if _TAG.fullmatch(text) else None
+
+
+def _split_raw_data(frame: bytes, so_far: Fields) -> list[tuple[int, str]]:
+    """SOH inside raw data looks like the end of a field, so what was split so far may be wrong."""
+    if _RAW_LENGTHS.isdisjoint(tag for tag, _ in so_far):
+        raise Undecodable("a field that is not tag=value")
+    parser = simplefix.FixParser(allow_empty_values=True, strip_fields_before_begin_string=False)
+    parser.append_buffer(frame)
+    try:
+        message = parser.get_message()
+    except ParsingError:
+        message = None
+    if message is None or parser.get_buffer():
+        raise Undecodable("raw data that does not have its length")
+    return [(int(tag), value.decode("latin-1")) for tag, value in message.pairs]

@@ -1,0 +1,74 @@
+"""Reads and writes the values of FIX fields: int, float (as Decimal) and UTCTimestamp.
+
+Reading is strict, as the data types of FIX 4.4 vol. 1 are: no exponent, no plus sign, no blanks, no NaN, a bounded
+number of digits. Prices and quantities are Decimal with the digits as given; times are aware and UTC.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from fairlead_server.fix.errors import BadValue
+
+# Longer than any number of a real message; keeps hostile text from becoming huge integers.
+_MAX_DIGITS: Final = 18
+_MAX_DECIMAL: Final = 40
+
+_INT: Final = re.compile(rf"-?[0-9]{{1,{_MAX_DIGITS}}}")
+_DECIMAL: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_UTC_TIMESTAMP: Final = re.compile(
+    r"([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{3}|[0-9]{6}|[0-9]{9}))?"
+)
+_LEAP_SECOND: Final = 60
+_FRACTIONS: Final = {3: 1000, 6: 1}
+
+
+def read_int(tag: int, text: str) -> int:
+    if _INT.fullmatch(text) is None:
+        raise BadValue(tag, text, "an int")
+    return int(text)
+
+
+def read_decimal(tag: int, text: str) -> Decimal:
+    if len(text) > _MAX_DECIMAL or _DECIMAL.fullmatch(text) is None:
+        raise BadValue(tag, text, "a decimal number")
+    return Decimal(text)
+
+
+def read_boolean(tag: int, text: str) -> bool:
+    if text not in {"Y", "N"}:
+        raise BadValue(tag, text, "Y or N")
+    return text == "Y"
+
+
+def read_utc_timestamp(tag: int, text: str) -> datetime:
+    """Whole seconds, milliseconds, microseconds or nanoseconds; the last are cut to microseconds."""
+    match = _UTC_TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise BadValue(tag, text, "a UTCTimestamp")
+    year, month, day, hour, minute, second = map(int, match.group(1, 2, 3, 4, 5, 6))
+    microsecond = int((match[7] or "0").ljust(6, "0")[:6])
+    # datetime knows no leap second: 23:59:60 is the first second of the next day.
+    leap = second == _LEAP_SECOND
+    try:
+        whole = datetime(year, month, day, hour, minute, second - leap, microsecond, UTC)
+        return whole + timedelta(seconds=1) if leap else whole
+    except (ValueError, OverflowError):
+        raise BadValue(tag, text, "a UTCTimestamp") from None
+
+
+def write_decimal(tag: int, value: Decimal) -> str:
+    """Fixed point, the digits as given: ``1E+3`` is written ``1000``, ``1.50`` stays ``1.50``."""
+    if not value.is_finite():
+        raise BadValue(tag, str(value), "a finite number")
+    return format(value, "f")
+
+
+def write_utc_timestamp(tag: int, time: datetime, *, digits: int = 3) -> str:
+    """``digits`` of a second's fraction: 0, 3 or 6; what is finer is cut, not rounded into the future."""
+    if time.utcoffset() is None:
+        raise BadValue(tag, str(time), "an aware time")
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    text = f"{utc.year:04}{utc.month:02}{utc.day:02}-{utc.hour:02}:{utc.minute:02}:{utc.second:02}"
+    return f"{text}.{utc.microsecond // _FRACTIONS[digits]:0{digits}}" if digits else text

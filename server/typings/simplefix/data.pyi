@@ -1,0 +1,1 @@
+RAW_DATA: tuple[tuple[int, int], ...]
