@@ -1,0 +1,120 @@
+"""What an account holds and what it may come to hold: positions, working quantities and recent orders.
+
+An order counts from the moment it is decided (RTS 6 Art. 15(2)), with its worst case: while an amend is unanswered
+the larger quantity counts. The totals are kept by difference, so one order costs the same whatever is open.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from fairlead_server.domain.order import ZERO, Order
+from fairlead_server.domain.terms import NewOrder
+
+PositionKey = tuple[str, str]  # account_id, instrument_id
+
+
+@dataclass(slots=True)
+class Exposure:
+    """One account in one instrument. ``position`` is signed; the working quantities are not."""
+
+    position: Decimal = ZERO
+    buying: Decimal = ZERO
+    selling: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """What one order adds to its account's working totals."""
+
+    buying: Decimal = ZERO
+    selling: Decimal = ZERO
+    open: int = 0
+
+
+def working(order: Order) -> Working:
+    if not order.live:
+        return Working()
+    quantity, _ = order.worst_terms
+    rest = max(quantity - order.cum_qty, ZERO)
+    return Working(rest, ZERO, 1) if order.request.side.sign > 0 else Working(ZERO, rest, 1)
+
+
+def held(order: Order) -> Decimal:
+    """The signed quantity that the order's fills have added to the position."""
+    return order.cum_qty * order.request.side.sign
+
+
+class Exposures:
+    """The running totals of all accounts. One owner: the book."""
+
+    def __init__(self, positions: Iterable[tuple[PositionKey, Decimal]] = ()) -> None:
+        self._by_key = {key: Exposure(position) for key, position in positions}
+        self._open: Counter[str] = Counter()
+
+    def of(self, account_id: str, instrument_id: str) -> Exposure:
+        return self._by_key.get((account_id, instrument_id)) or Exposure()
+
+    def open_orders(self, account_id: str) -> int:
+        return self._open[account_id]
+
+    def add_working(self, order: Order) -> None:
+        """An order read back at start: its fills are in the stored position already."""
+        self._move(order, Working(), working(order), ZERO)
+
+    def change(self, before: Order | None, after: Order) -> Decimal:
+        """Replace what ``before`` counted by what ``after`` counts; returns the new position."""
+        moved = held(after) - (held(before) if before else ZERO)
+        return self._move(after, working(before) if before else Working(), working(after), moved)
+
+    def _move(self, order: Order, before: Working, after: Working, position: Decimal) -> Decimal:
+        request = order.request
+        exposure = self._by_key.setdefault((request.account_id, request.instrument_id), Exposure())
+        exposure.position += position
+        exposure.buying += after.buying - before.buying
+        exposure.selling += after.selling - before.selling
+        self._open[request.account_id] += after.open - before.open
+        return exposure.position
+
+
+RecentKey = tuple[object, ...]
+
+
+class RecentOrders:
+    """How often the same order was sent within a window: a stuck program sends one order again and again."""
+
+    def __init__(self, keep: timedelta) -> None:
+        self._keep = keep
+        self._seen: deque[tuple[datetime, RecentKey]] = deque()
+
+    def add(self, new: NewOrder, now: datetime) -> None:
+        while self._seen and now - self._seen[0][0] > self._keep:
+            self._seen.popleft()
+        if self._keep:
+            self._seen.append((now, _likeness(new)))
+
+    def count(self, new: NewOrder, now: datetime, window: timedelta) -> int:
+        """How many like ``new`` were sent less than ``window`` ago."""
+        key, found = _likeness(new), 0
+        for time, other in reversed(self._seen):
+            if now - time >= window:
+                break
+            found += other == key
+        return found
+
+
+def _likeness(new: NewOrder) -> RecentKey:
+    terms = new.terms
+    return (
+        new.account_id,
+        new.instrument_id,
+        new.side,
+        new.order_type,
+        terms.quantity,
+        terms.price,
+        terms.stop_price,
+    )

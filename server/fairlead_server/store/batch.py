@@ -1,0 +1,103 @@
+"""Facts that are decided but not yet durable: what one transaction will hold.
+
+Everything that belongs together is in one batch: an order and the FIX message that carries it, the message's number,
+the event that tells of it. Rows that only have a last value (an order, a position, a session's numbers) are keyed, so
+that an order which changes five times within a group is written once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from fairlead_server.domain.amendments import RequestRecord
+from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.exposure import PositionKey
+from fairlead_server.domain.order import Order
+from fairlead_server.domain.reject import Breach
+from fairlead_server.fix.session import Numbers
+
+
+class Direction(Enum):
+    IN = "IN"
+    OUT = "OUT"
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One line of the log. ``body`` is the event as the API serialises it, once, for storage and every subscriber."""
+
+    sequence: int
+    event_id: str
+    kind: EventKind
+    order_id: str
+    account_id: str
+    instrument_id: str
+    strategy_id: str
+    session_id: str
+    time: datetime
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRow:
+    """A fill, a bust (quantity and price of the fill it undoes) or a correction, as it was reported."""
+
+    execution_id: str
+    order_id: str
+    session_id: str
+    account_id: str
+    instrument_id: str
+    side: str
+    kind: EventKind  # FILLED, TRADE_BUSTED, TRADE_CORRECTED
+    exec_id: str
+    ref_exec_id: str
+    quantity: Decimal
+    price: Decimal
+    transact_time: datetime
+    sequence: int  # of its event
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """What risk said to one order (``request_id`` empty) or amend, and by which version of its configuration."""
+
+    order_id: str
+    request_id: str
+    time: datetime
+    allowed: bool
+    breaches: tuple[Breach, ...]
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """One FIX message of the journal, with secrets masked; outgoing ones answer a ResendRequest(2)."""
+
+    session_id: str
+    epoch: int
+    direction: Direction
+    msg_seq_num: int
+    msg_type: str
+    time: datetime  # SendingTime(52) of what we sent, arrival of what we received
+    frame: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    orders: dict[str, Order] = field(default_factory=dict)  # by order_id
+    new_cl_ord_ids: dict[tuple[str, str], str] = field(default_factory=dict)  # (session_id, cl_ord_id): order_id
+    events: list[EventRow] = field(default_factory=list)
+    executions: list[ExecutionRow] = field(default_factory=list)
+    decisions: list[DecisionRow] = field(default_factory=list)
+    requests: dict[str, RequestRecord] = field(default_factory=dict)  # by request_id
+    positions: dict[PositionKey, Decimal] = field(default_factory=dict)
+    sessions: dict[str, Numbers] = field(default_factory=dict)  # by session_id
+    messages: list[MessageRow] = field(default_factory=list)
+    counters: dict[str, int] = field(default_factory=dict)  # by name, such as "cl_ord_id"
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to commit. Nothing changes without an event, a message or a session's number."""
+        return bool(self.events or self.messages or self.sessions or self.orders or self.requests)
