@@ -1,0 +1,31 @@
+# ruff: noqa: N818 - an error is named for what is wrong
+"""What the caller or the world did wrong. Each keeps its facts as attributes and builds its own text."""
+
+
+class StartError(Exception):
+    """The simulator cannot start. Its text is the one line that the operator sees."""
+
+    def __init__(self, where: str, wrong: str, right: str) -> None:
+        super().__init__(f"{where}: {wrong}; {right}")
+        self.where = where
+        self.wrong = wrong
+        self.right = right
+
+
+class UnknownOrder(LookupError):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"no order {order_id!r}")
+        self.order_id = order_id
+
+
+class UnknownSymbol(LookupError):
+    def __init__(self, symbol: str) -> None:
+        super().__init__(f"no symbol {symbol!r} in the universe")
+        self.symbol = symbol
+
+
+class NotFillable(ValueError):
+    def __init__(self, order_id: str, why: str) -> None:
+        super().__init__(f"order {order_id} cannot be filled: {why}")
+        self.order_id = order_id
+        self.why = why
