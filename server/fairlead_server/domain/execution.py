@@ -58,6 +58,9 @@ class Execution:
     quantity: Decimal
     price: Decimal
     transact_time: datetime
+    trade_id: str = ""  # TrdMatchID(880)
+    last_market: str = ""  # LastMkt(30)
+    liquidity: str = ""  # LastLiquidityInd(851) as received
     busted: bool = False
     superseded_by: str = ""  # the ExecID(17) of the correction
 
@@ -87,6 +90,9 @@ class ExecutionReport:
     avg_px: Decimal | None
     transact_time: datetime
     text: str
+    trade_id: str = ""
+    last_market: str = ""
+    liquidity: str = ""
     reject: Reject | None = None  # present where the report refuses
 
 

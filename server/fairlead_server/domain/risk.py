@@ -300,7 +300,7 @@ def _duplicate(p: Proposal) -> Finding | None:
 
 
 CONTROLS: tuple[Control, ...] = (
-    Control("account_known", RejectReason.RISK_ACCOUNT_UNKNOWN, Applies.ALWAYS, _account_unknown),
+    Control("account_known", RejectReason.RISK_LIMIT_MISSING, Applies.ALWAYS, _account_unknown),
     Control("kill_switch", RejectReason.RISK_KILL_SWITCH, Applies.INCREASE, _kill_switch),
     Control("instrument_known", RejectReason.RISK_UNKNOWN_INSTRUMENT, Applies.ALWAYS, _unknown_instrument),
     Control("instrument_halted", RejectReason.RISK_INSTRUMENT_HALTED, Applies.INCREASE, _halted),
@@ -313,7 +313,7 @@ CONTROLS: tuple[Control, ...] = (
         "stop_not_allowed", RejectReason.RISK_STOP_PRICE_NOT_ALLOWED, Applies.ALWAYS, _stop_price_not_allowed
     ),
     Control("quantity", RejectReason.RISK_INVALID_QUANTITY, Applies.ALWAYS, _quantity),
-    Control("min_quantity", RejectReason.RISK_MIN_QUANTITY, Applies.ALWAYS, _min_quantity),
+    Control("min_quantity", RejectReason.RISK_QUANTITY_BELOW_MIN, Applies.ALWAYS, _min_quantity),
     Control("lot_size", RejectReason.RISK_LOT_SIZE, Applies.ALWAYS, _lot_size),
     Control("tick_size", RejectReason.RISK_TICK_SIZE, Applies.ALWAYS, _tick_size),
     Control("reference", RejectReason.RISK_MISSING_REFERENCE_PRICE, Applies.INCREASE, _missing_reference),

@@ -60,7 +60,6 @@ class OrderCapacity(Enum):
     AGENCY = "AGENCY"
     PRINCIPAL = "PRINCIPAL"
     RISKLESS_PRINCIPAL = "RISKLESS_PRINCIPAL"
-    PROPRIETARY = "PROPRIETARY"
 
 
 class ManualIndicator(Enum):

@@ -79,7 +79,7 @@ def _trade(order: Order, report: ExecutionReport, execution_id: str, now: dateti
         same = (known.quantity, known.price) == (report.last_qty, report.last_px)
         return None if same else Change(order, None, alarms=(Alarm.EXEC_CONFLICT,))
     late = order.terminal is not None
-    fill = Execution(execution_id, report.exec_id, report.last_qty, report.last_px, report.transact_time)
+    fill = _fill(report, execution_id, report.last_qty, report.last_px)
     after = _with_executions(order, report, (*order.executions, fill), now)
     return Change(after, EventKind.FILLED, fill, alarms=(Alarm.LATE_FILL,) if late else ())
 
@@ -89,7 +89,7 @@ def _trade_correct(order: Order, report: ExecutionReport, execution_id: str, now
         return Change(order, None, alarms=(Alarm.RECON_BREAK,), ask_status=True)
     if order.find_execution(report.exec_id) is not None:
         return None
-    fill = Execution(execution_id, report.exec_id, report.last_qty, report.last_px, report.transact_time)
+    fill = _fill(report, execution_id, report.last_qty, report.last_px)
     found = order.find_execution(report.exec_ref_id)
     executions = tuple(
         replace(e, superseded_by=report.exec_id) if e is found else e for e in order.executions
@@ -260,6 +260,19 @@ def _seen(order: Order, report: ExecutionReport, now: datetime, **changes: objec
         venue_ack_time=order.venue_ack_time or now,
         flags=flags - {Flag.IN_DOUBT},
         **changes,
+    )
+
+
+def _fill(report: ExecutionReport, execution_id: str, quantity: Decimal, price: Decimal) -> Execution:
+    return Execution(
+        execution_id,
+        report.exec_id,
+        quantity,
+        price,
+        report.transact_time,
+        report.trade_id,
+        report.last_market,
+        report.liquidity,
     )
 
 
