@@ -78,6 +78,7 @@ class Change:
     ref_exec_id: str = ""
     reject: Reject | None = None
     text: str = ""
+    unsolicited: bool = False  # a cancel that nobody here asked for
     alarms: tuple[Alarm, ...] = ()
     ask_status: bool = False  # the venue must be asked how the order stands
 
@@ -96,6 +97,7 @@ class OrderEvent:
     ref_exec_id: str = ""
     reject: Reject | None = None
     text: str = ""
+    unsolicited: bool = False
     alarms: tuple[Alarm, ...] = ()
     transact_time: datetime | None = None
     exec_id: str = ""

@@ -116,7 +116,7 @@ def _canceled(order: Order, report: ExecutionReport, _: str, now: datetime) -> C
         return None
     after = _seen(order, report, now, terminal=Terminal.CANCELED, pending=(), acked=True)
     asked = any(request.is_cancel for request in order.pending)
-    return Change(after, EventKind.CANCELED, text=report.text or ("" if asked else "unsolicited"))
+    return Change(after, EventKind.CANCELED, text=report.text, unsolicited=not asked)
 
 
 def _expired(order: Order, report: ExecutionReport, _: str, now: datetime) -> Change | None:

@@ -164,6 +164,8 @@ class _ExecutionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """Its outcome is known again."""
     EXECUTION_KIND_ORPHAN_EXECUTION: _ExecutionKind.ValueType  # 23
     """The venue reported on an order that nobody submitted here; it was booked all the same."""
+    EXECUTION_KIND_VENUE_PENDING: _ExecutionKind.ValueType  # 24
+    """The venue has the order and has not accepted it yet (FIX Pending New)."""
 
 class ExecutionKind(_ExecutionKind, metaclass=_ExecutionKindEnumTypeWrapper):
     """What happened to an order."""
@@ -216,6 +218,8 @@ EXECUTION_KIND_RECONCILED: ExecutionKind.ValueType  # 22
 """Its outcome is known again."""
 EXECUTION_KIND_ORPHAN_EXECUTION: ExecutionKind.ValueType  # 23
 """The venue reported on an order that nobody submitted here; it was booked all the same."""
+EXECUTION_KIND_VENUE_PENDING: ExecutionKind.ValueType  # 24
+"""The venue has the order and has not accepted it yet (FIX Pending New)."""
 Global___ExecutionKind: _TypeAlias = ExecutionKind  # noqa: Y015
 
 class _Liquidity:
@@ -751,6 +755,7 @@ class ExecutionEvent(_message.Message):
     VENUE_FIELD_NUMBER: _builtins.int
     UNSOLICITED_FIELD_NUMBER: _builtins.int
     LATE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Unique for ever."""
     sequence: _builtins.int
@@ -761,6 +766,8 @@ class ExecutionEvent(_message.Message):
     """The venue did it unasked."""
     late: _builtins.bool
     """A trade that arrived after the order had ended: real exposure all the same."""
+    text: _builtins.str
+    """What the venue, or the router, added in words; may be empty."""
     @_builtins.property
     def order(self) -> _common_pb2.Order:
         """The order after it, complete: no need to look anything up, no state that can be missed."""
@@ -814,10 +821,11 @@ class ExecutionEvent(_message.Message):
         venue: Global___VenueReport | None = ...,
         unsolicited: _builtins.bool = ...,
         late: _builtins.bool = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "commit_time", b"commit_time", "fill", b"fill", "order", b"order", "receive_time", b"receive_time", "reject", b"reject", "transact_time", b"transact_time", "venue", b"venue", "venue_send_time", b"venue_send_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "commit_time", b"commit_time", "event_id", b"event_id", "fill", b"fill", "kind", b"kind", "late", b"late", "order", b"order", "receive_time", b"receive_time", "reject", b"reject", "sequence", b"sequence", "transact_time", b"transact_time", "unsolicited", b"unsolicited", "venue", b"venue", "venue_send_time", b"venue_send_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "commit_time", b"commit_time", "event_id", b"event_id", "fill", b"fill", "kind", b"kind", "late", b"late", "order", b"order", "receive_time", b"receive_time", "reject", b"reject", "sequence", b"sequence", "text", b"text", "transact_time", b"transact_time", "unsolicited", b"unsolicited", "venue", b"venue", "venue_send_time", b"venue_send_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
