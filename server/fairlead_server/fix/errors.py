@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - an error is named for what is wrong: "except MissingTag" reads as a sentence
 """What a caller of this package can do wrong, and what a message's text can fail to be.
 
 A peer that breaks the rules is none of these: that is an event (see :mod:`fairlead_server.fix.events`).

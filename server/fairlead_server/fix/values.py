@@ -65,10 +65,10 @@ def write_decimal(tag: int, value: Decimal) -> str:
     return format(value, "f")
 
 
-def write_utc_timestamp(tag: int, time: datetime, *, digits: int = 3) -> str:
+def write_utc_timestamp(time: datetime, *, digits: int = 3) -> str:
     """``digits`` of a second's fraction: 0, 3 or 6; what is finer is cut, not rounded into the future."""
     if time.utcoffset() is None:
-        raise BadValue(tag, str(time), "an aware time")
+        raise ValueError(f"{time} has no time zone")
     utc = time if time.tzinfo is UTC else time.astimezone(UTC)
     text = f"{utc.year:04}{utc.month:02}{utc.day:02}-{utc.hour:02}:{utc.minute:02}:{utc.second:02}"
     return f"{text}.{utc.microsecond // _FRACTIONS[digits]:0{digits}}" if digits else text
