@@ -26,12 +26,13 @@ class Received:
 class ResendWanted:
     """The peer asks for ``begin`` to ``end``, both included and already sent; answer with ``Session.resend``.
 
-    ``connection`` is the number of the connection that it was asked on: no other is answered.
+    The numbers are those of ``epoch``. ``connection`` is the one that it was asked on: no other is answered.
     """
 
     begin: int
     end: int
-    connection: int = 0
+    epoch: int = 1
+    connection: int = 1
 
 
 @dataclass(frozen=True, slots=True)

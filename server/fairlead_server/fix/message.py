@@ -181,9 +181,7 @@ def _split(frame: bytes) -> list[tuple[int, str]]:
         if not equals or tag is None:
             return _split_raw_data(frame, fields)
         fields.append((tag, value))
-    if _RAW_LENGTHS.isdisjoint(tag for tag, _ in fields):
-        return fields
-    return _split_raw_data(frame, fields)
+    return fields if _RAW_LENGTHS.isdisjoint(dict(fields)) else _split_raw_data(frame, fields)
 
 
 def _rare_tag(text: str) -> int | None:

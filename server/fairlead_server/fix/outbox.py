@@ -7,6 +7,7 @@ So numbers reach the wire in their order, and the peer's wish for "all up to the
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from fairlead_server.fix import resend
@@ -52,30 +53,30 @@ class Outbox:
         self.next_out += 1
         self.written_at = now
 
+    @property
     def last_written(self) -> int:
         """The highest number that a ResendRequest(2) may mean."""
         return self._written
 
     def freeze(self, begin: int, end: int) -> ResendWanted:
-        wanted = ResendWanted(begin, end, self._connection)
+        wanted = ResendWanted(begin, end, self._epoch, self._connection)
         self._asked.append(wanted)
         return wanted
 
     def answer(self, ready: Ready, wanted: ResendWanted, stored: Sequence[Sent], now: datetime) -> None:
         """Answer the oldest range, or the first part of it; ignore what this connection did not ask for."""
-        if not self._asked or not _begins(wanted, self._asked[0]):
+        if not self._asked or not _starts(wanted, self._asked[0]):
             return
         asked = self._asked.popleft()
         ready.wire += resend.replay(self._config, wanted, stored, now)
         self.written_at = now
         if wanted.end < asked.end:
-            self._asked.appendleft(ResendWanted(wanted.end + 1, asked.end, self._connection))
+            self._asked.appendleft(replace(asked, begin=wanted.end + 1))
         elif not self._asked:
             ready.wire += self._held
             self._held.clear()
             self._written = self.next_out - 1
 
 
-def _begins(part: ResendWanted, whole: ResendWanted) -> bool:
-    same_start = (part.connection, part.begin) == (whole.connection, whole.begin)
-    return same_start and part.begin <= part.end <= whole.end
+def _starts(part: ResendWanted, whole: ResendWanted) -> bool:
+    return replace(part, end=whole.end) == whole and part.begin <= part.end <= whole.end

@@ -1,10 +1,31 @@
-"""Signatures first; the machine follows."""
+"""A FIX session without I/O: bytes and the time in, values out; the same class for both roles.
+
+The contract with its driver, who owns the session, the connection and the store:
+
+1. One owner: call from one thread, one call at a time. ``now`` is aware, UTC and never runs back.
+2. Each call returns a :class:`Ready`. Make its ``journal`` and the session's new ``numbers`` durable in one
+   transaction, together with whatever its ``events`` lead to; THEN write its ``wire``. A Ready is all or nothing:
+   if the transaction fails, write nothing, drop the connection and build a new Session from the stored numbers.
+3. Write the ``wire`` of each Ready in the order of the calls, and nothing else to the connection.
+4. On ``Disconnect``, write what is due and close the connection. On ``Halted``, also stay away until an operator has
+   repaired the numbers, and build a new Session from them.
+5. On ``ResendWanted``, read the journal of its ``epoch`` from ``begin`` to ``end`` and call
+   :meth:`Session.resend`, also in several parts, ascending. Until then what is sent is numbered and journalled but
+   waits inside the session. Leave out what must not be sent again (an aged order): a gap fill takes its place.
+6. Call :meth:`Session.tick` when :meth:`Session.deadline` has come; ask for the deadline after each call.
+7. When the connection has ended, for whatever reason, call :meth:`Session.disconnected`; what it had not written is
+   in the journal, and the peer asks for it after the next Logon(A). A journal row is stored under its ``epoch``.
+
+A message is delivered by ``Received`` at most once and in sequence; that it is delivered at least once follows from 2.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 
+from fairlead_server.fix import inbound, msg_types, timers
+from fairlead_server.fix.conversation import Conversation
 from fairlead_server.fix.errors import NotActive
-from fairlead_server.fix.events import ResendWanted
+from fairlead_server.fix.events import Disconnect, ResendWanted
 from fairlead_server.fix.message import Fields
 from fairlead_server.fix.terms import Numbers, Ready, Role, Sent, SessionConfig, State
 
@@ -12,41 +33,114 @@ __all__ = ["NotActive", "Numbers", "Ready", "Role", "Sent", "Session", "SessionC
 
 
 class Session:
+    """One pair of CompIDs and its two sequence numbers, over as many connections as it takes."""
+
     def __init__(self, config: SessionConfig, numbers: Numbers) -> None:
-        raise NotImplementedError
+        self.config = config
+        self._numbers = numbers
+        self._connections = 0
+        self._too_low = 0
+        self._halted = False
+        self._talk: Conversation | None = None
 
     @property
     def numbers(self) -> Numbers:
-        raise NotImplementedError
+        return self._numbers if self._talk is None else self._talk.numbers
 
     @property
     def state(self) -> State:
-        raise NotImplementedError
+        if self._talk is not None:
+            return self._talk.state
+        return State.HALTED if self._halted else State.DISCONNECTED
 
     @property
     def active(self) -> bool:
-        raise NotImplementedError
+        """Whether :meth:`send` may be called."""
+        return self._talk is not None and self._talk.state is State.ACTIVE
 
     def connected(self, now: datetime) -> Ready:
-        raise NotImplementedError
-
-    def receive(self, data: bytes, now: datetime) -> Ready:
-        raise NotImplementedError
-
-    def send(self, msg_type: str, fields: Fields, now: datetime) -> Ready:
-        raise NotImplementedError
-
-    def resend(self, wanted: ResendWanted, stored: Sequence[Sent], now: datetime) -> Ready:
-        raise NotImplementedError
-
-    def tick(self, now: datetime) -> Ready:
-        raise NotImplementedError
-
-    def deadline(self) -> datetime | None:
-        raise NotImplementedError
-
-    def logout(self, text: str | None, now: datetime) -> Ready:
-        raise NotImplementedError
+        """A new connection; nothing of the last one is left over. The initiator sends its Logon(A)."""
+        self.disconnected()
+        if self._halted:
+            return Ready(events=[Disconnect("halted: an operator must act")])
+        self._connections += 1
+        talk = Conversation(self.config, self._numbers, self._connections, self._too_low, now)
+        self._talk = talk
+        if self.config.role is Role.INITIATOR:
+            talk.log_on()
+        return talk.ready
 
     def disconnected(self) -> None:
-        raise NotImplementedError
+        """The connection has ended. Nothing becomes due: the numbers stand."""
+        if self._talk is None:
+            return
+        self._numbers = self._talk.numbers
+        self._too_low = self._talk.too_low
+        self._halted = self._halted or self._talk.state is State.HALTED
+        self._talk = None
+
+    def receive(self, data: bytes, now: datetime) -> Ready:
+        """Take in what the connection has brought. Never raises, whatever the bytes."""
+        talk = self._talk
+        if talk is None or talk.over:
+            return Ready()
+        ready = talk.step(now)
+        inbound.receive(talk, data)
+        return ready
+
+    def send(self, msg_type: str, fields: Fields, now: datetime) -> Ready:
+        """Send an application message.
+
+        Raises NotActive unless :attr:`active`, and UnsendableValue for a field that FIX cannot carry; then nothing
+        has changed.
+        """
+        if msg_type in msg_types.ADMIN:
+            raise ValueError(f"MsgType(35)={msg_type} is for the session itself to send")
+        talk = self._talk
+        if talk is None or talk.state is not State.ACTIVE:
+            raise NotActive(self.state)
+        ready = talk.step(now)
+        talk.put(msg_type, fields)
+        return ready
+
+    def resend(self, wanted: ResendWanted, stored: Sequence[Sent], now: datetime) -> Ready:
+        """Answer a ResendRequest(2) from the journal, wholly or from its beginning on.
+
+        ``stored`` holds the journalled messages of the range in order. Administrative ones, and any that are not
+        given, become SequenceReset-GapFill(4). What has been held back follows. What an earlier connection wanted is
+        ignored.
+        """
+        talk = self._talk
+        if talk is None or talk.over:
+            return Ready()
+        ready = talk.step(now)
+        talk.outbox.answer(ready, wanted, stored, now)
+        return ready
+
+    def tick(self, now: datetime) -> Ready:
+        """Heartbeats, test requests, timeouts: whatever is due by now."""
+        talk = self._talk
+        if talk is None or talk.over:
+            return Ready()
+        ready = talk.step(now)
+        timers.tick(talk)
+        return ready
+
+    def deadline(self) -> datetime | None:
+        """When :meth:`tick` next has something to do, or None while disconnected."""
+        return None if self._talk is None else timers.deadline(self._talk)
+
+    def logout(self, text: str | None, now: datetime) -> Ready:
+        """End in good order: the peer's Logout(5), or :meth:`tick`, brings the Disconnect.
+
+        Raises UnsendableValue, and nothing has changed, for a text that FIX cannot carry.
+        """
+        talk = self._talk
+        if talk is None or talk.over:
+            return Ready()
+        ready = talk.step(now)
+        if talk.logged_on:
+            talk.log_out(text)
+        else:
+            talk.close("logged out before logon")
+        return ready
