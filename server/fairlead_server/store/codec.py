@@ -1,0 +1,28 @@
+"""Whole values as JSON text, for the columns that keep facts rather than something to search by.
+
+Decimals are written as text with every digit that they have, times in RFC 3339 with their microseconds, enums by value.
+A field that a later version adds needs a default, by which older rows are read; a field that it drops is passed over.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class Codec(Generic[T]):
+    """Text for values of one type, and back. ``kind`` is a type or an alias such as ``tuple[Breach, ...]``."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def encode(self, value: T) -> str:
+        return _ENCODER.encode(value).decode()
+
+    def decode(self, text: str) -> T:
+        return self._decoder.decode(text)

@@ -1,0 +1,86 @@
+"""Reads the log of events, whose sequence numbers have no gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import starmap
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from fairlead_server.domain.event import EventKind
+from fairlead_server.store.batch import EventRow
+from fairlead_server.store.tables import events
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Which events. An empty tuple and None leave out a condition; the others must all hold.
+
+    ``until_sequence`` also bounds how far a rare event is searched for: fewer rows than the limit mean that all up
+    to it have been looked at.
+    """
+
+    account_ids: tuple[str, ...] = ()
+    instrument_ids: tuple[str, ...] = ()
+    strategy_ids: tuple[str, ...] = ()
+    session_ids: tuple[str, ...] = ()
+    kinds: tuple[EventKind, ...] = ()
+    order_id: str = ""
+    until_sequence: int | None = None
+    from_time: datetime | None = None
+
+
+ALL = EventQuery()
+
+
+def head(connection: Connection) -> int:
+    return connection.scalar(select(func.max(events.c.sequence))) or 0
+
+
+def after(connection: Connection, sequence: int, limit: int, query: EventQuery) -> list[EventRow]:
+    found = select(*_ROW).where(events.c.sequence > sequence, *_conditions(query))
+    rows = connection.execute(found.order_by(events.c.sequence).limit(limit))
+    return list(starmap(EventRow, rows))
+
+
+def sequence_at(connection: Connection, time: datetime) -> int:
+    """Of the latest event before ``time``: what follows it in the log is what happened from then on."""
+    latest = select(events.c.sequence).where(events.c.time < time)
+    return connection.scalar(latest.order_by(events.c.time.desc(), events.c.sequence.desc()).limit(1)) or 0
+
+
+def _conditions(query: EventQuery) -> list[ColumnElement[bool]]:
+    columns = events.c
+    conditions: list[ColumnElement[bool]] = [
+        column.in_(wanted)
+        for column, wanted in (
+            (columns.account_id, query.account_ids),
+            (columns.instrument_id, query.instrument_ids),
+            (columns.strategy_id, query.strategy_ids),
+            (columns.session_id, query.session_ids),
+            (columns.kind, query.kinds),
+        )
+        if wanted
+    ]
+    if query.order_id:
+        conditions.append(columns.order_id == query.order_id)
+    if query.until_sequence is not None:
+        conditions.append(columns.sequence <= query.until_sequence)
+    if query.from_time is not None:
+        conditions.append(columns.time >= query.from_time)
+    return conditions
+
+
+_ROW = (
+    events.c.sequence,
+    events.c.event_id,
+    events.c.kind,
+    events.c.order_id,
+    events.c.account_id,
+    events.c.instrument_id,
+    events.c.strategy_id,
+    events.c.session_id,
+    events.c.time,
+    events.c.body,
+)

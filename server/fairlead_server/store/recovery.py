@@ -1,0 +1,37 @@
+"""Reads all that memory is rebuilt from, as of one instant."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from fairlead_server.fix.terms import Numbers
+from fairlead_server.store import events, tables
+from fairlead_server.store.orders import OrderQuery, matching
+from fairlead_server.store.snapshot import Snapshot
+
+KEEP_REQUESTS = timedelta(hours=24)  # for so long the API promises to answer a repeated request_id alike
+
+
+def snapshot(connection: Connection, now: datetime) -> Snapshot:
+    meta = connection.execute(select(tables.meta.c.log_epoch, tables.meta.c.secret)).one()
+    requests, positions, sessions = tables.requests.c, tables.positions.c, tables.sessions.c
+    recent = select(requests.facts).where(requests.time >= now - KEEP_REQUESTS).order_by(requests.time)
+    held = select(positions.account_id, positions.instrument_id, positions.quantity)
+    numbers = select(sessions.session_id, sessions.next_in, sessions.next_out, sessions.epoch)
+    return Snapshot(
+        log_epoch=meta.log_epoch,
+        secret=meta.secret,
+        head=events.head(connection),
+        counters=dict(iter(connection.execute(_COUNTERS))),
+        orders=matching(connection, OrderQuery(live_only=True)),
+        requests=list(connection.scalars(recent)),
+        positions=[((account, instrument), held) for account, instrument, held in connection.execute(held)],
+        sessions={session_id: Numbers(*rest) for session_id, *rest in connection.execute(numbers)},
+        client_keys=set(connection.scalars(_CLIENT_KEYS)),
+    )
+
+
+_COUNTERS = select(tables.counters.c.name, tables.counters.c.value)
+_CLIENT_KEYS = select(tables.orders.c.client_key).where(tables.HAS_CLIENT)

@@ -1,0 +1,111 @@
+"""The values of each row, in the order of its columns and in the driver's own types: text, integers, bytes.
+
+They must agree with what :mod:`fairlead_server.store.columns` reads; that every row comes back as it went in is tested.
+"""
+
+from __future__ import annotations
+
+from fairlead_server.domain.amendments import RequestRecord
+from fairlead_server.domain.order import Order
+from fairlead_server.store import tables
+from fairlead_server.store.batch import DecisionRow, EventRow, ExecutionRow, MessageRow
+from fairlead_server.store.columns import micros
+from fairlead_server.store.snapshot import client_key
+
+Row = tuple[object, ...]
+
+CL_ORD_ID = "session_id cl_ord_id order_id"
+POSITION = "account_id instrument_id quantity"
+COUNTER = "name value"
+ORDER = (
+    "order_id account_id client_order_id client_key instrument_id strategy_id session_id venue_order_id"
+    " state live version create_time facts"
+)
+ORDER_CHANGES = "session_id venue_order_id state live version facts"
+
+
+def order(order: Order) -> Row:
+    request = order.request
+    return (
+        order.order_id,
+        request.account_id,
+        request.client_order_id,
+        client_key(request.account_id, request.client_order_id),
+        request.instrument_id,
+        request.strategy_id,
+        order.session_id,
+        order.venue_order_id,
+        order.state.value,
+        int(order.live),
+        order.version,
+        micros(order.create_time),
+        tables.ORDER.encode(order),
+    )
+
+
+EVENT = "sequence event_id kind order_id account_id instrument_id strategy_id session_id time body"
+
+
+def event(row: EventRow) -> Row:
+    return (
+        row.sequence,
+        row.event_id,
+        row.kind.value,
+        row.order_id,
+        row.account_id,
+        row.instrument_id,
+        row.strategy_id,
+        row.session_id,
+        micros(row.time),
+        row.body,
+    )
+
+
+EXECUTION = (
+    "execution_id order_id session_id account_id instrument_id side kind exec_id ref_exec_id"
+    " quantity price transact_time sequence"
+)
+
+
+def execution(row: ExecutionRow) -> Row:
+    return (
+        row.execution_id,
+        row.order_id,
+        row.session_id,
+        row.account_id,
+        row.instrument_id,
+        row.side,
+        row.kind.value,
+        row.exec_id,
+        row.ref_exec_id,
+        str(row.quantity),
+        str(row.price),
+        micros(row.transact_time),
+        row.sequence,
+    )
+
+
+DECISION = "order_id request_id time allowed breaches policy_version"
+
+
+def decision(row: DecisionRow) -> Row:
+    breaches = tables.BREACHES.encode(row.breaches)
+    return row.order_id, row.request_id, micros(row.time), row.allowed, breaches, row.policy_version
+
+
+REQUEST = "request_id order_id time outcome facts"
+
+
+def request(record: RequestRecord) -> Row:
+    facts = tables.REQUEST.encode(record)
+    return record.request_id, record.order_id, micros(record.time), record.outcome.value, facts
+
+
+SESSION = "session_id epoch next_in next_out"
+NUMBERS = "epoch next_in next_out"
+MESSAGE = "session_id epoch direction msg_seq_num msg_type time frame"
+
+
+def message(row: MessageRow) -> Row:
+    direction = row.direction.value
+    return row.session_id, row.epoch, direction, row.msg_seq_num, row.msg_type, micros(row.time), row.frame

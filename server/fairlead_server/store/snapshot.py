@@ -1,0 +1,36 @@
+"""What memory is rebuilt from at start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import blake2b
+
+from fairlead_server.domain.amendments import RequestRecord
+from fairlead_server.domain.exposure import PositionKey
+from fairlead_server.domain.order import Order
+from fairlead_server.fix.terms import Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The store at one instant. ``orders`` are the live ones; ``requests`` those of the last 24 hours."""
+
+    log_epoch: str  # made with the store: a cursor from another store does not fit
+    secret: bytes  # made with the store: signs cursors
+    head: int
+    counters: dict[str, int]
+    orders: list[Order]
+    requests: list[RequestRecord]
+    positions: list[tuple[PositionKey, Decimal]]
+    sessions: dict[str, Numbers]
+    client_keys: set[int]  # of all orders ever
+
+
+def client_key(account_id: str, client_order_id: str) -> int:
+    """64 bits of the pair, signed as a BIGINT. Absent: there is no such order. Present: nearly always there is.
+
+    Half of a million keys collide with odds of 1 in 30 million, so whoever finds one asks the store for the order.
+    """
+    text = f"{len(account_id)}:{account_id}{client_order_id}"  # no two pairs give one text
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

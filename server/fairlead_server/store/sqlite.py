@@ -1,0 +1,129 @@
+"""SQLite as the store's database: one file, one process, one writer, readers that never wait.
+
+The write-ahead log lets readers see the last commit while the next is being written (https://www.sqlite.org/wal.html);
+``synchronous=FULL`` has each commit on the disk before it returns. A database in memory, for tests, is one connection
+that whoever comes next waits for.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from fairlead_server.store.errors import StoreError
+
+BUSY_TIMEOUT = 5.0  # seconds to wait for a foreign program, such as a backup, that holds the database
+_READERS = 8
+_LARGEST_WAL = 16_384  # pages, 64 MiB: past it a commit itself writes the rest back
+_CHECKPOINT_EVERY = 0.2  # seconds
+_PRAGMAS = ("foreign_keys=ON", "synchronous=FULL", "temp_store=MEMORY")
+_WRITER = (
+    "journal_mode=WAL",
+    f"wal_autocheckpoint={_LARGEST_WAL}",
+    f"journal_size_limit={_LARGEST_WAL * 4096}",
+    "cache_size=-65536",  # KiB
+)
+_READER = ("query_only=ON",)
+
+
+def path_of(url: URL) -> Path | None:
+    """The file that the URL names; None for a database in memory."""
+    return None if url.database in (None, "", ":memory:") else Path(str(url.database))
+
+
+def engines(url: URL, busy_timeout: float) -> tuple[Engine, Engine]:
+    """One to write with, of a single connection, and one to read with."""
+    if path_of(url) is None:
+        only = _engine(url, 1, busy_timeout, "BEGIN", ())
+        return only, only
+    writer = _engine(url, 1, busy_timeout, "BEGIN IMMEDIATE", _WRITER)
+    return writer, _engine(url, _READERS, busy_timeout, "BEGIN", _READER)
+
+
+def _engine(url: URL, connections: int, timeout: float, begin: str, pragmas: tuple[str, ...]) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": timeout, "cached_statements": 512},
+    )
+
+    # The driver would begin a transaction only with the first change, and none for reads: we say BEGIN ourselves.
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        for pragma in (*_PRAGMAS, *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+class FileLock:
+    """Held for as long as the store is open, and let go by the system if the process dies."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        file = path.with_name(f"{path.name}.lock")
+        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._file, 20).decode(errors="replace")
+            os.close(self._file)
+            cause = f"process {holder} has it open" if holder.isdigit() else "another process has it open"
+            raise StoreError(url, cause, "stop that process, or give this one a store of its own") from None
+        os.ftruncate(self._file, 0)
+        os.write(self._file, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        os.close(self._file)
+
+
+class Checkpointer:
+    """Writes the log back into the database file beside the commits, so that none of them has to.
+
+    A passive checkpoint waits for nobody and nobody waits for it. What it cannot do under steady load is to catch up
+    entirely, after which the log starts over; the writer does so itself, with little left to do, at ``_LARGEST_WAL``.
+    """
+
+    def __init__(self, url: URL, busy_timeout: float) -> None:
+        self._engine = _engine(url, 1, busy_timeout, "BEGIN", ("wal_autocheckpoint=0",))
+        self._written, self._stop = Event(), Event()
+        self._thread = Thread(target=self._run, name="checkpointer", daemon=True)
+        self._thread.start()
+
+    def written(self) -> None:
+        self._written.set()
+
+    def close(self) -> None:
+        """Write back all there is and empty the log."""
+        self._stop.set()
+        self._written.set()
+        self._thread.join()
+        try:
+            self._checkpoint("TRUNCATE")
+        finally:
+            self._engine.dispose()
+
+    def _run(self) -> None:
+        while self._written.wait() and not self._stop.wait(_CHECKPOINT_EVERY):
+            self._written.clear()
+            try:
+                self._checkpoint("PASSIVE")
+            except DBAPIError:
+                # Nothing is lost by it: the log keeps what was committed. A broken disk shows at the next commit.
+                continue
+
+    def _checkpoint(self, mode: str) -> None:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})").all()

@@ -1,0 +1,240 @@
+"""The tables. What is searched by is a column; the rest of an order is JSON in ``facts``.
+
+``shard`` and ``lease_epoch`` are there from the beginning for the day on which several routers share one database:
+whose row it is, and under which lease it was written. Until then they hold their default and cost nothing. They are
+not the ``epoch`` of a session, which counts how often its sequence numbers began anew.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+)
+
+from fairlead_server.domain.amendments import RequestOutcome, RequestRecord
+from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.order import Order, OrderState
+from fairlead_server.domain.reject import Breach
+from fairlead_server.store.batch import Direction
+from fairlead_server.store.codec import Codec
+from fairlead_server.store.columns import DecimalText, EnumText, Facts, Micros, RowNumber
+
+ORDER = Codec(Order)
+REQUEST = Codec(RequestRecord)
+BREACHES = Codec(tuple[Breach, ...])
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _owner() -> tuple[Column[int], Column[int]]:
+    return (
+        Column("shard", Integer, nullable=False, server_default="0"),
+        Column("lease_epoch", BigInteger, nullable=False, server_default="0"),
+    )
+
+
+def _order_id() -> Column[str]:
+    return Column("order_id", Text, ForeignKey("orders.order_id"), nullable=False)
+
+
+meta = Table(
+    "meta",
+    metadata,
+    Column(
+        "only", Integer, CheckConstraint("only = 1", name="one_row"), primary_key=True, autoincrement=False
+    ),
+    Column("log_epoch", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_id", Text, primary_key=True),
+    *_owner(),
+    Column("account_id", Text, nullable=False),
+    Column("client_order_id", Text, nullable=False),
+    Column("client_key", BigInteger, nullable=False),
+    Column("instrument_id", Text, nullable=False),
+    Column("strategy_id", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("venue_order_id", Text, nullable=False),
+    Column("state", EnumText(OrderState), nullable=False),
+    Column("live", Integer, nullable=False),  # 1 or 0
+    Column("version", Integer, nullable=False),
+    Column("create_time", Micros, nullable=False),
+    Column("facts", Facts(ORDER), nullable=False),
+)
+# An index with a condition serves the queries that repeat it word for word, hence literals and no parameters.
+IS_LIVE = orders.c.live == literal_column("1")
+# An order first heard of from a venue has no client_order_id, one that was never acknowledged no OrderID(37).
+HAS_CLIENT = orders.c.client_order_id != literal_column("''")
+HAS_VENUE = orders.c.venue_order_id != literal_column("''")
+Index("ix_orders_live", orders.c.order_id, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
+Index(
+    "uq_orders_account_id_client_order_id",
+    orders.c.account_id,
+    orders.c.client_order_id,
+    unique=True,
+    sqlite_where=HAS_CLIENT,
+    postgresql_where=HAS_CLIENT,
+)
+Index(
+    "ix_orders_session_id_venue_order_id",
+    orders.c.session_id,
+    orders.c.venue_order_id,
+    sqlite_where=HAS_VENUE,
+    postgresql_where=HAS_VENUE,
+)
+# client_key rides along: all keys are read from this index alone, which grows only at its end.
+Index("ix_orders_create_time", orders.c.create_time, orders.c.order_id, orders.c.client_key)
+Index("ix_orders_account_id_create_time", orders.c.account_id, orders.c.create_time, orders.c.order_id)
+
+# The database itself refuses a ClOrdID(11) that was given out before.
+cl_ord_ids = Table(
+    "cl_ord_ids",
+    metadata,
+    Column("session_id", Text, nullable=False),
+    Column("cl_ord_id", Text, nullable=False),
+    _order_id(),
+    PrimaryKeyConstraint("session_id", "cl_ord_id"),
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("sequence", RowNumber, primary_key=True, autoincrement=False),
+    *_owner(),
+    Column("event_id", Text, nullable=False),
+    Column("kind", EnumText(EventKind), nullable=False),
+    Column("order_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("instrument_id", Text, nullable=False),
+    Column("strategy_id", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("time", Micros, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("event_id"),
+)
+Index("ix_events_order_id_sequence", events.c.order_id, events.c.sequence)
+Index("ix_events_account_id_sequence", events.c.account_id, events.c.sequence)
+Index("ix_events_time_sequence", events.c.time, events.c.sequence)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("execution_id", Text, primary_key=True),
+    *_owner(),
+    _order_id(),
+    Column("session_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("instrument_id", Text, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("kind", EnumText(EventKind), nullable=False),
+    Column("exec_id", Text, nullable=False),
+    Column("ref_exec_id", Text, nullable=False),
+    Column("quantity", DecimalText, nullable=False),
+    Column("price", DecimalText, nullable=False),
+    Column("transact_time", Micros, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    UniqueConstraint("order_id", "exec_id", "kind"),
+)
+
+# Numbered by the database: one order may be checked again, by an amend and by whatever else comes to be.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", RowNumber, primary_key=True),
+    *_owner(),
+    _order_id(),
+    Column("request_id", Text, nullable=False),
+    Column("time", Micros, nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Column("breaches", Facts(BREACHES), nullable=False),
+    Column("policy_version", Text, nullable=False),
+)
+Index("ix_decisions_order_id", decisions.c.order_id)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    *_owner(),
+    _order_id(),
+    Column("time", Micros, nullable=False),
+    Column("outcome", EnumText(RequestOutcome), nullable=False),
+    Column("facts", Facts(REQUEST), nullable=False),
+)
+Index("ix_requests_time", requests.c.time)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("account_id", Text, nullable=False),
+    Column("instrument_id", Text, nullable=False),
+    *_owner(),
+    Column("quantity", DecimalText, nullable=False),
+    PrimaryKeyConstraint("account_id", "instrument_id"),
+    sqlite_with_rowid=False,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("lease_epoch", BigInteger, nullable=False, server_default="0"),
+    Column("epoch", BigInteger, nullable=False),
+    Column("next_in", BigInteger, nullable=False),
+    Column("next_out", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A number goes out once: a resend repeats what is here and is not written again. It may come in more than once, as
+# PossDupFlag(43) or from a peer that errs, and each arrival is kept. Hence a key of our own, and two rules.
+messages = Table(
+    "messages",
+    metadata,
+    Column("message_id", RowNumber, primary_key=True),
+    Column("session_id", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("direction", EnumText(Direction), nullable=False),
+    Column("msg_seq_num", BigInteger, nullable=False),
+    Column("msg_type", Text, nullable=False),
+    Column("time", Micros, nullable=False),
+    Column("frame", LargeBinary, nullable=False),
+)
+_NUMBER = (messages.c.session_id, messages.c.epoch, messages.c.msg_seq_num)
+IS_OUT = messages.c.direction == literal_column("'OUT'")
+_IS_IN = messages.c.direction == literal_column("'IN'")
+Index("uq_messages_out", *_NUMBER, unique=True, sqlite_where=IS_OUT, postgresql_where=IS_OUT)
+Index("ix_messages_in", *_NUMBER, sqlite_where=_IS_IN, postgresql_where=_IS_IN)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
