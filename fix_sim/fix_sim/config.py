@@ -4,6 +4,7 @@ A file is read strictly: a key that means nothing is refused with those that do,
 unnoticed makes a broker that behaves differently than its author thinks.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from fix_sim.rules import DEFAULT_RULES, Action, Rule
 
 IN_MEMORY = ":memory:"
 VERSIONS = ("FIX.4.2", "FIX.4.4")
+_COMP_ID = re.compile(r"[!-9;-~]{1,64}")
 _PORTS = range(65536)
 _REASONS = range(100)
 _SLICES = range(1, 1001)
@@ -104,10 +106,16 @@ def _number(allowed: range) -> Callable[[Any], int]:
     return read
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def _comp_id(value: Any) -> str:
+    if not isinstance(value, str) or not _COMP_ID.fullmatch(value):
+        raise _WrongError("up to 64 letters, digits and signs, no blank and no colon")
+    return value
+
+
+def _comp_ids(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise _WrongError('a list of texts, such as ["FAIRLEAD"]')
-    return tuple(map(_text, value))
+        raise _WrongError('a list of CompIDs, such as ["FAIRLEAD"]')
+    return tuple(map(_comp_id, value))
 
 
 def _versions(value: Any) -> tuple[str, ...]:
@@ -140,8 +148,8 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "fsync": _flag,
     "seed": _number(range(2**31)),
     "universe": _text,
-    "comp_id": _text,
-    "peers": _texts,
+    "comp_id": _comp_id,
+    "peers": _comp_ids,
     "versions": _versions,
 }
 _RULE: dict[str, Callable[[Any], Any]] = {

@@ -98,7 +98,7 @@ class Engine:
 
     def restore(self, orders: Iterable[Order], prices: Mapping[str, Price]) -> None:
         """Take the book and the prices as the journal left them."""
-        self.prices.update(prices)
+        self.prices.update((symbol, price) for symbol, price in prices.items() if symbol in self.prices)
         for order in orders:
             self._book.keep(order)
 
@@ -139,7 +139,9 @@ class Engine:
             raise NotFillable(order_id, "a rule says never_fill")
         if qty is not None and qty > order.leaves_qty:
             raise NotFillable(order_id, f"{qty} is more than LeavesQty(151) {order.leaves_qty}")
-        price = price or order.terms.price or self.prices[order.symbol].value
+        price = price or order.terms.price or self._reference(order)
+        if price is None:
+            raise NotFillable(order_id, f"{order.symbol} is no longer in the universe")
         self._trade(order, qty or order.leaves_qty, price, now)
         return self._decided()
 
@@ -239,7 +241,9 @@ class Engine:
             self._emit(ExecutionReport(killed, ExecType.CANCELED, now, text=text))
 
     def _meet_market(self, order: Order, now: datetime) -> None:
-        reference = self.prices[order.symbol].value
+        reference = self._reference(order)
+        if reference is None:
+            return
         if order.terms.ord_type.has_stop_px and not order.triggered and order.triggered_by(reference):
             order = replace(order, triggered=True)
             self._emit(ExecutionReport(order, ExecType.TRIGGERED, now))
@@ -249,6 +253,11 @@ class Engine:
             self._trade(order, order.leaves_qty, reference, now)
         elif order.rule.action is Action.PARTIAL and order.next_slice_at is None:
             self._trade_slice(order, reference, now)
+
+    def _reference(self, order: Order) -> Decimal | None:
+        """None for an order that is older than the universe."""
+        price = self.prices.get(order.symbol)
+        return None if price is None else price.value
 
     def _trade_slice(self, order: Order, reference: Decimal, now: datetime) -> None:
         quantity = _slice(order)

@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - an error is named for what is wrong
 """What the caller or the world did wrong. Each keeps its facts as attributes and builds its own text."""
 
 
@@ -29,3 +28,9 @@ class NotFillable(ValueError):
         super().__init__(f"order {order_id} cannot be filled: {why}")
         self.order_id = order_id
         self.why = why
+
+
+class JournalFailed(Exception):
+    def __init__(self, name: str, cause: OSError) -> None:
+        super().__init__(f"{name}: cannot be written ({cause.strerror})")
+        self.name = name

@@ -1,0 +1,142 @@
+"""Puts the simulator together and runs it."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from fairlead_server.fix.session import Session
+from fairlead_server.fix.terms import Numbers, Role, SessionConfig
+
+from fix_sim.acceptor import Connection, Desk
+from fix_sim.broker import Broker, client_name
+from fix_sim.config import Settings
+from fix_sim.control import start_control
+from fix_sim.engine import Engine, Ids
+from fix_sim.errors import StartError
+from fix_sim.journal import open_journal
+from fix_sim.prices import read_universe
+from fix_sim.records import Memory
+
+Clock = Callable[[], datetime]
+
+_LOGOUT_TIMEOUT = timedelta(seconds=2)
+_PATIENCE = 3.0  # seconds for all sessions to log out
+_GRACE = 0.5  # seconds for what an operator has asked
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A simulator that is up, and where."""
+
+    desk: Desk
+    settings: Settings
+    port: int
+    control_port: int
+
+    def __str__(self) -> str:
+        host = self.settings.host
+        return f"fix_sim: FIX {host}:{self.port} · control {host}:{self.control_port} · store {self.settings.store}"
+
+
+async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT. Raises StartError, or JournalFailed when there is no going on."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with running(settings, wall_clock()) as simulator:
+        ready(str(simulator))
+        failed = simulator.desk.failed
+        failed.add_done_callback(lambda _: stopped.set())
+        await stopped.wait()
+        if failed.done():
+            raise failed.result()
+
+
+@asynccontextmanager
+async def running(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
+    prices = read_universe(Path(settings.universe) if settings.universe else None)
+    journal = open_journal(settings.store, fsync=settings.fsync)
+    try:
+        memory = journal.replay()
+        engine = Engine(_ids(settings, memory, clock()), prices, settings.rules)
+        engine.restore(memory.orders.values(), memory.prices)
+        welcome = [
+            client_name(version, settings.comp_id, peer)
+            for version in settings.versions
+            for peer in settings.peers
+        ]
+        sessions = {client: _session(client, memory) for client in dict.fromkeys([*welcome, *memory.numbers])}
+        desk = Desk(Broker(engine, sessions, memory.queues, journal.sent), journal, welcome, clock)
+        async with _listening(settings, desk) as simulator:
+            yield simulator
+    finally:
+        journal.close()
+
+
+def wall_clock() -> Clock:
+    """UTC that never runs back, even when the machine's clock is set."""
+    last = datetime.min.replace(tzinfo=UTC)
+
+    def now() -> datetime:
+        nonlocal last
+        last = max(last, datetime.now(UTC))
+        return last
+
+    return now
+
+
+@asynccontextmanager
+async def _listening(settings: Settings, desk: Desk) -> AsyncIterator[Running]:
+    loop = asyncio.get_running_loop()
+    with _bound(settings.host, settings.control_port, "--control-port"):
+        pass  # when the port is taken gRPC says so at length and in several lines
+    listener = _bound(settings.host, settings.port, "--port")
+    server = await loop.create_server(partial(Connection, desk), sock=listener)
+    try:
+        control, control_port = await start_control(desk, settings.host, settings.control_port)
+        try:
+            yield Running(desk, settings, listener.getsockname()[1], control_port)
+        finally:
+            await control.stop(_GRACE)
+    finally:
+        server.close()
+        await desk.log_out(_PATIENCE)
+
+
+def _bound(host: str, port: int, option: str) -> socket.socket:
+    where = f"{option} {host}:{port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartError(
+            where, f"is no address ({error.strerror})", "name an address of this machine"
+        ) from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise StartError(
+            where, f"cannot be listened on ({error.strerror})", "choose another one, 0 for any that is free"
+        ) from None
+    return listener
+
+
+def _session(client: str, memory: Memory) -> Session:
+    begin_string, comp_id, peer = client.split(":")
+    config = SessionConfig(begin_string, comp_id, peer, Role.ACCEPTOR, logout_timeout=_LOGOUT_TIMEOUT)
+    return Session(config, memory.numbers.get(client, Numbers()))
+
+
+def _ids(settings: Settings, memory: Memory, now: datetime) -> Ids:
+    """The seed given, or that of the store, or one that no other store has: our ids must never come again."""
+    ids = memory.ids or Ids(f"{int(now.timestamp()):x}")
+    return ids if settings.seed is None else Ids(str(settings.seed), ids.orders, ids.executions)
