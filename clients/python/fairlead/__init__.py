@@ -1,0 +1,62 @@
+"""The Fairlead order router's client.
+
+    with fairlead.Client() as client:
+        response = client.submit_order(
+            account_id="demo", instrument_id="AAPL", side=Side.BUY, quantity=100,
+            order_type=OrderType.LIMIT, price="230.10",
+        )
+
+Answers are the protobuf messages of ``fairlead.v1``; what can go wrong is in ``fairlead.errors``.
+"""
+
+from fairlead.async_client import AsyncClient
+from fairlead.client import Client
+from fairlead.decimals import to_decimal, to_text
+from fairlead.errors import CallFailed, FairleadError, OrderRejected, OutcomeUnknown, Refused
+from fairlead.requests import new_key
+from fairlead.retry import Retry
+from fairlead.subscription import AsyncSubscription, Subscription
+from fairlead.values import (
+    FILLS,
+    AckLevel,
+    ClientOrder,
+    CursorExpiredPolicy,
+    ExecutionKind,
+    ManualIndicator,
+    NewOrder,
+    OrderCapacity,
+    OrderState,
+    OrderType,
+    Side,
+    StartPosition,
+    TimeInForce,
+)
+
+__all__ = [
+    "FILLS",
+    "AckLevel",
+    "AsyncClient",
+    "AsyncSubscription",
+    "CallFailed",
+    "Client",
+    "ClientOrder",
+    "CursorExpiredPolicy",
+    "ExecutionKind",
+    "FairleadError",
+    "ManualIndicator",
+    "NewOrder",
+    "OrderCapacity",
+    "OrderRejected",
+    "OrderState",
+    "OrderType",
+    "OutcomeUnknown",
+    "Refused",
+    "Retry",
+    "Side",
+    "StartPosition",
+    "Subscription",
+    "TimeInForce",
+    "new_key",
+    "to_decimal",
+    "to_text",
+]

@@ -1,0 +1,211 @@
+"""The client for asyncio: the same calls as :class:`fairlead.Client`, awaited."""
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import grpc
+from google.protobuf.message import Message
+from grpc import aio
+
+from fairlead import errors, outcomes, requests
+from fairlead.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, call_metadata
+from fairlead.following import SILENCE, Follower
+from fairlead.pages import AsyncListing, Page
+from fairlead.retry import LIST, MUTATION, READ, Attempts, Method, Retry
+from fairlead.subscription import AsyncSubscription
+from fairlead.v1.common_pb2 import Order
+from fairlead.v1.execution_service_pb2 import ExecutionEvent
+from fairlead.v1.execution_service_pb2_grpc import ExecutionServiceStub
+from fairlead.v1.order_service_pb2 import (
+    AmendOrderResponse,
+    CancelOrderResponse,
+    GetOrderRequest,
+    ListOrderEventsRequest,
+    SubmitOrderResponse,
+)
+from fairlead.v1.order_service_pb2_grpc import OrderServiceStub
+from fairlead.v1.reference_service_pb2 import GetInstrumentRequest, Instrument, ListInstrumentsRequest
+from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceStub
+from fairlead.v1.session_service_pb2 import GetSessionRequest, ListSessionsRequest, Session
+from fairlead.v1.session_service_pb2_grpc import SessionServiceStub
+from fairlead.v1.system_service_pb2 import GetServerInfoRequest, ServerInfo
+from fairlead.v1.system_service_pb2_grpc import SystemServiceStub
+from fairlead.values import (
+    Amendment,
+    AnyOrder,
+    Cancellation,
+    ExecutionPage,
+    Following,
+    NewOrder,
+    OrderQuery,
+)
+
+Q = TypeVar("Q", bound=Message)
+R = TypeVar("R", bound=Message)
+
+
+class AsyncClient:
+    """A connection to the router, of one event loop: make it where that loop runs.
+
+    `timeout` is in seconds and for each attempt of a call; the default depends on the method. What a list
+    method returns fetches its pages as it is read. With `raise_on_reject` what the business refuses raises
+    a :class:`~fairlead.errors.Refused`; without, it is in the answer.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Mapping[str, str] | None = None,
+        raise_on_reject: bool = False,
+        retry: Retry | None = None,
+    ) -> None:
+        if credentials is None:
+            self._channel = aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        else:
+            self._channel = aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+        self._metadata = dict(metadata or {})
+        self._raise_on_reject = raise_on_reject
+        self._retry = retry or Retry()
+        self._orders = OrderServiceStub(self._channel)
+        self._executions = ExecutionServiceStub(self._channel)
+        self._sessions = SessionServiceStub(self._channel)
+        self._reference = ReferenceServiceStub(self._channel)
+        self._system = SystemServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; open streams end."""
+        await self._channel.close()
+
+    async def submit_order(
+        self, *, timeout: float | None = None, **order: Unpack[NewOrder]
+    ) -> SubmitOrderResponse:
+        """Submit an order; look at ``response.order.state`` for what became of it."""
+        request = requests.submit_order(order)
+        response = await self._call(self._orders.SubmitOrder, request, MUTATION, timeout)
+        return outcomes.submitted(response) if self._raise_on_reject else response
+
+    async def amend_order(
+        self, order: AnyOrder, *, timeout: float | None = None, **terms: Unpack[Amendment]
+    ) -> AmendOrderResponse:
+        request = requests.amend_order(order, terms)
+        response = await self._call(self._orders.AmendOrder, request, MUTATION, timeout)
+        return outcomes.amended(response) if self._raise_on_reject else response
+
+    async def cancel_order(
+        self, order: AnyOrder, *, timeout: float | None = None, **how: Unpack[Cancellation]
+    ) -> CancelOrderResponse:
+        request = requests.cancel_order(order, how)
+        response = await self._call(self._orders.CancelOrder, request, MUTATION, timeout)
+        return outcomes.canceled(response) if self._raise_on_reject else response
+
+    async def get_order(
+        self, order: AnyOrder, *, wait_for_version: int | None = None, timeout: float | None = None
+    ) -> Order:
+        """The order as it is; with `wait_for_version`, once its version is greater (set a `timeout`)."""
+        request = GetOrderRequest(order=requests.order_ref(order), wait_for_version=wait_for_version)
+        return (await self._call(self._orders.GetOrder, request, READ, timeout)).order
+
+    def list_orders(
+        self, *, page_size: int = 0, timeout: float | None = None, **query: Unpack[OrderQuery]
+    ) -> AsyncListing[Order]:
+        request = requests.list_orders(query, page_size)
+
+        async def fetch(page_token: str) -> Page[Order]:
+            request.page_token = page_token
+            page = await self._call(self._orders.ListOrders, request, LIST, timeout)
+            return Page(page.orders, page.next_page_token, page.as_of_cursor)
+
+        return AsyncListing(fetch)
+
+    def list_order_events(
+        self, order: AnyOrder, *, page_size: int = 0, timeout: float | None = None
+    ) -> AsyncListing[ExecutionEvent]:
+        request = ListOrderEventsRequest(order=requests.order_ref(order), page_size=page_size)
+
+        async def fetch(page_token: str) -> Page[ExecutionEvent]:
+            request.page_token = page_token
+            page = await self._call(self._orders.ListOrderEvents, request, LIST, timeout)
+            return Page(page.events, page.next_page_token, page.as_of_cursor)
+
+        return AsyncListing(fetch)
+
+    def list_executions(
+        self, *, page_size: int = 0, timeout: float | None = None, **query: Unpack[ExecutionPage]
+    ) -> AsyncListing[ExecutionEvent]:
+        """The log, oldest first; its `cursor` moves along page by page."""
+        request = requests.list_executions(query, page_size)
+
+        async def fetch(page_token: str) -> Page[ExecutionEvent]:
+            request.page_token = page_token
+            page = await self._call(self._executions.ListExecutions, request, LIST, timeout)
+            return Page(page.events, page.next_page_token, page.cursor)
+
+        return AsyncListing(fetch, moving=True)
+
+    def subscribe(self, *, heartbeat: float = 5.0, **query: Unpack[Following]) -> AsyncSubscription:
+        """Follow executions; nothing is asked of the server before iteration begins."""
+        request = requests.subscribe(query, heartbeat)
+        metadata = call_metadata(self._metadata)
+        return AsyncSubscription(
+            lambda opening: self._executions.SubscribeExecutions(opening, metadata=metadata),
+            Follower(request, self._retry),
+            SILENCE * heartbeat,
+        )
+
+    def list_sessions(self, *, page_size: int = 0, timeout: float | None = None) -> AsyncListing[Session]:
+        request = ListSessionsRequest(page_size=page_size)
+
+        async def fetch(page_token: str) -> Page[Session]:
+            request.page_token = page_token
+            page = await self._call(self._sessions.ListSessions, request, LIST, timeout)
+            return Page(page.sessions, page.next_page_token)
+
+        return AsyncListing(fetch)
+
+    async def get_session(self, session_id: str, *, timeout: float | None = None) -> Session:
+        request = GetSessionRequest(session_id=session_id)
+        return (await self._call(self._sessions.GetSession, request, READ, timeout)).session
+
+    def list_instruments(
+        self, *, page_size: int = 0, timeout: float | None = None
+    ) -> AsyncListing[Instrument]:
+        request = ListInstrumentsRequest(page_size=page_size)
+
+        async def fetch(page_token: str) -> Page[Instrument]:
+            request.page_token = page_token
+            page = await self._call(self._reference.ListInstruments, request, LIST, timeout)
+            return Page(page.instruments, page.next_page_token)
+
+        return AsyncListing(fetch)
+
+    async def get_instrument(self, instrument_id: str, *, timeout: float | None = None) -> Instrument:
+        request = GetInstrumentRequest(instrument_id=instrument_id)
+        return (await self._call(self._reference.GetInstrument, request, READ, timeout)).instrument
+
+    async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
+        return (
+            await self._call(self._system.GetServerInfo, GetServerInfoRequest(), READ, timeout)
+        ).server_info
+
+    async def _call(
+        self, rpc: "aio.UnaryUnaryMultiCallable[Q, R]", request: Q, method: Method, timeout: float | None
+    ) -> R:
+        attempts = Attempts(method, self._retry, request)
+        metadata = call_metadata(self._metadata)
+        while True:
+            try:
+                return await rpc(request, timeout=timeout or method.timeout, metadata=metadata)
+            except grpc.RpcError as error:
+                await asyncio.sleep(attempts.failed(errors.from_rpc(error)))

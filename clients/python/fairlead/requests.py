@@ -1,0 +1,205 @@
+"""Turns Python values into requests, for both clients.
+
+The keys that make a request repeatable are made here, that is, before the first attempt.
+"""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from fairlead.decimals import Number, to_text
+from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2
+from fairlead.values import (
+    Amendment,
+    AnyOrder,
+    Cancellation,
+    ClientOrder,
+    ExecutionPage,
+    ExecutionQuery,
+    Following,
+    NewOrder,
+    OrderQuery,
+    StartPosition,
+)
+
+
+def new_key() -> str:
+    """A key that nobody has used: fits `client_order_id` and `request_id`."""
+    return str(uuid.uuid4())
+
+
+def submit_order(order: NewOrder) -> order_service_pb2.SubmitOrderRequest:
+    return order_service_pb2.SubmitOrderRequest(
+        account_id=order["account_id"],
+        client_order_id=order.get("client_order_id") or new_key(),
+        instrument_id=order["instrument_id"],
+        side=common_pb2.Side.ValueType(order["side"]),
+        quantity=to_text(order["quantity"]),
+        order_type=common_pb2.OrderType.ValueType(order["order_type"]),
+        price=_text(order.get("price")),
+        stop_price=_text(order.get("stop_price")),
+        time_in_force=common_pb2.TimeInForce.ValueType(order.get("time_in_force") or 0),
+        expire_time=_timestamp(order.get("expire_time")),
+        display_quantity=_text(order.get("display_quantity")),
+        min_quantity=_text(order.get("min_quantity")),
+        post_only=order.get("post_only", False),
+        strategy_id=order.get("strategy_id", ""),
+        route_id=order.get("route_id", ""),
+        route_before=_timestamp(order.get("route_before")),
+        ack_level=common_pb2.AckLevel.ValueType(order.get("ack_level") or 0),
+        tags=order.get("tags", {}),
+        note=order.get("note", ""),
+        capacity=common_pb2.OrderCapacity.ValueType(order.get("capacity") or 0),
+        manual_indicator=common_pb2.ManualIndicator.ValueType(order.get("manual_indicator") or 0),
+        self_match_id=order.get("self_match_id", ""),
+    )
+
+
+def amend_order(order: AnyOrder, terms: Amendment) -> order_service_pb2.AmendOrderRequest:
+    time_in_force = terms.get("time_in_force")
+    return order_service_pb2.AmendOrderRequest(
+        order=order_ref(order),
+        request_id=terms.get("request_id") or new_key(),
+        expected_version=terms.get("expected_version"),
+        price=_text(terms.get("price")),
+        quantity=_text(terms.get("quantity")),
+        stop_price=_text(terms.get("stop_price")),
+        display_quantity=_text(terms.get("display_quantity")),
+        time_in_force=common_pb2.TimeInForce.ValueType(time_in_force) if time_in_force else None,
+        expire_time=_timestamp(terms.get("expire_time")),
+        ack_level=common_pb2.AckLevel.ValueType(terms.get("ack_level") or 0),
+    )
+
+
+def cancel_order(order: AnyOrder, how: Cancellation) -> order_service_pb2.CancelOrderRequest:
+    return order_service_pb2.CancelOrderRequest(
+        order=order_ref(order),
+        request_id=how.get("request_id") or new_key(),
+        expected_version=how.get("expected_version"),
+        ack_level=common_pb2.AckLevel.ValueType(how.get("ack_level") or 0),
+    )
+
+
+def order_ref(order: AnyOrder) -> common_pb2.OrderRef:
+    match order:
+        case ClientOrder(account_id, client_order_id):
+            names = common_pb2.ClientOrderRef(account_id=account_id, client_order_id=client_order_id)
+            return common_pb2.OrderRef(client_order=names)
+        case common_pb2.Order():
+            return common_pb2.OrderRef(order_id=order.order_id)
+        case str():
+            return common_pb2.OrderRef(order_id=order)
+
+
+def list_orders(query: OrderQuery, page_size: int) -> order_service_pb2.ListOrdersRequest:
+    oldest_first = query.get("oldest_first", False)
+    return order_service_pb2.ListOrdersRequest(
+        filter=order_service_pb2.OrderFilter(
+            account_ids=_names(query.get("account_ids", ())),
+            instrument_ids=_names(query.get("instrument_ids", ())),
+            states=[common_pb2.OrderState.ValueType(state) for state in query.get("states", ())],
+            live_only=query.get("live_only", False),
+            session_ids=_names(query.get("session_ids", ())),
+            strategy_ids=_names(query.get("strategy_ids", ())),
+            start_time=_timestamp(query.get("start_time")),
+            end_time=_timestamp(query.get("end_time")),
+        ),
+        order_by=(
+            order_service_pb2.ORDER_SORTING_CREATE_TIME_ASC
+            if oldest_first
+            else order_service_pb2.ORDER_SORTING_CREATE_TIME_DESC
+        ),
+        page_size=page_size,
+    )
+
+
+def list_executions(query: ExecutionPage, page_size: int) -> execution_service_pb2.ListExecutionsRequest:
+    after_cursor, after_time = query.get("after_cursor"), query.get("after_time")
+    _at_most_one(after_cursor=after_cursor, after_time=after_time)
+    request = execution_service_pb2.ListExecutionsRequest(
+        filter=_execution_filter(query),
+        after_time=_timestamp(after_time),
+        until_time=_timestamp(query.get("until_time")),
+        page_size=page_size,
+    )
+    if after_cursor is not None:
+        request.after_cursor = after_cursor
+    return request
+
+
+def subscribe(query: Following, heartbeat: float) -> execution_service_pb2.SubscribeExecutionsRequest:
+    request = execution_service_pb2.SubscribeExecutionsRequest(
+        filter=_execution_filter(query),
+        heartbeat_interval=_duration(heartbeat),
+        cursor_expired_policy=execution_service_pb2.CursorExpiredPolicy.ValueType(
+            query.get("cursor_expired_policy") or 0
+        ),
+        max_batch_size=query.get("max_batch_size"),
+    )
+    _set_start(request, query)
+    _set_end(request, query)
+    return request
+
+
+def _set_start(request: execution_service_pb2.SubscribeExecutionsRequest, query: Following) -> None:
+    after_cursor, after_time = query.get("after_cursor"), _timestamp(query.get("after_time"))
+    position = query.get("position")
+    _at_most_one(after_cursor=after_cursor, after_time=after_time, position=position)
+    if after_cursor is not None:
+        request.after_cursor = after_cursor
+    elif after_time is not None:
+        request.after_time.CopyFrom(after_time)
+    else:
+        request.position = execution_service_pb2.StartPosition.ValueType(position or StartPosition.LIVE_ONLY)
+
+
+def _set_end(request: execution_service_pb2.SubscribeExecutionsRequest, query: Following) -> None:
+    until_cursor, until_caught_up = query.get("until_cursor"), query.get("until_caught_up") or None
+    _at_most_one(until_cursor=until_cursor, until_caught_up=until_caught_up)
+    if until_cursor is not None:
+        request.until_cursor = until_cursor
+    elif until_caught_up:
+        request.until_caught_up = True
+
+
+def _execution_filter(query: ExecutionQuery) -> execution_service_pb2.ExecutionFilter:
+    return execution_service_pb2.ExecutionFilter(
+        account_ids=_names(query.get("account_ids", ())),
+        instrument_ids=_names(query.get("instrument_ids", ())),
+        strategy_ids=_names(query.get("strategy_ids", ())),
+        session_ids=_names(query.get("session_ids", ())),
+        kinds=[execution_service_pb2.ExecutionKind.ValueType(kind) for kind in query.get("kinds", ())],
+    )
+
+
+def _text(value: Number | None) -> str | None:
+    return None if value is None else to_text(value)
+
+
+def _timestamp(value: datetime | None) -> Timestamp | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(f"{value.isoformat()} has no time zone")
+    timestamp = Timestamp()
+    timestamp.FromDatetime(value)
+    return timestamp
+
+
+def _names(values: Iterable[str]) -> list[str]:
+    return [values] if isinstance(values, str) else list(values)
+
+
+def _at_most_one(**options: object) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if len(given) > 1:
+        raise ValueError(f"give only one of {', '.join(given)}")
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=seconds))
+    return duration

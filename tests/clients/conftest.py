@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+
+import pytest
+from fairlead import Client, Retry
+
+from tests.clients.fakes import FakeRouter, serving
+
+QUICK = Retry(initial=0.001, maximum=0.002, settle_attempts=5)
+
+
+@pytest.fixture
+def router() -> FakeRouter:
+    return FakeRouter()
+
+
+@pytest.fixture
+def target(router: FakeRouter) -> Iterator[str]:
+    with serving(router) as address:
+        yield address
+
+
+@pytest.fixture
+def client(target: str) -> Iterator[Client]:
+    with Client(target, retry=QUICK) as client:
+        yield client

@@ -1,0 +1,222 @@
+"""A router made of answers: real gRPC on loopback, behind it one list of answers a method.
+
+An answer is a message, or a :class:`Fail`, which becomes the status that it describes. The last one is given
+again and again. A stream is a list of answers; :data:`HANG` keeps it open until the client goes.
+What came in is kept in ``received``, its metadata in ``metadata``.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, NoReturn, TypeAlias, cast
+
+import grpc
+from fairlead.v1 import (
+    execution_service_pb2_grpc,
+    order_service_pb2_grpc,
+    reference_service_pb2_grpc,
+    session_service_pb2_grpc,
+    system_service_pb2_grpc,
+)
+from fairlead.v1.common_pb2 import Order
+from fairlead.v1.execution_service_pb2 import (
+    CaughtUp,
+    Established,
+    ExecutionEvent,
+    ExecutionEvents,
+    Heartbeat,
+    SubscribeExecutionsRequest,
+    SubscribeExecutionsResponse,
+)
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+
+@dataclass(frozen=True)
+class Fail:
+    """A status; with a reason, as the router makes it; without, as a proxy does."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    message: str = "told to"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    violations: Sequence[tuple[str, str]] = ()
+    retry_delay: float | None = None
+
+    def details(self) -> bytes:
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain="fairlead", metadata=self.metadata)
+        bad = error_details_pb2.BadRequest(
+            field_violations=[
+                error_details_pb2.BadRequest.FieldViolation(field=name, description=text)
+                for name, text in self.violations
+            ]
+        )
+        retry = error_details_pb2.RetryInfo()
+        if self.retry_delay is not None:
+            retry.retry_delay.CopyFrom(Duration(nanos=round(self.retry_delay * 1e9)))
+        status = status_pb2.Status(code=self.code.value[0], message=self.message)
+        for detail in (info, bad, retry):
+            packed = AnyMessage()
+            packed.Pack(detail)
+            status.details.append(packed)
+        return cast("bytes", status.SerializeToString())
+
+
+class Hang(Enum):
+    HANG = auto()
+
+
+HANG = Hang.HANG
+Answer: TypeAlias = Message | Fail
+StreamItem: TypeAlias = SubscribeExecutionsResponse | Fail | Hang
+
+
+class FakeRouter(
+    order_service_pb2_grpc.OrderServiceServicer,
+    execution_service_pb2_grpc.ExecutionServiceServicer,
+    session_service_pb2_grpc.SessionServiceServicer,
+    reference_service_pb2_grpc.ReferenceServiceServicer,
+    system_service_pb2_grpc.SystemServiceServicer,
+):
+    def __init__(self) -> None:
+        self.answers: dict[str, list[Answer]] = defaultdict(list)
+        self.streams: list[Sequence[StreamItem]] = []
+        self.streams_after: dict[str, Sequence[StreamItem]] = {}  # by cursor, however often it is asked for
+        self.received: dict[str, list[Any]] = defaultdict(list)
+        self.metadata: dict[str, list[dict[str, str]]] = defaultdict(list)
+        self.hanging = threading.Event()  # set when a stream has sent all before HANG
+        self._lock = threading.Lock()
+
+    def SubmitOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("SubmitOrder", request, context)
+
+    def AmendOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("AmendOrder", request, context)
+
+    def CancelOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("CancelOrder", request, context)
+
+    def GetOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetOrder", request, context)
+
+    def ListOrders(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListOrders", request, context)
+
+    def ListOrderEvents(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListOrderEvents", request, context)
+
+    def ListExecutions(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListExecutions", request, context)
+
+    def ListSessions(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListSessions", request, context)
+
+    def GetSession(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetSession", request, context)
+
+    def ListInstruments(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListInstruments", request, context)
+
+    def GetInstrument(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetInstrument", request, context)
+
+    def GetServerInfo(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetServerInfo", request, context)
+
+    def SubscribeExecutions(
+        self, request: SubscribeExecutionsRequest, context: grpc.ServicerContext
+    ) -> Iterator[SubscribeExecutionsResponse]:
+        gone = threading.Event()
+        context.add_callback(gone.set)
+        for item in self._next_stream(request, context):
+            if item is HANG:
+                self.hanging.set()
+                gone.wait()
+            elif isinstance(item, Fail):
+                _abort(item, context)
+            else:
+                yield item
+
+    def _answer(self, method: str, request: Message, context: grpc.ServicerContext) -> Message:
+        with self._lock:
+            self._note(method, request, context)
+            script = self.answers[method]
+            answer = script.pop(0) if len(script) > 1 else script[0]
+        return _abort(answer, context) if isinstance(answer, Fail) else answer
+
+    def _next_stream(
+        self, request: SubscribeExecutionsRequest, context: grpc.ServicerContext
+    ) -> Sequence[StreamItem]:
+        with self._lock:
+            self._note("SubscribeExecutions", request, context)
+            if self.streams_after:
+                return self.streams_after[request.after_cursor]
+            return self.streams.pop(0) if len(self.streams) > 1 else self.streams[0]
+
+    def _note(self, method: str, request: Message, context: grpc.ServicerContext) -> None:
+        self.received[method].append(request)
+        self.metadata[method].append({key: str(value) for key, value in context.invocation_metadata()})
+
+
+def _abort(fail: Fail, context: grpc.ServicerContext) -> NoReturn:
+    if fail.reason:
+        context.set_trailing_metadata((("grpc-status-details-bin", fail.details()),))
+    context.abort(fail.code, fail.message)
+
+
+@contextmanager
+def serving(router: FakeRouter) -> Iterator[str]:
+    """The router on a free port of loopback; gives its address."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        server = grpc.server(pool)
+        order_service_pb2_grpc.add_OrderServiceServicer_to_server(router, server)
+        execution_service_pb2_grpc.add_ExecutionServiceServicer_to_server(router, server)
+        session_service_pb2_grpc.add_SessionServiceServicer_to_server(router, server)
+        reference_service_pb2_grpc.add_ReferenceServiceServicer_to_server(router, server)
+        system_service_pb2_grpc.add_SystemServiceServicer_to_server(router, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(None).wait()
+
+
+class Streamed:
+    """Writes the messages of one stream with their dense `stream_sequence`."""
+
+    def __init__(self, *, epoch: int = 1) -> None:
+        self._count = 0
+        self._epoch = epoch
+
+    def established(self, cursor: str = "c0") -> SubscribeExecutionsResponse:
+        return self.message(cursor, established=Established(stream_id="s", epoch=self._epoch))
+
+    def events(self, *sequences: int) -> SubscribeExecutionsResponse:
+        """Events with these sequences; the cursor is that of the last one."""
+        return self.message(f"c{sequences[-1]}", events=ExecutionEvents(events=[event(n) for n in sequences]))
+
+    def caught_up(self, sequence: int) -> SubscribeExecutionsResponse:
+        return self.message(f"c{sequence}", caught_up=CaughtUp(sequence=sequence))
+
+    def heartbeat(self, sequence: int) -> SubscribeExecutionsResponse:
+        return self.message(f"c{sequence}", heartbeat=Heartbeat(head_sequence=sequence))
+
+    def lost(self) -> "Streamed":
+        """One message goes missing."""
+        self._count += 1
+        return self
+
+    def message(self, cursor: str, **payload: Any) -> SubscribeExecutionsResponse:
+        self._count += 1
+        return SubscribeExecutionsResponse(stream_sequence=self._count, cursor=cursor, **payload)
+
+
+def event(sequence: int) -> ExecutionEvent:
+    return ExecutionEvent(event_id=f"e{sequence}", sequence=sequence, order=Order(order_id="o1"))
