@@ -95,7 +95,8 @@ class Framer:
             return None
         garbled = None
         if not self._in_junk:
-            garbled = Garbled(mask(bytes(self._buffer[:_MASKED]))[:_SHOWN], reason)
+            shown = mask(bytes(self._buffer[:_MASKED])).partition(_START)
+            garbled = Garbled((shown[0] or _START + shown[2].partition(_START)[0])[:_SHOWN], reason)
         self._in_junk = True
         del self._buffer[:length]
         return garbled
