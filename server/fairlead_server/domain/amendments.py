@@ -24,7 +24,12 @@ class Amendment:
 
     def applied_to(self, terms: Terms) -> Terms:
         changes = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
-        return replace(terms, **changes)
+        wanted = replace(terms, **changes)
+        if self.time_in_force not in (None, TimeInForce.GTD):
+            return replace(
+                wanted, expire_time=self.expire_time
+            )  # the old one went with the old TimeInForce(59)
+        return wanted
 
 
 class RequestOutcome(Enum):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.execution import Execution, VenueMessage
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.reject import Reject
@@ -36,24 +37,6 @@ class EventKind(Enum):
     IN_DOUBT = "IN_DOUBT"
     RECONCILED = "RECONCILED"
     ORPHAN_EXECUTION = "ORPHAN_EXECUTION"
-
-
-class Initiator(Enum):
-    CLIENT = "CLIENT"
-    VENUE = "VENUE"
-    RISK = "RISK"
-    ADMIN = "ADMIN"
-    SYSTEM = "SYSTEM"
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Who brought it about. ``request_id`` is the client's for an amend or cancel."""
-
-    initiator: Initiator
-    principal: str = ""
-    request_id: str = ""
-    traceparent: str = ""
 
 
 class Alarm(Enum):

@@ -37,10 +37,10 @@ class Working:
 
 
 def working(order: Order) -> Working:
-    if not order.live:
-        return Working()
     quantity, _ = order.worst_terms
-    rest = max(quantity - order.cum_qty, ZERO)
+    rest = quantity - order.cum_qty
+    if order.terminal is not None or rest <= 0:  # a filled order with an increase under way still counts
+        return Working()
     return Working(rest, ZERO, 1) if order.request.side.sign > 0 else Working(ZERO, rest, 1)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import string
 from datetime import UTC, datetime
 
 _DIGITS = string.digits + string.ascii_uppercase
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _DAY_PLACES = 3  # 36**3 days: 127 years
+_ROUTER = re.compile(r"[0-9A-Z]{1,9}")
 
 
 class ClOrdIds:
@@ -18,6 +20,8 @@ class ClOrdIds:
     """
 
     def __init__(self, router: str, shard: int, last: int = 0) -> None:
+        if not _ROUTER.fullmatch(router):
+            raise ValueError(f"a router is named by 1 to 9 digits and capital letters, not {router!r}")
         self._router = router
         self._shard = _base36(shard, 1)
         self.last = last
@@ -29,6 +33,8 @@ class ClOrdIds:
 
 
 def _base36(number: int, places: int) -> str:
+    if not 0 <= number < 36**places:
+        raise ValueError(f"{number} does not fit {places} places of base 36")
     text = ""
     while number:
         number, digit = divmod(number, 36)

@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import Enum
 
+from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.execution import Execution
 from fairlead_server.domain.reject import Reject
 from fairlead_server.domain.terms import NewOrder, Terms
@@ -96,6 +97,8 @@ class Order:
     update_time: datetime
     terms: Terms  # in force: the request's, or those of the last accepted amend
     version: int = 1
+    sequence: int = 0  # of its last event in the log
+    last_cause: Cause | None = None  # of that event
     session_id: str = ""
     cl_ord_ids: tuple[str, ...] = ()  # every ClOrdID(11) that the venue was given, oldest first
     cl_ord_id: str = ""  # the one by which the venue knows the order now

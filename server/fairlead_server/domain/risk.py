@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from typing import TypeVar
 
@@ -95,12 +95,12 @@ class Proposal:
 
     @property
     def value_price(self) -> Decimal | None:
-        """The dearest price that values it: its own, and for a sale not less than the reference price."""
-        own = self.terms.price or self.terms.stop_price
-        reference = self.instrument.reference if self.instrument else None
-        if own is None or (self.new.side.sign < 0 and reference and reference.price > own):
-            return reference.price if reference else own
-        return own
+        """The dearest price at which it may trade: only the limit of a purchase bounds that from above."""
+        price, reference = self.terms.price, self.instrument.reference if self.instrument else None
+        if self.new.side.sign > 0 and price is not None:
+            return price
+        known = (price, self.terms.stop_price, reference.price if reference else None)
+        return max((p for p in known if p is not None), default=None)
 
 
 class Applies(Enum):
@@ -218,7 +218,7 @@ def _min_quantity(p: Proposal) -> Finding | None:
 
 
 def _lot_size(p: Proposal) -> Finding | None:
-    if p.instrument is None or p.terms.quantity % p.instrument.lot_size == 0:
+    if p.instrument is None or _is_multiple(p.terms.quantity, p.instrument.lot_size):
         return None
     return Finding("quantity is not a multiple of the lot size", p.instrument.lot_size, p.terms.quantity)
 
@@ -227,7 +227,7 @@ def _tick_size(p: Proposal) -> Finding | None:
     if p.instrument is None:
         return None
     for name, price in (("price", p.terms.price), ("stop price", p.terms.stop_price)):
-        if price is not None and (price <= 0 or price % p.instrument.tick_size != 0):
+        if price is not None and (price <= 0 or not _is_multiple(price, p.instrument.tick_size)):
             return Finding(
                 f"{name} is not a positive multiple of the tick size", p.instrument.tick_size, price
             )
@@ -327,6 +327,7 @@ CONTROLS: tuple[Control, ...] = (
 )
 
 
+_WIDE = Context(prec=50)  # a remainder of 18 places by 12 decimals overflows the usual 28 digits
 _Number = TypeVar("_Number", int, Decimal)
 
 
@@ -334,6 +335,10 @@ def _least(a: _Number | None, b: _Number | None) -> _Number | None:
     if a is None or b is None:
         return b if a is None else a
     return min(a, b)
+
+
+def _is_multiple(value: Decimal, unit: Decimal) -> bool:
+    return _WIDE.remainder(value, unit) == 0
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,144 @@
+"""What venues tell us: every report is applied, recorded and published, whatever it says and whenever it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from fairlead_server.domain import transitions
+from fairlead_server.domain.cause import Cause, Initiator
+from fairlead_server.domain.event import Change, EventKind
+from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject, ReportKind
+from fairlead_server.domain.instrument import Instrument
+from fairlead_server.domain.order import ZERO, Flag, Order, pending_new
+from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
+from fairlead_server.routing.book import Book
+from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.ports import Gateway, NewId
+
+_VENUE = Cause(Initiator.VENUE)
+
+
+class Executions:
+    """``default_accounts`` names, a session, the account of orders that a venue reports and nobody submitted here."""
+
+    def __init__(
+        self,
+        book: Book,
+        ledger: Ledger,
+        instruments: Mapping[str, Instrument],
+        default_accounts: Mapping[str, str],
+        new_id: NewId,
+    ) -> None:
+        self._book = book
+        self._ledger = ledger
+        self._by_symbol = {i.symbol: i.instrument_id for i in instruments.values()}
+        self._default_accounts = default_accounts
+        self._new_id = new_id
+
+    def apply(self, report: ExecutionReport, gateway: Gateway, now: datetime) -> None:
+        names = (report.cl_ord_id, report.orig_cl_ord_id)
+        before = self._book.by_report(gateway.session_id, names, report.venue_order_id)
+        if before is None:
+            self._apply_to_external(report, gateway, now)
+            return
+        change = transitions.apply(before, report, self._new_id(), now)
+        if change is not None:
+            self._enter(before, change, gateway, now, report)
+
+    def _apply_to_external(self, report: ExecutionReport, gateway: Gateway, now: datetime) -> None:
+        """An order that nobody submitted here is booked all the same: its fills are real exposure."""
+        if report.kind in (ReportKind.STATUS, ReportKind.REJECTED) or report.side is None:
+            return  # tells of no exposure
+        shell = self._external(report, report.side, gateway.session_id, now)
+        change = transitions.apply(shell, report, self._new_id(), now)
+        found = Change(shell, None) if change is None else change
+        order = replace(found.order, version=1)
+        self._ledger.enter(
+            None, replace(found, order=order, kind=EventKind.ORPHAN_EXECUTION), _VENUE, now, report
+        )
+
+    def _external(self, report: ExecutionReport, side: Side, session_id: str, now: datetime) -> Order:
+        order_id = self._new_id()
+        order_type = OrderType.MARKET if report.price is None else OrderType.LIMIT
+        quantity = report.order_qty or (report.cum_qty or ZERO) + (report.leaves_qty or ZERO)
+        new = NewOrder(
+            report.account or self._default_accounts[session_id],
+            order_id,
+            self._by_symbol.get(report.symbol, report.symbol),
+            side,
+            order_type,
+            Terms(quantity or report.last_qty or ZERO, report.price),
+        )
+        shell = pending_new(order_id, new, report.symbol, now)
+        ids = (report.cl_ord_id,) if report.cl_ord_id else ()
+        flags = frozenset({Flag.EXTERNAL})
+        return replace(shell, session_id=session_id, cl_ord_id=report.cl_ord_id, cl_ord_ids=ids, flags=flags)
+
+    def cancel_rejected(self, answer: CancelReject, gateway: Gateway, now: datetime) -> None:
+        names = (answer.cl_ord_id, answer.orig_cl_ord_id)
+        before = self._book.by_report(gateway.session_id, names, answer.venue_order_id)
+        request = before.find_request(answer.cl_ord_id) if before else None
+        if before is None or request is None:
+            return  # told before, or not of our asking
+        change = transitions.refuse_request(before, request, answer, now)
+        self._enter(before, change, gateway, now, message=answer)
+
+    def message_rejected(
+        self, answer: MessageReject, cl_ord_id: str, gateway: Gateway, now: datetime
+    ) -> None:
+        """A Reject(3) or BusinessMessageReject(j) of the message that carried ``cl_ord_id``."""
+        before = self._book.by_report(gateway.session_id, (cl_ord_id,), "")
+        if before is None:
+            return
+        request = before.find_request(cl_ord_id)
+        change: Change | None
+        if request is not None:
+            kind = EventKind.CANCEL_REJECTED if request.is_cancel else EventKind.AMEND_REJECTED
+            change = Change(before.without(request, now), kind, reject=answer.reject)
+        elif cl_ord_id == before.cl_ord_ids[0] and not before.acked:
+            change = transitions.refuse_new(before, answer.reject, now)
+        else:
+            return  # a status request: its order stays as it is
+        if change is not None:
+            self._enter(before, change, gateway, now, message=answer)
+
+    def in_doubt(self, cl_ord_id: str, gateway: Gateway, text: str, now: datetime) -> None:
+        """A message of ours will not reach the venue, or nobody knows whether it has: ask, never guess."""
+        before = self._book.by_report(gateway.session_id, (cl_ord_id,), "")
+        if before is None or not before.live:
+            return
+        request = before.find_request(cl_ord_id)
+        after = before.without(request, now) if request else before.next(now)
+        after = replace(after, flags=after.flags | {Flag.IN_DOUBT})
+        change = Change(after, EventKind.IN_DOUBT, text=text, ask_status=True)
+        self._enter(before, change, gateway, now, cause=Cause(Initiator.SYSTEM))
+
+    def session_reset(self, gateway: Gateway, text: str, now: datetime) -> None:
+        """Numbers began anew: what was unanswered in the old epoch cannot be asked for again."""
+        for order in list(self._book.live(gateway.session_id)):
+            if not order.acked or order.pending:
+                after = order.in_doubt(now)
+                self._enter(
+                    order,
+                    Change(after, EventKind.IN_DOUBT, text=text),
+                    gateway,
+                    now,
+                    cause=Cause(Initiator.SYSTEM),
+                )
+
+    def _enter(
+        self,
+        before: Order,
+        change: Change,
+        gateway: Gateway,
+        now: datetime,
+        report: ExecutionReport | None = None,
+        message: CancelReject | MessageReject | None = None,
+        cause: Cause = _VENUE,
+    ) -> None:
+        heard = message.message if message else None
+        order = self._ledger.enter(before, change, cause, now, report, heard)
+        if change.ask_status and gateway.available:
+            self._ledger.send(gateway.request_status(order, now))

@@ -1,0 +1,171 @@
+"""Where a decision becomes facts: the book, the exposures and the open batch change together, or not at all."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime
+
+from fairlead_server.domain.amendments import RequestOutcome, RequestRecord
+from fairlead_server.domain.cause import Cause
+from fairlead_server.domain.event import Change, EventKind, OrderEvent
+from fairlead_server.domain.execution import ExecutionReport, VenueMessage
+from fairlead_server.domain.order import Order, OrderState, Request
+from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
+from fairlead_server.routing.book import Book
+from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.ports import EncodeEvent, NewId, Outbound
+from fairlead_server.store.batch import DecisionRow, EventRow, ExecutionRow
+
+_log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """Numbers the events of the log, densely from ``head``."""
+
+    def __init__(self, book: Book, pipeline: Pipeline, encode: EncodeEvent, new_id: NewId) -> None:
+        self._book = book
+        self._pipeline = pipeline
+        self._encode = encode
+        self._new_id = new_id
+        self.head = 0
+
+    def enter(
+        self,
+        before: Order | None,
+        change: Change,
+        cause: Cause,
+        now: datetime,
+        report: ExecutionReport | None = None,
+        message: VenueMessage | None = None,
+    ) -> Order:
+        """Record one change of one order; returns the order as it is now known, with its place in the log."""
+        for alarm in change.alarms:
+            _log.warning("%s on order %s %s", alarm.value, change.order.order_id, change.text)
+        if change.kind is None:
+            return change.order
+        batch = self._pipeline.batch
+        self.head += 1
+        order = replace(change.order, sequence=self.head, last_cause=cause)
+        event = self._event(replace(change, order=order), change.kind, cause, now, report, message)
+        batch.events.append(self._row(event))
+        batch.orders[order.order_id] = order
+        self._book.put(order)
+        position = self._book.exposures.change(before, order)
+        if before is None or order.cum_qty != before.cum_qty:
+            batch.positions[order.request.account_id, order.request.instrument_id] = position
+        if change.execution is not None:
+            batch.executions.append(_execution_row(event, change))
+        if before is not None and before.pending != order.pending:
+            self._settle(before, order, change)
+        return order
+
+    def name(self, session_id: str, cl_ord_id: str, order_id: str, last: int) -> None:
+        """A ClOrdID(11) was given out for an order; the counter that made it stands at ``last``."""
+        batch = self._pipeline.batch
+        batch.new_cl_ord_ids[session_id, cl_ord_id] = order_id
+        batch.counters["cl_ord_id"] = last
+
+    def decide(self, row: DecisionRow) -> None:
+        self._pipeline.batch.decisions.append(row)
+
+    def remember(self, record: RequestRecord) -> None:
+        self._book.put_request(record)
+        self._pipeline.batch.requests[record.request_id] = record
+
+    def send(self, outbound: Outbound) -> None:
+        """The messages' rows and numbers belong to this transaction; the bytes follow its commit."""
+        batch = self._pipeline.batch
+        batch.messages.extend(outbound.rows)
+        batch.sessions[outbound.session_id] = outbound.numbers
+        self._pipeline.then(outbound.write)
+
+    def _event(
+        self,
+        change: Change,
+        kind: EventKind,
+        cause: Cause,
+        now: datetime,
+        report: ExecutionReport | None,
+        message: VenueMessage | None,
+    ) -> OrderEvent:
+        return OrderEvent(
+            self.head,
+            self._new_id(),
+            kind,
+            change.order,
+            now,
+            cause,
+            change.execution,
+            change.ref_exec_id,
+            change.reject,
+            change.text,
+            change.unsolicited,
+            change.alarms,
+            report.transact_time if report else None,
+            report.exec_id if report else "",
+            report.exec_type if report else "",
+            report.message if report else message,
+        )
+
+    def _row(self, event: OrderEvent) -> EventRow:
+        order, request = event.order, event.order.request
+        return EventRow(
+            event.sequence,
+            event.event_id,
+            event.kind,
+            order.order_id,
+            request.account_id,
+            request.instrument_id,
+            request.strategy_id,
+            order.session_id,
+            event.time,
+            self._encode(event),
+        )
+
+    def _settle(self, before: Order, after: Order, change: Change) -> None:
+        """Requests that this change has ended get their outcome, for whoever repeats them."""
+        still = {request.request_id for request in after.pending}
+        for request in before.pending:
+            record = self._book.request(request.request_id)
+            if request.request_id not in still and record is not None:
+                outcome, reject = _outcome(request, after, change)
+                self.remember(replace(record, outcome=outcome, reject=reject))
+
+
+def _outcome(request: Request, after: Order, change: Change) -> tuple[RequestOutcome, Reject | None]:
+    """How a request ended that is not pending any more."""
+    if change.kind in (EventKind.CANCEL_REJECTED, EventKind.AMEND_REJECTED):
+        return RequestOutcome.REJECTED, change.reject
+    if request.is_cancel:
+        canceled = after.state is OrderState.CANCELED
+        return RequestOutcome.DONE if canceled else RequestOutcome.ALREADY_TERMINAL, None
+    if change.kind is EventKind.AMENDED:
+        return RequestOutcome.DONE, None
+    if change.kind is EventKind.IN_DOUBT:
+        return RequestOutcome.REJECTED, Reject(
+            RejectSource.ROUTER, RejectReason.ROUTER_SESSION_LOST, change.text
+        )
+    text = f"the order is {after.state.value}"
+    return RequestOutcome.REJECTED, Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
+
+
+def _execution_row(event: OrderEvent, change: Change) -> ExecutionRow:
+    execution, order = change.execution, event.order
+    assert execution is not None  # noqa: S101 - the caller has looked
+    busted = event.kind is EventKind.TRADE_BUSTED
+    return ExecutionRow(
+        event.event_id if busted else execution.execution_id,
+        order.order_id,
+        order.session_id,
+        order.request.account_id,
+        order.request.instrument_id,
+        order.request.side.value,
+        event.kind,
+        event.exec_id,
+        change.ref_exec_id,
+        execution.quantity,
+        execution.price,
+        execution.transact_time,
+        event.sequence,
+    )

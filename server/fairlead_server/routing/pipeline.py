@@ -1,0 +1,163 @@
+"""Decide, commit, act: the one way in which anything changes.
+
+Decisions are synchronous and append facts to the open :class:`~fairlead_server.store.batch.Batch`, with what is to be
+done once they are durable. One writer thread commits what has piled up, in one transaction; meanwhile the next group
+fills, so groups are as large as the load makes them. Only then are the acts of the group performed, in the order in
+which they were decided.
+
+When a commit fails nothing of that group, nor of the one that was filling, is acted on: whoever waits is told,
+``on_failure`` is called, and every decision is refused until :meth:`Pipeline.resume`. The same happens when a decision
+dies halfway, which is a bug: memory is ahead of what may become durable, so it is rebuilt from the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fairlead_server.domain.errors import RouterError, StoreUnavailable
+from fairlead_server.store.batch import Batch
+
+_log = logging.getLogger(__name__)
+
+Act = Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Group:
+    batch: Batch = field(default_factory=Batch)
+    acts: list[Act] = field(default_factory=list)
+    done: asyncio.Future[None] | None = None  # made when somebody waits
+
+
+class Pipeline:
+    """Belongs to one event loop. Only ``commit`` runs elsewhere, on the writer thread, one group at a time."""
+
+    def __init__(
+        self,
+        commit: Callable[[Batch], None],
+        committed: Callable[[Batch], None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self._commit = commit
+        self._committed = committed
+        self._on_failure = on_failure
+        self._writer = ThreadPoolExecutor(1, "writer")
+        self._open = _Group()
+        self._writing: _Group | None = None
+        self._scheduled = False
+        self.broken = False
+        self._lost: Exception | None = None
+
+    @contextmanager
+    def deciding(self) -> Iterator[None]:
+        """Around each decision. A :class:`RouterError` must come before the decision's first fact."""
+        if self.broken:
+            raise StoreUnavailable
+        try:
+            yield
+        except RouterError:
+            raise
+        except Exception as error:
+            self._abandon(error)
+            raise
+
+    @property
+    def batch(self) -> Batch:
+        """Where a decision puts its facts; they are committed soon after the decision returns."""
+        self._schedule()
+        return self._open.batch
+
+    def then(self, act: Act) -> None:
+        """Do this when what has been decided so far is durable."""
+        self._schedule()
+        self._open.acts.append(act)
+
+    async def durable(self) -> None:
+        """Wait until all that has been decided is durable and acted on; raises when it was lost.
+
+        A caller that gives up does not take the others' wait with it.
+        """
+        group = self._open if self._open.batch or self._open.acts else self._writing
+        if group is None:
+            if self.broken:
+                raise StoreUnavailable
+            return
+        if group.done is None:
+            group.done = asyncio.get_running_loop().create_future()
+        await asyncio.shield(group.done)
+
+    def resume(self) -> None:
+        """Memory has been rebuilt from the store, and the store takes writes again."""
+        self.broken = False
+        self._lost = None
+
+    async def close(self) -> None:
+        """Finish what is decided, then let the writer go."""
+        try:
+            await self.durable()
+        except StoreUnavailable:
+            _log.error("closing with a store that takes no writes: what was decided last is not durable")
+        self._writer.shutdown()
+
+    def _schedule(self) -> None:
+        if not self._scheduled and self._writing is None:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._write)
+
+    def _write(self) -> None:
+        self._scheduled = False
+        if self.broken or not (self._open.batch or self._open.acts):
+            return
+        group, self._open = self._open, _Group()
+        self._writing = group
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._writer, self._commit, group.batch)
+        future.add_done_callback(lambda done: self._finish(group, done.exception()))
+
+    def _finish(self, group: _Group, error: BaseException | None) -> None:
+        self._writing = None
+        if isinstance(error, Exception):
+            _log.critical("a commit failed, nothing of it was acted on: %s", error)
+            _tell_lost(group)
+            self._break(error)
+        else:
+            for act in group.acts:
+                _perform(act)
+            self._committed(group.batch)
+            if group.done is not None:
+                group.done.set_result(None)
+        if self._lost is None:
+            self._write()
+        else:
+            self._on_failure(self._lost)
+
+    def _abandon(self, error: Exception) -> None:
+        _log.critical("a decision died halfway; starting again from the store", exc_info=error)
+        self._break(error)
+        if self._writing is None:  # else what is being written is finished first: it was decided whole
+            asyncio.get_running_loop().call_soon(self._on_failure, error)
+
+    def _break(self, error: Exception) -> None:
+        self.broken = True
+        self._lost = error
+        lost, self._open = self._open, _Group()
+        _tell_lost(lost)
+
+
+def _tell_lost(group: _Group) -> None:
+    if group.done is not None:
+        group.done.set_exception(StoreUnavailable())
+        group.done.exception()  # whoever waited may be gone: that is no error of its own
+
+
+def _perform(act: Act) -> None:
+    """One act that fails is a bug, but no reason to leave the others undone: the facts are durable."""
+    try:
+        act()
+    except Exception:  # noqa: BLE001 - and logged
+        _log.exception("an act failed after its commit")

@@ -1,0 +1,354 @@
+"""One venue session between the use cases and the wire.
+
+Drives a :class:`~fairlead_server.fix.session.Session` as its contract says: whatever a step makes due goes into the
+open batch with all that it leads to, and reaches the socket when that has committed. Bytes belong to the connection
+that they were made for; if it is gone, they are dropped, and the peer asks for them after the next logon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol, assert_never
+
+from fairlead_server.domain.errors import StoreUnavailable
+from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject
+from fairlead_server.domain.order import Order, Request
+from fairlead_server.domain.terms import NewOrder
+from fairlead_server.fix import events, msg_types, tags
+from fairlead_server.fix.errors import FixError
+from fairlead_server.fix.message import Fields, Message, decode, mask
+from fairlead_server.fix.session import Numbers, Ready, Sent, Session, SessionConfig
+from fairlead_server.routing.executions import Executions
+from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.order_entry import OrderEntry
+from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.ports import Clock, Outbound
+from fairlead_server.store.batch import Direction, MessageRow
+from fairlead_server.venue import incoming, outgoing
+
+_log = logging.getLogger(__name__)
+
+_RESEND_STEP = 256  # journal rows read at once
+
+
+class Journal(Protocol):
+    """What was sent, as the store has it."""
+
+    def sent(self, session_id: str, epoch: int, begin: int, end: int) -> list[Sent]: ...
+
+
+class Wire(Protocol):
+    """The connection to the venue."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class VenueSettings:
+    """``resend_stale`` is the age beyond which an order that the venue asks for again is not sent any more."""
+
+    session_id: str
+    config: SessionConfig
+    endpoint: Endpoint
+    default_account: str
+    resend_stale: timedelta = timedelta(seconds=3)
+
+
+@dataclass(slots=True)
+class Facts:
+    """What operations see of a session beside its state and numbers."""
+
+    reason: str = "not connected yet"
+    connection: int = 0
+    connect_time: datetime | None = None
+    active_time: datetime | None = None
+    down_since: datetime | None = None
+    last_sent_time: datetime | None = None
+    last_received_time: datetime | None = None
+    state_time: datetime | None = None
+
+
+class VenueSession:
+    """Implements the Gateway port; one owner of one FIX session, over as many connections as it takes."""
+
+    def __init__(
+        self,
+        settings: VenueSettings,
+        ledger: Ledger,
+        pipeline: Pipeline,
+        journal: Journal,
+        entry: OrderEntry,
+        executions: Executions,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.facts = Facts()
+        self._ledger = ledger
+        self._pipeline = pipeline
+        self._journal = journal
+        self._entry = entry
+        self._executions = executions
+        self._clock = clock
+        self._wire: Wire | None = None
+        self._answering: asyncio.Task[None] | None = None
+        self.halted = ""
+        self.load(Numbers())
+
+    def load(self, numbers: Numbers) -> None:
+        """Begin anew from the stored numbers; any connection has to be gone."""
+        self.session = Session(self.settings.config, numbers)
+        self._recorded = numbers
+
+    # The gateway: what the use cases send.
+
+    @property
+    def session_id(self) -> str:
+        return self.settings.session_id
+
+    @property
+    def available(self) -> bool:
+        return self._wire is not None and self.session.active
+
+    @property
+    def down_since(self) -> datetime | None:
+        return self.facts.down_since
+
+    def missing_capability(self, new: NewOrder) -> str | None:
+        return outgoing.missing_capability(new, self._begin_string)
+
+    def new_order(self, order: Order, now: datetime) -> Outbound:
+        return self._send(
+            msg_types.NEW_ORDER_SINGLE, outgoing.new_order_single(order, self._begin_string, now), now
+        )
+
+    def replace_order(self, order: Order, request: Request, now: datetime) -> Outbound:
+        fields = outgoing.order_cancel_replace_request(order, request, self._begin_string, now)
+        return self._send(msg_types.ORDER_CANCEL_REPLACE_REQUEST, fields, now)
+
+    def cancel_order(self, order: Order, request: Request, now: datetime) -> Outbound:
+        return self._send(
+            msg_types.ORDER_CANCEL_REQUEST, outgoing.order_cancel_request(order, request, now), now
+        )
+
+    def request_status(self, order: Order, now: datetime) -> Outbound:
+        return self._send(msg_types.ORDER_STATUS_REQUEST, outgoing.order_status_request(order), now)
+
+    @property
+    def _begin_string(self) -> str:
+        return self.settings.config.begin_string
+
+    def _send(self, msg_type: str, fields: Fields, now: datetime) -> Outbound:
+        return self._outbound(self.session.send(msg_type, fields, now), now)
+
+    # The connection: what the wire brings.
+
+    def connected(self, wire: Wire) -> None:
+        now = self._clock()
+        self._wire = wire
+        self.facts.connection += 1
+        self.facts.connect_time = self.facts.state_time = now
+        self.facts.reason = "connected, logging on"
+        self._absorb(self.session.connected(now), now)
+
+    def received(self, data: bytes) -> None:
+        now = self._clock()
+        self.facts.last_received_time = now
+        self._absorb(self.session.receive(data, now), now)
+
+    def tick(self) -> None:
+        now = self._clock()
+        self._absorb(self.session.tick(now), now)
+
+    def deadline(self) -> datetime | None:
+        return self.session.deadline()
+
+    def log_out(self, text: str) -> None:
+        """Say goodbye; the connection ends when the peer has answered, or has not for too long."""
+        if self._wire is not None:
+            now = self._clock()
+            self._absorb(self.session.logout(text, now), now)
+
+    def disconnected(self, reason: str) -> None:
+        now = self._clock()
+        self._wire = None
+        self.session.disconnected()
+        if self._answering is not None:
+            self._answering.cancel()
+            self._answering = None
+        if self.facts.down_since is None:
+            self.facts.down_since = now
+        self.facts.state_time = now
+        self.facts.reason = self.halted or reason
+
+    def _absorb(self, ready: Ready, now: datetime) -> None:
+        """Everything of one step is one transaction: its messages, its numbers, and what its events lead to."""
+        if self._pipeline.broken:
+            return  # the connection is being dropped, and what it brought will be asked for again
+        with self._pipeline.deciding():
+            self._take(ready, now)
+
+    def _take(self, ready: Ready, now: datetime) -> None:
+        if ready.journal or ready.wire or self.session.numbers != self._recorded:
+            self._ledger.send(self._outbound(ready, now))
+        for event in ready.events:
+            self._on(event, now)
+
+    def _outbound(self, ready: Ready, now: datetime) -> Outbound:
+        rows = [
+            self._row(Direction.OUT, s.epoch, s.msg_seq_num, s.msg_type, s.sending_time, s.frame)
+            for s in ready.journal
+        ]
+        self._recorded = self.session.numbers
+        write = partial(self._write, self._wire, bytes(ready.wire))
+        if ready.wire:
+            self.facts.last_sent_time = now
+        return Outbound(self.session_id, rows, self._recorded, write)
+
+    def _row(
+        self, direction: Direction, epoch: int, number: int, msg_type: str, time: datetime, frame: bytes
+    ) -> MessageRow:
+        return MessageRow(self.session_id, epoch, direction, number, msg_type, time, frame)
+
+    def _write(self, wire: Wire | None, data: bytes) -> None:
+        if data and wire is not None and wire is self._wire:
+            wire.write(data)
+
+    def _on(self, event: events.Event, now: datetime) -> None:
+        match event:
+            case events.Received():
+                self._on_message(event.message, now)
+            case events.LoggedOn():
+                self._on_logged_on(now)
+            case events.ResendWanted():
+                self._answer_soon(event)
+            case events.NumbersReset():
+                _log.warning("%s: numbers reset, epoch %d: %s", self.session_id, event.epoch, event.reason)
+                self._executions.session_reset(self, f"the session's numbers were reset: {event.reason}", now)
+            case events.Halted():
+                self.halted = event.reason
+                _log.error("%s: halted: %s", self.session_id, event.reason)
+            case events.Disconnect():
+                self._pipeline.then(partial(self._close, self._wire, event.reason))
+            case events.LoggedOut():
+                _log.info("%s: the peer has logged out: %s", self.session_id, event.text or "no reason given")
+            case events.Violation():
+                _log.warning(
+                    "%s: rejected message %d: %s", self.session_id, event.ref_msg_seq_num, event.text
+                )
+            case events.Garbled():
+                _log.warning("%s: skipped garbled bytes: %s", self.session_id, event.reason)
+            case events.GapDetected():
+                _log.info("%s: asked for %d to %d again", self.session_id, event.begin, event.end)
+            case _:
+                assert_never(event)
+
+    def _close(self, wire: Wire | None, reason: str) -> None:
+        if wire is not None and wire is self._wire:
+            wire.close(reason)
+
+    def _on_logged_on(self, now: datetime) -> None:
+        _log.info("%s: active", self.session_id)
+        self.facts.active_time = self.facts.state_time = now
+        self.facts.down_since = None
+        self.facts.reason = ""
+        self._entry.session_up(self, now)
+
+    # Messages of the venue.
+
+    def _on_message(self, message: Message, now: datetime) -> None:
+        epoch = self.session.numbers.epoch
+        row = self._row(Direction.IN, epoch, message.msg_seq_num, message.msg_type, now, mask(message.raw))
+        self._pipeline.batch.messages.append(row)
+        try:
+            heard = incoming.read(message, self.session_id, now)
+        except FixError as error:
+            self._reject(message, "5", str(error), now)  # Conditionally Required Field Missing
+            return
+        match heard:
+            case ExecutionReport():
+                self._executions.apply(heard, self, now)
+            case CancelReject():
+                self._executions.cancel_rejected(heard, self, now)
+            case MessageReject():
+                self._on_reject(heard, now)
+            case None:
+                self._reject(message, "3", "Unsupported Message Type", now)
+
+    def _on_reject(self, answer: MessageReject, now: datetime) -> None:
+        """RefSeqNum(45) names a message of ours; the journal knows which order it was about."""
+        text = answer.reject.text
+        _log.warning("%s: the peer rejected message %d: %s", self.session_id, answer.ref_msg_seq_num, text)
+        epoch, number = self.session.numbers.epoch, answer.ref_msg_seq_num
+        for sent in self._journal.sent(self.session_id, epoch, number, number):
+            cl_ord_id = decode(sent.frame).get(tags.CL_ORD_ID)
+            if cl_ord_id and sent.msg_type != msg_types.ORDER_STATUS_REQUEST:
+                self._executions.message_rejected(answer, cl_ord_id, self, now)
+
+    def _reject(self, message: Message, reason: str, text: str, now: datetime) -> None:
+        _log.warning("%s: message %d not taken: %s", self.session_id, message.msg_seq_num, text)
+        if not self.session.active or message.msg_type == msg_types.BUSINESS_MESSAGE_REJECT:
+            return
+        fields = [
+            (tags.REF_SEQ_NUM, str(message.msg_seq_num)),
+            (tags.REF_MSG_TYPE, message.msg_type),
+            (tags.BUSINESS_REJECT_REASON, reason),
+            (tags.TEXT, text),
+        ]
+        self._ledger.send(self._send(msg_types.BUSINESS_MESSAGE_REJECT, fields, now))
+
+    # Resending.
+
+    def _answer_soon(self, wanted: events.ResendWanted) -> None:
+        previous, wire = self._answering, self._wire
+        self._answering = asyncio.create_task(self._answer(wanted, previous, wire))
+
+    async def _answer(
+        self, wanted: events.ResendWanted, previous: asyncio.Task[None] | None, wire: Wire | None
+    ) -> None:
+        """From the journal, in steps; what was decided and is not committed yet is waited for first."""
+        if previous is not None:
+            await asyncio.wait([previous])
+        try:
+            await self._pipeline.durable()
+            for begin in range(wanted.begin, wanted.end + 1, _RESEND_STEP):
+                part = events.ResendWanted(
+                    begin, min(begin + _RESEND_STEP - 1, wanted.end), wanted.epoch, wanted.connection
+                )
+                read: Callable[..., list[Sent]] = self._journal.sent
+                stored = await asyncio.to_thread(read, self.session_id, part.epoch, part.begin, part.end)
+                if wire is not self._wire:
+                    return
+                self._resend(part, stored)
+        except StoreUnavailable:
+            _log.error("%s: a resend request stays unanswered: the store is not available", self.session_id)
+            self._close(wire, "the store is not available")
+
+    def _resend(self, part: events.ResendWanted, stored: list[Sent]) -> None:
+        """Aged orders are gap-filled, never sent late; whether they are at the venue is asked."""
+        now = self._clock()
+        oldest = now - self.settings.resend_stale
+        aged = [s for s in stored if s.msg_type in _ORDERS and s.sending_time < oldest]
+        again = [s for s in stored if s.msg_type not in _NEVER_RESENT and s not in aged]
+        with self._pipeline.deciding():
+            self._take(self.session.resend(part, again, now), now)
+            for sent in aged:
+                cl_ord_id = decode(sent.frame)[tags.CL_ORD_ID]
+                text = f"not sent again: older than {self.settings.resend_stale.total_seconds():g} s"
+                self._executions.in_doubt(cl_ord_id, self, text, now)
+
+
+_ORDERS = frozenset({msg_types.NEW_ORDER_SINGLE, msg_types.ORDER_CANCEL_REPLACE_REQUEST})
+_NEVER_RESENT = frozenset({msg_types.ORDER_STATUS_REQUEST})  # asked anew instead

@@ -1,0 +1,209 @@
+"""What a venue's messages mean: execution reports, cancel rejects, rejects, in FIX.4.2 and FIX.4.4 form.
+
+A message that cannot be understood raises a :class:`~fairlead_server.fix.errors.FixError`; the caller answers it with a
+BusinessMessageReject(j). An ExecType(150) that is not in the table is passed on as UNMAPPED, never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from fairlead_server.domain.execution import (
+    CancelReject,
+    ExecutionReport,
+    MessageReject,
+    ReportKind,
+    VenueMessage,
+)
+from fairlead_server.domain.reject import Reject, RejectReason, RejectSource, VenueReject
+from fairlead_server.fix import msg_types, tags
+from fairlead_server.fix.message import Message
+from fairlead_server.venue.outgoing import SIDE
+
+_TEXT = 256  # characters of a venue's text that we keep
+_ID = 64  # characters of a venue's identifiers
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+_EXEC_TYPE = {
+    "0": ReportKind.NEW,
+    "1": ReportKind.TRADE,  # Partial fill, FIX 4.2
+    "2": ReportKind.TRADE,  # Fill, FIX 4.2
+    "3": ReportKind.DONE_FOR_DAY,
+    "4": ReportKind.CANCELED,
+    "5": ReportKind.REPLACED,
+    "6": ReportKind.PENDING_CANCEL,
+    "7": ReportKind.STOPPED,
+    "8": ReportKind.REJECTED,
+    "9": ReportKind.SUSPENDED,
+    "A": ReportKind.PENDING_NEW,
+    "B": ReportKind.CALCULATED,
+    "C": ReportKind.EXPIRED,
+    "D": ReportKind.RESTATED,
+    "E": ReportKind.PENDING_REPLACE,
+    "F": ReportKind.TRADE,
+    "G": ReportKind.TRADE_CORRECT,
+    "H": ReportKind.TRADE_CANCEL,
+    "I": ReportKind.STATUS,
+    "L": ReportKind.TRIGGERED,
+}
+_EXEC_TRANS_TYPE = {  # ExecTransType(20), FIX 4.2; "0" is New and says nothing
+    "1": ReportKind.TRADE_CANCEL,
+    "2": ReportKind.TRADE_CORRECT,
+    "3": ReportKind.STATUS,
+}
+_ORD_REJ_REASON = {
+    0: RejectReason.VENUE_BROKER_OPTION,
+    1: RejectReason.VENUE_UNKNOWN_SYMBOL,
+    2: RejectReason.VENUE_EXCHANGE_CLOSED,
+    3: RejectReason.VENUE_EXCEEDS_LIMIT,
+    4: RejectReason.VENUE_TOO_LATE_TO_ENTER,
+    5: RejectReason.VENUE_UNKNOWN_ORDER,
+    6: RejectReason.VENUE_DUPLICATE_ORDER,
+    7: RejectReason.VENUE_DUPLICATE_VERBAL_ORDER,
+    8: RejectReason.VENUE_STALE_ORDER,
+    9: RejectReason.VENUE_TRADE_ALONG_REQUIRED,
+    10: RejectReason.VENUE_INVALID_INVESTOR_ID,
+    11: RejectReason.VENUE_UNSUPPORTED_CHARACTERISTIC,
+    12: RejectReason.VENUE_SURVEILLANCE_OPTION,
+    13: RejectReason.VENUE_INCORRECT_QUANTITY,
+    14: RejectReason.VENUE_INCORRECT_ALLOCATED_QUANTITY,
+    15: RejectReason.VENUE_UNKNOWN_ACCOUNT,
+    16: RejectReason.VENUE_PRICE_BAND,
+    18: RejectReason.VENUE_INVALID_PRICE_INCREMENT,
+}
+_TOO_LATE, _UNKNOWN_ORDER = 0, 1
+_CXL_REJ_REASON = {
+    _TOO_LATE: RejectReason.VENUE_CANCEL_TOO_LATE,
+    _UNKNOWN_ORDER: RejectReason.VENUE_CANCEL_UNKNOWN_ORDER,
+    2: RejectReason.VENUE_CANCEL_BROKER_OPTION,
+    3: RejectReason.VENUE_CANCEL_ALREADY_PENDING,
+    4: RejectReason.VENUE_CANCEL_MASS_CANCEL_UNABLE,
+    5: RejectReason.VENUE_CANCEL_MOD_TIME_MISMATCH,
+    6: RejectReason.VENUE_CANCEL_DUPLICATE_CL_ORD_ID,
+    7: RejectReason.VENUE_CANCEL_PRICE_EXCEEDS_CURRENT,
+    8: RejectReason.VENUE_CANCEL_PRICE_BAND,
+    18: RejectReason.VENUE_CANCEL_INVALID_PRICE_INCREMENT,
+}
+_SIDE = {char: side for side, char in SIDE.items()}
+
+Heard = ExecutionReport | CancelReject | MessageReject
+
+
+def read(message: Message, session_id: str, now: datetime) -> Heard | None:
+    """None for a type that we have no use for."""
+    reader = _READERS.get(message.msg_type)
+    return None if reader is None else reader(message, _provenance(message, session_id, now))
+
+
+def execution_report(message: Message, source: VenueMessage) -> ExecutionReport:
+    exec_type, ord_status = message[tags.EXEC_TYPE], _id(message, tags.ORD_STATUS)
+    trans_type = message.get(tags.EXEC_TRANS_TYPE) or "0"
+    kind = _EXEC_TRANS_TYPE.get(trans_type) or _EXEC_TYPE.get(exec_type, ReportKind.UNMAPPED)
+    refuses = kind is ReportKind.REJECTED or (kind is ReportKind.STATUS and ord_status == "8")
+    return ExecutionReport(
+        kind,
+        source,
+        _id(message, tags.EXEC_ID),
+        exec_type[:_ID],
+        ord_status,
+        _id(message, tags.CL_ORD_ID),
+        _id(message, tags.ORIG_CL_ORD_ID),
+        _id(message, tags.ORDER_ID),
+        _id(message, tags.EXEC_REF_ID),
+        _id(message, tags.ACCOUNT),
+        _id(message, tags.SYMBOL),
+        _SIDE.get(message.get(tags.SIDE) or ""),
+        _decimal(message, tags.ORDER_QTY),
+        _decimal(message, tags.PRICE),
+        _decimal(message, tags.LAST_QTY),
+        _decimal(message, tags.LAST_PX),
+        _decimal(message, tags.CUM_QTY),
+        _decimal(message, tags.LEAVES_QTY),
+        _decimal(message, tags.AVG_PX),
+        message.utc_timestamp(tags.TRANSACT_TIME)
+        if tags.TRANSACT_TIME in message
+        else source.sending_time or source.receive_time,
+        _text(message),
+        _id(message, tags.TRD_MATCH_ID),
+        _id(message, tags.LAST_MKT),
+        _id(message, tags.LAST_LIQUIDITY_IND),
+        _order_refusal(message) if refuses else None,
+    )
+
+
+def order_cancel_reject(message: Message, source: VenueMessage) -> CancelReject:
+    code = _code(message, tags.CXL_REJ_REASON)
+    reason = _CXL_REJ_REASON.get(-1 if code is None else code, RejectReason.VENUE_CANCEL_OTHER)
+    text = _text(message)
+    return CancelReject(
+        source,
+        _id(message, tags.CL_ORD_ID),
+        _id(message, tags.ORIG_CL_ORD_ID),
+        _id(message, tags.ORDER_ID),
+        _id(message, tags.ORD_STATUS),
+        code == _UNKNOWN_ORDER,
+        code == _TOO_LATE,
+        Reject(
+            RejectSource.VENUE, reason, text, venue=VenueReject(message.msg_type, text, cxl_rej_reason=code)
+        ),
+    )
+
+
+def session_reject(message: Message, source: VenueMessage) -> MessageReject:
+    text = _text(message)
+    venue = VenueReject(
+        message.msg_type, text, session_reject_reason=_code(message, tags.SESSION_REJECT_REASON)
+    )
+    reject = Reject(RejectSource.VENUE, RejectReason.VENUE_SESSION_REJECT, text, venue=venue)
+    return MessageReject(source, message.integer(tags.REF_SEQ_NUM), reject)
+
+
+def business_reject(message: Message, source: VenueMessage) -> MessageReject:
+    text = _text(message)
+    venue = VenueReject(
+        message.msg_type, text, business_reject_reason=_code(message, tags.BUSINESS_REJECT_REASON)
+    )
+    reject = Reject(RejectSource.VENUE, RejectReason.VENUE_BUSINESS_REJECT, text, venue=venue)
+    number = message.integer(tags.REF_SEQ_NUM) if tags.REF_SEQ_NUM in message else 0
+    return MessageReject(source, number, reject)
+
+
+def _order_refusal(message: Message) -> Reject:
+    code = _code(message, tags.ORD_REJ_REASON)
+    reason = _ORD_REJ_REASON.get(-1 if code is None else code, RejectReason.VENUE_OTHER)
+    text = _text(message)
+    return Reject(
+        RejectSource.VENUE, reason, text, venue=VenueReject(message.msg_type, text, ord_rej_reason=code)
+    )
+
+
+def _provenance(message: Message, session_id: str, now: datetime) -> VenueMessage:
+    sent = message.utc_timestamp(tags.SENDING_TIME) if tags.SENDING_TIME in message else None
+    return VenueMessage(session_id, message.msg_seq_num, sent, now, message.poss_dup, message.poss_resend)
+
+
+def _id(message: Message, tag: int) -> str:
+    return _UNPRINTABLE.sub(" ", (message.get(tag) or "")[:_ID])
+
+
+def _text(message: Message) -> str:
+    return _UNPRINTABLE.sub(" ", (message.get(tags.TEXT) or "")[:_TEXT])
+
+
+def _decimal(message: Message, tag: int) -> Decimal | None:
+    return message.decimal(tag) if tag in message else None
+
+
+def _code(message: Message, tag: int) -> int | None:
+    return message.integer(tag) if tag in message else None
+
+
+_READERS: dict[str, Callable[[Message, VenueMessage], Heard]] = {
+    msg_types.EXECUTION_REPORT: execution_report,
+    msg_types.ORDER_CANCEL_REJECT: order_cancel_reject,
+    msg_types.REJECT: session_reject,
+    msg_types.BUSINESS_MESSAGE_REJECT: business_reject,
+}
