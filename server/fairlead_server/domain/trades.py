@@ -1,0 +1,111 @@
+"""What fills, their corrections and their busts do to an order.
+
+Executions are a set keyed by ExecID(17), so reports may come twice or out of order, and the sums are always computed
+from those that stand. A correction is itself corrected or busted under its own ExecID (FIX 4.4 vol. 4, App. D).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from fairlead_server.domain.event import Alarm, Change, EventKind
+from fairlead_server.domain.execution import Execution, ExecutionReport
+from fairlead_server.domain.order import ZERO, Flag, Order, Terminal
+from fairlead_server.domain.standing import TERMINAL_STATUS, inferred, overfill, seen
+
+
+def trade(order: Order, report: ExecutionReport, execution_id: str, now: datetime) -> Change | None:
+    if report.last_qty is None or report.last_px is None:
+        return Change(order, None, alarms=(Alarm.RECON_BREAK,), ask_status=True)
+    known = order.find_execution(report.exec_id)
+    if known is not None:
+        return _again(order, known, report)
+    fill = _fill(report, execution_id, report.last_qty, report.last_px)
+    after = _counted(order, report, (*order.executions, fill), now)
+    late = after.terminal is not None or inferred(order)
+    return Change(after, EventKind.FILLED, fill, alarms=(Alarm.LATE_FILL,) if late else ())
+
+
+def trade_correct(order: Order, report: ExecutionReport, execution_id: str, now: datetime) -> Change | None:
+    if report.last_qty is None or report.last_px is None:
+        return Change(order, None, alarms=(Alarm.RECON_BREAK,), ask_status=True)
+    known = order.find_execution(report.exec_id)
+    if known is not None:
+        return _again(order, known, report)
+    fill = _fill(report, execution_id, report.last_qty, report.last_px)
+    found = _latest(order, report.exec_ref_id)
+    if found is None:
+        after = _counted(order, report, (*order.executions, fill), now)
+        unknown = (Alarm.UNKNOWN_EXEC_REF,)
+        return Change(after, EventKind.TRADE_CORRECTED, fill, report.exec_ref_id, alarms=unknown)
+    corrected = _with(order, found, replace(found, superseded_by=report.exec_id))
+    after = _counted(order, report, (*corrected, fill), now)
+    return _questioned(order, Change(after, EventKind.TRADE_CORRECTED, fill, found.exec_id), report)
+
+
+def trade_cancel(order: Order, report: ExecutionReport, _: str, now: datetime) -> Change | None:
+    found = _latest(order, report.exec_ref_id)
+    if found is None:
+        return Change(order, None, alarms=(Alarm.UNKNOWN_EXEC_REF,))
+    if found.busted:
+        return None
+    busted = replace(found, busted=True)
+    flags = order.flags | {Flag.BUSTED}
+    after = _counted(order, report, _with(order, found, busted), now, flags)
+    return _questioned(order, Change(after, EventKind.TRADE_BUSTED, busted, found.exec_id), report)
+
+
+def _again(order: Order, known: Execution, report: ExecutionReport) -> Change | None:
+    same = (known.quantity, known.price) == (report.last_qty, report.last_px)
+    return None if same else Change(order, None, alarms=(Alarm.EXEC_CONFLICT,))
+
+
+def _latest(order: Order, exec_id: str) -> Execution | None:
+    """The execution that ExecRefID(19) means, also where it names one that was corrected since."""
+    found = order.find_execution(exec_id)
+    while found is not None and found.superseded_by:
+        found = order.find_execution(found.superseded_by)
+    return found
+
+
+def _with(order: Order, old: Execution, new: Execution) -> tuple[Execution, ...]:
+    return tuple(new if e is old else e for e in order.executions)
+
+
+def _questioned(before: Order, change: Change, report: ExecutionReport) -> Change:
+    """A filled order that loses a fill works again; where the venue's status denies it, the venue is asked."""
+    if not (before.filled and change.order.live and report.ord_status in TERMINAL_STATUS):
+        return change
+    return replace(change, alarms=(*change.alarms, Alarm.RECON_BREAK), ask_status=True)
+
+
+def _fill(report: ExecutionReport, execution_id: str, quantity: Decimal, price: Decimal) -> Execution:
+    return Execution(
+        execution_id,
+        report.exec_id,
+        quantity,
+        price,
+        report.transact_time,
+        report.trade_id,
+        report.last_market,
+        report.liquidity,
+    )
+
+
+def _counted(
+    order: Order,
+    report: ExecutionReport,
+    executions: tuple[Execution, ...],
+    now: datetime,
+    flags: frozenset[Flag] | None = None,
+) -> Order:
+    live = [e for e in executions if not (e.busted or e.superseded_by)]
+    cum = sum((e.quantity for e in live), ZERO)
+    changes: dict[str, object] = {"executions": executions, "cum_qty": cum, "acked": True}
+    changes["traded_value"] = sum((e.quantity * e.price for e in live), ZERO)
+    if order.terminal is Terminal.REJECTED and not inferred(order) and cum:
+        changes["terminal"] = Terminal.CANCELED  # what has traded was not rejected
+    flags = overfill(order.flags if flags is None else flags, cum, order.terms.quantity)
+    return seen(order, report, now, flags, **changes)
