@@ -1,0 +1,180 @@
+"""Fills, corrections and busts: a set keyed by ExecID(17), from which the sums follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from fairlead_server.domain.event import Alarm, EventKind
+from fairlead_server.domain.execution import ExecutionReport, ReportKind
+from fairlead_server.domain.order import Flag, OrderState
+from fairlead_server.domain.transitions import apply
+
+from tests.domain.builders import (
+    LATER,
+    after,
+    amending,
+    bust,
+    canceling,
+    change,
+    correction,
+    figures,
+    message,
+    new_order,
+    report,
+    status,
+    terms,
+    trade,
+    working_order,
+)
+
+
+def test_an_execution_told_twice_counts_once() -> None:
+    order = after(working_order(), trade("1", 30))
+
+    assert apply(order, trade("1", 30), "", LATER) is None
+    assert apply(order, trade("1", 30, message=message(poss_dup=True)), "", LATER) is None
+
+
+@pytest.mark.parametrize("other", [trade("1", 31), trade("1", 30, 51), correction("1", "", 31)])
+def test_of_two_contents_under_one_exec_id_the_first_is_kept(other: ExecutionReport) -> None:
+    order = after(working_order(), trade("1", 30))
+
+    told = change(order, other)
+
+    assert (told.kind, told.order, told.alarms) == (None, order, (Alarm.EXEC_CONFLICT,))
+
+
+@pytest.mark.parametrize("kind", [ReportKind.TRADE, ReportKind.TRADE_CORRECT])
+@pytest.mark.parametrize("missing", ["last_qty", "last_px"])
+def test_a_fill_without_quantity_or_price_is_asked_about(kind: ReportKind, missing: str) -> None:
+    order = working_order()
+
+    bare: dict[str, Any] = {missing: None}
+    told = change(order, replace(trade("1", 30, kind=kind), **bare))
+
+    assert (told.kind, told.order, told.alarms) == (None, order, (Alarm.RECON_BREAK,))
+    assert told.ask_status
+
+
+def test_an_overfill_is_booked_and_shown_to_a_person() -> None:
+    told = change(after(working_order(), trade("1", 60)), trade("2", 50))
+
+    assert (told.kind, told.alarms) == (EventKind.FILLED, (Alarm.OVERFILL,))
+    assert Flag.OVERFILLED in told.order.flags
+    assert figures(told.order) == (OrderState.FILLED, 110, 0)
+
+
+def test_a_correction_may_overfill_and_a_bust_may_end_that() -> None:
+    told = change(after(working_order(), trade("1", 60), trade("2", 40)), correction("3", "1", 70))
+
+    assert told.alarms == (Alarm.OVERFILL,)
+    assert Flag.OVERFILLED not in after(told.order, bust("4", "2")).flags
+
+
+def test_an_overfill_goes_on_showing_when_the_venue_restates_the_quantity_and_ends_when_it_raises_it() -> (
+    None
+):
+    over = after(working_order(), trade("1", 110))
+
+    restated = after(over, report(ReportKind.RESTATED, order_qty=Decimal(100), ord_status="2"))
+    raised = after(amending(over, terms(150)), report(ReportKind.REPLACED, cl_ord_id="Y"))
+
+    assert restated.terms.quantity == 100
+    assert Flag.OVERFILLED in restated.flags
+    assert (figures(raised), raised.flags) == ((OrderState.PARTIALLY_FILLED, 110, 40), frozenset())
+
+
+def test_a_correction_of_a_correction_and_its_bust_name_the_last_one() -> None:
+    order = after(working_order(), trade("1", 30), correction("2", "1", 20), correction("3", "2", 10))
+    assert order.cum_qty == 10
+
+    assert after(order, bust("4", "3")).cum_qty == 0
+
+
+def test_a_correction_or_bust_that_names_a_corrected_execution_means_what_took_its_place() -> None:
+    order = after(working_order(), trade("1", 30), correction("2", "1", 20))
+
+    told = change(order, correction("3", "1", 10))
+
+    assert told.ref_exec_id == "2"
+    assert told.order.cum_qty == 10
+    assert after(told.order, bust("4", "1")).cum_qty == 0
+
+
+def test_a_correction_of_what_we_never_had_is_booked_and_shown_to_a_person() -> None:
+    told = change(working_order(), correction("2", "1", 20))
+
+    assert (told.kind, told.alarms, told.ref_exec_id) == (
+        EventKind.TRADE_CORRECTED,
+        (Alarm.UNKNOWN_EXEC_REF,),
+        "1",
+    )
+    assert told.order.cum_qty == 20
+
+
+def test_a_bust_of_what_we_never_had_changes_nothing_and_is_shown_to_a_person() -> None:
+    order = working_order()
+
+    told = change(order, bust("2", "1"))
+
+    assert (told.kind, told.order, told.alarms) == (None, order, (Alarm.UNKNOWN_EXEC_REF,))
+
+
+def test_a_bust_told_twice_counts_once() -> None:
+    order = after(working_order(), trade("1", 30), bust("2", "1"))
+
+    assert apply(order, bust("2", "1"), "", LATER) is None
+
+
+def test_a_bust_reopens_a_filled_order() -> None:
+    filled = after(working_order(), trade("1", 60), trade("2", 40))
+
+    told = change(filled, bust("3", "1", ord_status="1"))
+
+    assert figures(told.order) == (OrderState.PARTIALLY_FILLED, 40, 60)
+    assert told.order.terminal_time is None
+    assert (told.alarms, told.ask_status) == ((), False)
+
+
+def test_a_bust_of_a_filled_order_that_the_venue_holds_to_be_over_is_asked_about() -> None:
+    filled = after(working_order(), trade("1", 60), trade("2", 40))
+
+    told = change(filled, bust("3", "1", ord_status="4"))
+    answered = after(told.order, status("4", 40))
+
+    assert (told.alarms, told.ask_status) == ((Alarm.RECON_BREAK,), True)
+    assert answered.state is OrderState.CANCELED
+
+
+def test_a_bust_after_a_cancel_leaves_it_canceled_and_so_does_a_fill_after_that() -> None:
+    canceled = after(canceling(working_order()), trade("B", 50), report(ReportKind.CANCELED, cl_ord_id="Z"))
+
+    busted = after(canceled, bust("E", "B", ord_status="4"))
+    told = change(busted, trade("F", 40, 51, ord_status="4"))
+
+    assert figures(busted) == (OrderState.CANCELED, 0, 0)
+    assert figures(told.order) == (OrderState.CANCELED, 40, 0)
+
+
+def test_the_appendix_example_of_corrections_and_busts_comes_out_to_the_penny() -> None:
+    order = working_order(new_order(terms=terms(10_000, 120)))
+    story = [
+        (trade("C", 1000, 100), (1000, 9000, 100)),
+        (trade("D", 9000, 110), (10000, 0, 109)),
+        (bust("E", "C"), (9000, 1000, 110)),
+        (correction("F", "D", 9000, 100), (9000, 1000, 100)),
+        (trade("G", 1000, 120), (10000, 0, 102)),
+        (correction("H", "F", 9000, 120), (10000, 0, 120)),
+    ]
+    for heard_of, expected in story:
+        order = after(order, heard_of)
+        assert order.avg_px is not None
+        assert (int(order.cum_qty), int(order.leaves_qty), int(order.avg_px)) == expected
+
+    order = after(amending(order, terms(12_000, 120)), report(ReportKind.REPLACED, cl_ord_id="Y"))
+    order = after(order, correction("K", "H", 9500, 120))
+
+    assert figures(order) == (OrderState.PARTIALLY_FILLED, 10500, 1500)
