@@ -1,0 +1,168 @@
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from fix_sim.__main__ import main
+from fix_sim.app import Running
+from fix_sim.rules import Action, Rule
+
+from tests.fix_sim.router import logged_on, new_order, settings, simulator
+
+SERVE = ["serve", "--port", "0", "--control-port", "0"]
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error, when there is nothing else."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    return line
+
+
+def test_a_broken_config_file_is_one_line_and_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "sim.toml"
+    config.write_text('port = "many"')
+
+    assert main([*SERVE, "--config", str(config)]) == 2
+    assert complaint(capsys) == (
+        f"fix_sim: {config} port: 'many' will not do; write a whole number from 0 to 65535"
+    )
+
+
+def test_a_broken_universe_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    universe = tmp_path / "universe.csv"
+    universe.write_text("symbol,last_price\nAAPL,free\n")
+
+    assert main([*SERVE, "--universe", str(universe), "--store", ":memory:"]) == 2
+    assert complaint(capsys).startswith(f"fix_sim: {universe} line 2: 'free' is not a price; write")
+
+
+def test_a_store_that_cannot_be_written_is_one_line_and_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert main([*SERVE, "--store", str(tmp_path / "file")]) == 2
+    assert complaint(capsys) == (
+        f"fix_sim: store {tmp_path / 'file'}: cannot be used (File exists); "
+        "name a folder that can be written to with --store"
+    )
+
+
+async def test_a_port_that_is_taken_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    async with simulator() as up:
+        arguments = ["serve", "--port", str(up.port), "--control-port", "0", "--store", ":memory:"]
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "fix_sim", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        out, err = await done.communicate()
+
+    assert (done.returncode, out) == (2, b"")
+    assert err.decode() == (
+        f"fix_sim: --port 127.0.0.1:{up.port}: cannot be listened on (Address already in use); "
+        "choose another one, 0 for any that is free\n"
+    )
+
+
+def test_no_simulator_to_ask_is_one_line_and_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "--control-port", "1"]) == 1
+    assert complaint(capsys) == (
+        "fix_sim: prices: no simulator answers at 127.0.0.1:1; start one, or name its --control-port"
+    )
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """A simulator of its own, with its two ports, read from the line that it prints when it is ready."""
+    command = [sys.executable, "-m", "fix_sim", *SERVE, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as started:
+        try:
+            assert started.stdout is not None
+            ready = started.stdout.readline()
+            port, control_port = (int(part.rpartition(":")[2]) for part in ready.split(" · ")[:2])
+            yield started, port, control_port
+        finally:
+            started.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
+    with process("--store", ":memory:") as (started, _, _):
+        started.send_signal(number)
+
+        assert started.wait(timeout=10) == 0
+
+
+async def test_after_kill_9_it_remembers_what_it_told(tmp_path: Path) -> None:
+    store = ["--store", str(tmp_path), "--seed", "7"]
+    with process(*store) as (started, port, control_port):
+        async with logged_on(Running(None, settings(), port, control_port)) as router:  # type: ignore[arg-type]  # nobody asks its desk
+            router.send("D", new_order("A"))
+            told = await router.told(2)
+            os.kill(started.pid, signal.SIGKILL)
+            await router.end()
+
+    with process(*store) as (_, port, control_port):
+        async with logged_on(Running(None, settings(), port, control_port), router.session) as router:  # type: ignore[arg-type]
+            router.send("H", new_order("A"))
+            router.send("D", new_order("B"))
+
+            assert told == ["8 A 00 0/100", "8 A F2 100/100"]
+            assert await router.told(3) == ["8 A I2 100/100", "8 B 00 0/100", "8 B F2 100/100"]
+
+
+async def test_the_operators_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    async with simulator(settings(Rule(Action.MANUAL))) as up, logged_on(up) as router:
+        router.send("D", new_order("A", "100", "229"))
+        await router.report()
+
+        async def ask(*arguments: str) -> list[str]:
+            code = await asyncio.to_thread(main, [*arguments, "--control-port", str(up.control_port)])
+            assert code == 0
+            return capsys.readouterr().out.splitlines()
+
+        listed = await ask("orders", "--open")
+        priced = await ask("price", "AAPL", "230.50")
+        filled = await ask("fill", "A", "--cl-ord-id", "--qty", "40", "--price", "229.25")
+        rest = await ask("fill", "7-O1")
+        prices = await ask("prices")
+
+    assert [line.split() for line in listed] == [
+        [
+            "ORDER",
+            "CL_ORD_ID",
+            "SYMBOL",
+            "SIDE",
+            "TYPE",
+            "TIF",
+            "QTY",
+            "PRICE",
+            "FILLED",
+            "AVG",
+            "STATUS",
+            "SESSION",
+        ],
+        ["7-O1", "A", "AAPL", "BUY", "LIMIT", "DAY", "100", "229", "0", "0", "NEW", "FIX.4.4:SIM:FAIRLEAD"],
+    ]
+    assert priced == ["AAPL 230.50"]
+    assert filled[0] == "execution 7-E2"
+    assert "PARTIALLY_FILLED" in filled[2]
+    assert "FILLED" in rest[2]
+    assert "AAPL    230.50" in prices
+
+
+async def test_a_command_that_is_refused_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    async with simulator() as up:
+        arguments = ["fill", "7-O1", "--control-port", str(up.control_port)]
+        code = await asyncio.to_thread(main, arguments)
+
+    assert code == 1
+    assert complaint(capsys) == "fix_sim: fill: no order '7-O1'"
