@@ -6,7 +6,7 @@ Heartbeats as in FIX 4.4 vol. 2, "Heartbeat" and "Test Request"; HeartBtInt(108)
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, assert_never
 
 from fairlead_server.fix import msg_types, tags
 from fairlead_server.fix.conversation import Conversation
@@ -44,6 +44,8 @@ def _timers(talk: Conversation) -> list[_Timer]:
             return [*_logout(talk)]
         case State.DISCONNECTED | State.HALTED:
             return []
+        case _:
+            assert_never(talk.state)
 
 
 def _liveness(talk: Conversation) -> Iterator[_Timer]:
