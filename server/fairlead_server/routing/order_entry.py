@@ -335,7 +335,13 @@ class OrderEntry:
             return None
         if not record.repeats(order.order_id, amendment):
             raise RequestIdConflict(request_id, record.order_id)
-        return RequestAnswer(order, _standing(record, order), record.reject, duplicate=True)
+        return self.standing(request_id, order, duplicate=True)
+
+    def standing(self, request_id: str, order: Order, *, duplicate: bool) -> RequestAnswer:
+        """How a request stands that was decided before, given its order as it is now."""
+        record = self._book.request(request_id)
+        assert record is not None  # noqa: S101 - decided before
+        return RequestAnswer(order, _standing(record, order), record.reject, duplicate)
 
     def _answered(self, record: RequestRecord, order: Order) -> RequestAnswer:
         self._ledger.remember(record)

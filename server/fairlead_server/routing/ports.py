@@ -63,3 +63,33 @@ class Archive(Protocol):
     def order_by_cl_ord_id(self, session_id: str, cl_ord_id: str) -> Order | None: ...
 
     def order_by_venue_order_id(self, session_id: str, venue_order_id: str) -> Order | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """What operations see of one venue session. ``state`` is a SessionState of the API without its prefix."""
+
+    session_id: str
+    state: str
+    reason: str
+    begin_string: str
+    sender_comp_id: str
+    target_comp_id: str
+    host: str
+    port: int
+    next_in: int
+    next_out: int
+    epoch: int
+    connection_number: int
+    heart_bt_int: int
+    state_time: datetime | None
+    connect_time: datetime | None
+    active_time: datetime | None
+    last_sent_time: datetime | None
+    last_received_time: datetime | None
+
+
+class Viewed(Protocol):
+    """A venue session, for whoever looks at it."""
+
+    def view(self) -> SessionView: ...

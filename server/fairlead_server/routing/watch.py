@@ -24,7 +24,7 @@ class Watch:
         self._waiters: defaultdict[str, list[Waiter]] = defaultdict(list)
 
     def expect(self, order_id: str, wanted: Wanted) -> Waiter:
-        """Begin to look; changes that commit from now on count. Always end with :meth:`wait`."""
+        """Begin to look; changes that commit from now on count. End with :meth:`wait` or :meth:`drop`."""
         waiter = Waiter(order_id, wanted, asyncio.get_running_loop().create_future())
         self._waiters[order_id].append(waiter)
         return waiter
@@ -37,7 +37,7 @@ class Watch:
         except TimeoutError:
             return None
         finally:
-            self._drop(waiter)
+            self.drop(waiter)
 
     def changed(self, orders: Mapping[str, Order]) -> None:
         """These images have been committed."""
@@ -48,7 +48,7 @@ class Watch:
                 if not waiter.found.done() and waiter.wanted(orders[order_id]):
                     waiter.found.set_result(orders[order_id])
 
-    def _drop(self, waiter: Waiter) -> None:
+    def drop(self, waiter: Waiter) -> None:
         waiters = self._waiters[waiter.order_id]
         waiters.remove(waiter)
         if not waiters:

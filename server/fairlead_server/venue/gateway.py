@@ -22,12 +22,12 @@ from fairlead_server.domain.terms import NewOrder
 from fairlead_server.fix import events, msg_types, tags
 from fairlead_server.fix.errors import FixError
 from fairlead_server.fix.message import Fields, Message, decode, mask
-from fairlead_server.fix.session import Numbers, Ready, Sent, Session, SessionConfig
+from fairlead_server.fix.session import Numbers, Ready, Sent, Session, SessionConfig, State
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.order_entry import OrderEntry
 from fairlead_server.routing.pipeline import Pipeline
-from fairlead_server.routing.ports import Clock, Outbound
+from fairlead_server.routing.ports import Clock, Outbound, SessionView
 from fairlead_server.store.batch import Direction, MessageRow
 from fairlead_server.venue import incoming, outgoing
 
@@ -152,6 +152,34 @@ class VenueSession:
 
     def _send(self, msg_type: str, fields: Fields, now: datetime) -> Outbound:
         return self._outbound(self.session.send(msg_type, fields, now), now)
+
+    def view(self) -> SessionView:
+        config, facts, numbers = self.settings.config, self.facts, self.session.numbers
+        return SessionView(
+            self.session_id,
+            self._shown_state(),
+            facts.reason,
+            config.begin_string,
+            config.sender_comp_id,
+            config.target_comp_id,
+            self.settings.endpoint.host,
+            self.settings.endpoint.port,
+            numbers.next_in,
+            numbers.next_out,
+            numbers.epoch,
+            facts.connection,
+            config.heart_bt_int,
+            facts.state_time,
+            facts.connect_time,
+            facts.active_time,
+            facts.last_sent_time,
+            facts.last_received_time,
+        )
+
+    def _shown_state(self) -> str:
+        if self.halted:
+            return "HALTED"
+        return "BACKOFF" if self._wire is None else _SHOWN_STATE.get(self.session.state, "LOGOUT_SENT")
 
     # The connection: what the wire brings.
 
@@ -352,3 +380,8 @@ class VenueSession:
 
 _ORDERS = frozenset({msg_types.NEW_ORDER_SINGLE, msg_types.ORDER_CANCEL_REPLACE_REQUEST})
 _NEVER_RESENT = frozenset({msg_types.ORDER_STATUS_REQUEST})  # asked anew instead
+_SHOWN_STATE = {
+    State.LOGON_SENT: "LOGON_SENT",
+    State.SYNCING: "SYNCING",
+    State.ACTIVE: "ACTIVE",
+}

@@ -158,9 +158,7 @@ class Initiator:
                 )
         except (OSError, TimeoutError) as error:
             cause = str(error) or "timed out"
-            self._venue.disconnected(
-                f"cannot connect to {endpoint.host}:{endpoint.port}: {cause}"
-            )
+            self._venue.disconnected(f"cannot connect to {endpoint.host}:{endpoint.port}: {cause}")
             return False
         self._connection = connection
         try:

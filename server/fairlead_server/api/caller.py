@@ -1,0 +1,27 @@
+"""Who calls, until when, and what for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fairlead_server.domain.cause import Cause, Initiator
+
+_DEFAULT_WAIT = timedelta(seconds=5)
+_TO_ANSWER = timedelta(milliseconds=50)  # kept back from the deadline, so that the answer arrives before it
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    principal: str
+    call_id: str  # x-request-id, the caller's or ours
+    traceparent: str = ""
+    deadline: datetime | None = None
+
+    def cause(self, request_id: str = "") -> Cause:
+        return Cause(Initiator.CLIENT, self.principal, request_id, self.traceparent)
+
+    def patience(self, now: datetime) -> float:
+        """Seconds that the call may wait for something to happen and still answer in time."""
+        left = _DEFAULT_WAIT if self.deadline is None else self.deadline - now - _TO_ANSWER
+        return max(left.total_seconds(), 0.0)

@@ -1,0 +1,43 @@
+"""The domain's enums and the API's: their names agree but for the prefix, and a missing one fails at import."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from fairlead.v1 import common_pb2, execution_service_pb2
+
+from fairlead_server.domain.cause import Initiator
+from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.order import OrderState, PendingAction, RouteState
+from fairlead_server.domain.reject import RejectReason, RejectSource
+from fairlead_server.domain.terms import ManualIndicator, OrderCapacity, OrderType, Side, TimeInForce
+
+_Member = TypeVar("_Member", bound=Enum)
+
+
+class Pair(Generic[_Member]):
+    """``number`` of each member of the domain's enum; ``member`` of each number but UNSPECIFIED."""
+
+    def __init__(self, published: Any, kind: type[_Member]) -> None:
+        prefix = published.Name(0).removesuffix("UNSPECIFIED")
+        self.number: dict[_Member, Any] = {member: published.Value(prefix + member.name) for member in kind}
+        self.member: dict[int, _Member] = {number: member for member, number in self.number.items()}
+
+
+SIDE = Pair(common_pb2.Side, Side)
+ORDER_TYPE = Pair(common_pb2.OrderType, OrderType)
+TIME_IN_FORCE = Pair(common_pb2.TimeInForce, TimeInForce)
+CAPACITY = Pair(common_pb2.OrderCapacity, OrderCapacity)
+MANUAL = Pair(common_pb2.ManualIndicator, ManualIndicator)
+ORDER_STATE = Pair(common_pb2.OrderState, OrderState)
+PENDING_ACTION = Pair(common_pb2.PendingAction, PendingAction)
+KIND = Pair(execution_service_pb2.ExecutionKind, EventKind)
+REJECT_SOURCE = Pair(common_pb2.RejectSource, RejectSource)
+REJECT_REASON = Pair(common_pb2.RejectReason, RejectReason)
+INITIATOR = Pair(common_pb2.Initiator, Initiator)
+
+_SENT_ONLY = {state for state in RouteState if state is not RouteState.NONE}
+ROUTE_STATE: dict[RouteState, Any] = {
+    state: common_pb2.RouteState.Value(f"ROUTE_STATE_{state.name}") for state in _SENT_ONLY
+}

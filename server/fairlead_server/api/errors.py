@@ -1,0 +1,200 @@
+"""The one table from error to status. Every error carries one ErrorInfo with a reason of ``fairlead.v1.ErrorReason``.
+
+A status with our ErrorInfo means that no order was created by the call; whatever else a client sees was made on the way
+and leaves the outcome open. Details travel in trailing metadata, which has a soft limit of 8 KiB: they stay below half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from fairlead_server.api.tokens import TokenError
+from fairlead_server.domain import errors
+from fairlead_server.store.database import StoreError
+
+DOMAIN = "fairlead"
+_MOST_VIOLATIONS = 20
+_MOST_TEXT = 200  # characters of one value in the details
+_RETRY_SECONDS = 1
+
+_TOKEN_STATUS = {
+    "CURSOR_EPOCH_MISMATCH": grpc.StatusCode.FAILED_PRECONDITION,
+    "CURSOR_EXPIRED": grpc.StatusCode.OUT_OF_RANGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the client is told: a status, a machine-readable reason, facts, and details beside the ErrorInfo."""
+
+    code: grpc.StatusCode
+    reason: str
+    text: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    details: tuple[Message, ...] = ()
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
+        status = status_pb2.Status(code=self.code.value[0], message=self.text)
+        for detail in (info, *self.details):
+            packed = AnyMessage()
+            packed.Pack(detail)
+            status.details.append(packed)
+        return (("grpc-status-details-bin", status.SerializeToString()),)
+
+
+def refusal(error: Exception) -> Refusal | None:
+    """How the client is told of ``error``; None for one that is not in the table, which is a bug."""
+    row = _TABLE.get(type(error))
+    return None if row is None else row(error)
+
+
+def internal(call_id: str) -> Refusal:
+    """A bug: the outcome is open, and the log knows more under ``call_id``."""
+    detail = error_details_pb2.RequestInfo(request_id=call_id)
+    return Refusal(grpc.StatusCode.INTERNAL, "INTERNAL", "internal error", {"request_id": call_id}, (detail,))
+
+
+def slow_consumer(cursor: str) -> Refusal:
+    text = "the subscriber did not read for too long; resume from the cursor"
+    return Refusal(grpc.StatusCode.ABORTED, "SLOW_CONSUMER", text, {"cursor": cursor})
+
+
+_Row = Callable[[Exception], Refusal]
+_E = TypeVar("_E", bound=Exception)
+_TABLE: dict[type[Exception], _Row] = {}
+
+
+def _maps(kind: type[_E]) -> Callable[[Callable[[_E], Refusal]], Callable[[_E], Refusal]]:
+    def register(row: Callable[[_E], Refusal]) -> Callable[[_E], Refusal]:
+        _TABLE[kind] = row  # type: ignore[assignment] # looked up by that very type
+        return row
+
+    return register
+
+
+@_maps(errors.InvalidRequest)
+def _(error: errors.InvalidRequest) -> Refusal:
+    shown = [(name[:_MOST_TEXT], text[:_MOST_TEXT]) for name, text in error.violations[:_MOST_VIOLATIONS]]
+    detail = error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(field=name, description=text) for name, text in shown
+        ]
+    )
+    text = "; ".join(f"{name} {text}" for name, text in shown[:3])
+    more = f" (and {len(error.violations) - 3} more)" if len(error.violations) > 3 else ""  # noqa: PLR2004
+    return Refusal(
+        grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID", text + more, {"field": shown[0][0]}, (detail,)
+    )
+
+
+@_maps(TokenError)
+def _(error: TokenError) -> Refusal:
+    code = _TOKEN_STATUS.get(error.reason, grpc.StatusCode.INVALID_ARGUMENT)
+    return Refusal(code, error.reason, str(error), {"field": error.field})
+
+
+@_maps(errors.UnknownOrder)
+def _(error: errors.UnknownOrder) -> Refusal:
+    return _not_found(error, "ORDER_NOT_FOUND", "order", error.reference)
+
+
+@_maps(errors.UnknownSession)
+def _(error: errors.UnknownSession) -> Refusal:
+    return _not_found(error, "SESSION_NOT_FOUND", "session", error.session_id)
+
+
+@_maps(errors.UnknownInstrument)
+def _(error: errors.UnknownInstrument) -> Refusal:
+    return _not_found(error, "INSTRUMENT_NOT_FOUND", "instrument", error.instrument_id)
+
+
+@_maps(errors.ClientOrderIdConflict)
+def _(error: errors.ClientOrderIdConflict) -> Refusal:
+    facts = {
+        "client_order_id": error.client_order_id,
+        "order_id": error.order_id,
+        "differing_fields": ",".join(error.differing_fields),
+    }
+    return Refusal(grpc.StatusCode.ALREADY_EXISTS, "CLIENT_ORDER_ID_CONFLICT", str(error), facts)
+
+
+@_maps(errors.RequestIdConflict)
+def _(error: errors.RequestIdConflict) -> Refusal:
+    facts = {"request_id": error.request_id, "order_id": error.order_id}
+    return Refusal(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_CONFLICT", str(error), facts)
+
+
+@_maps(errors.VersionMismatch)
+def _(error: errors.VersionMismatch) -> Refusal:
+    facts = {"order_id": error.order_id, "expected": str(error.expected), "actual": str(error.actual)}
+    return Refusal(grpc.StatusCode.ABORTED, "ORDER_VERSION_MISMATCH", str(error), facts)
+
+
+@_maps(errors.OrderTerminal)
+def _(error: errors.OrderTerminal) -> Refusal:
+    violation = error_details_pb2.PreconditionFailure.Violation(
+        type="ORDER_STATE", subject=error.order_id, description=f"the order is {error.state}"
+    )
+    detail = error_details_pb2.PreconditionFailure(violations=[violation])
+    facts = {"order_id": error.order_id, "state": error.state}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "ORDER_TERMINAL", str(error), facts, (detail,))
+
+
+@_maps(errors.ActionPending)
+def _(error: errors.ActionPending) -> Refusal:
+    facts = {"order_id": error.order_id, "action": error.action}
+    return Refusal(
+        grpc.StatusCode.FAILED_PRECONDITION, "ORDER_ACTION_PENDING", str(error), facts, (_retry(),)
+    )
+
+
+@_maps(errors.CapabilityMissing)
+def _(error: errors.CapabilityMissing) -> Refusal:
+    facts = {"session_id": error.session_id, "capability": error.capability}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "VENUE_CAPABILITY_MISSING", str(error), facts)
+
+
+@_maps(errors.VenueUnavailable)
+def _(error: errors.VenueUnavailable) -> Refusal:
+    since = error.down_since.isoformat() if error.down_since else ""
+    facts = {"session_id": error.session_id, "down_since": since}
+    return Refusal(grpc.StatusCode.UNAVAILABLE, "VENUE_SESSION_DOWN", str(error), facts, (_retry(),))
+
+
+@_maps(errors.NotRoutedInTime)
+def _(error: errors.NotRoutedInTime) -> Refusal:
+    return Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "NOT_ROUTED_IN_TIME", str(error))
+
+
+@_maps(errors.StoreUnavailable)
+def _(error: errors.StoreUnavailable) -> Refusal:
+    return Refusal(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", str(error), details=(_retry(),))
+
+
+@_maps(StoreError)
+def _(_: StoreError) -> Refusal:
+    text = "the store cannot be read"  # the cause names files and hosts: it is for the log
+    return Refusal(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", text, details=(_retry(),))
+
+
+@_maps(errors.Draining)
+def _(error: errors.Draining) -> Refusal:
+    return Refusal(grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING", str(error), details=(_retry(),))
+
+
+def _not_found(error: Exception, reason: str, kind: str, name: str) -> Refusal:
+    detail = error_details_pb2.ResourceInfo(resource_type=f"fairlead.v1.{kind.title()}", resource_name=name)
+    return Refusal(grpc.StatusCode.NOT_FOUND, reason, str(error), {f"{kind}_id": name}, (detail,))
+
+
+def _retry() -> error_details_pb2.RetryInfo:
+    return error_details_pb2.RetryInfo(retry_delay=Duration(seconds=_RETRY_SECONDS))

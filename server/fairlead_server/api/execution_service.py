@@ -1,0 +1,137 @@
+"""ExecutionService: the log of what happened to orders, to follow and to read. Knows no transport."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from fairlead.v1 import execution_service_pb2 as pb
+from google.protobuf.duration_pb2 import Duration
+
+from fairlead_server.api import requests
+from fairlead_server.api.caller import Caller
+from fairlead_server.api.order_service import page_size
+from fairlead_server.api.subscription import LogReader, Subscription, Wanted
+from fairlead_server.api.times import time_of
+from fairlead_server.api.tokens import Tokens, filter_id
+from fairlead_server.api.validation import validate
+from fairlead_server.domain.errors import InvalidRequest
+from fairlead_server.routing.feed import Feed
+from fairlead_server.routing.ports import Clock, NewId
+
+_HEARTBEAT, _LEAST_HEARTBEAT, _MOST_HEARTBEAT = 5.0, 1.0, 60.0  # seconds
+_BATCH, _MOST_BATCH = 64, 512  # events
+_MOST_DELAY = 1.0  # seconds
+
+
+class ExecutionService:
+    def __init__(
+        self, server_id: str, feed: Feed, reader: LogReader, tokens: Tokens, clock: Clock, new_id: NewId
+    ) -> None:
+        self._server_id = server_id
+        self._feed = feed
+        self._reader = reader
+        self._tokens = tokens
+        self._clock = clock
+        self._new_id = new_id
+
+    async def subscribe_executions(
+        self,
+        request: pb.SubscribeExecutionsRequest,
+        caller: Caller,
+    ) -> Subscription:
+        """The stream, ready to be read; what is wrong with the request is raised here, before it begins."""
+        validate(request)
+        wanted = await self._wanted(request)
+        return Subscription(
+            wanted, self._new_id(), self._server_id, self._feed, self._reader, self._tokens, self._clock
+        )
+
+    async def list_executions(
+        self,
+        request: pb.ListExecutionsRequest,
+        caller: Caller,
+    ) -> pb.ListExecutionsResponse:
+        validate(request)
+        digest, size = filter_id(request.filter), page_size(request.page_size)
+        head = await asyncio.to_thread(self._reader.head)
+        after = await self._list_after(request, digest, head)
+        until = head
+        if request.HasField("until_time"):
+            until = await asyncio.to_thread(self._reader.sequence_at, time_of(request.until_time))
+        query = replace(requests.event_query(request.filter), until_sequence=until)
+        rows = await asyncio.to_thread(self._reader.events_after, after, size + 1, query)
+        more = len(rows) > size
+        rows = rows[:size]
+        end = rows[-1].sequence if more else max(until, after)
+        return pb.ListExecutionsResponse(
+            events=[pb.ExecutionEvent.FromString(row.body) for row in rows],
+            next_page_token=self._tokens.page(digest, end) if more else "",
+            cursor=self._tokens.cursor(end, digest),
+        )
+
+    async def _list_after(self, request: pb.ListExecutionsRequest, digest: int, head: int) -> int:
+        if request.page_token:
+            after: int = self._tokens.open_page(request.page_token, digest, int)[0]
+            return after
+        match request.WhichOneof("start"):
+            case "after_cursor":
+                return self._tokens.open_cursor("after_cursor", request.after_cursor, digest, head).sequence
+            case "after_time":
+                return await asyncio.to_thread(self._reader.sequence_at, time_of(request.after_time))
+            case None:
+                return 0
+
+    async def _wanted(self, request: pb.SubscribeExecutionsRequest) -> Wanted:
+        digest = filter_id(request.filter)
+        until = None
+        if request.WhichOneof("end") == "until_cursor":
+            until = self._tokens.open_cursor(
+                "until_cursor", request.until_cursor, digest, self._feed.head
+            ).sequence
+        return Wanted(
+            request.filter,
+            digest,
+            requests.event_query(request.filter),
+            await self._after(request, digest),
+            until,
+            request.until_caught_up,
+            _seconds(request, "heartbeat_interval", _HEARTBEAT, _LEAST_HEARTBEAT, _MOST_HEARTBEAT),
+            _batch_size(request),
+            _seconds(request, "max_batch_delay", 0.0, 0.0, _MOST_DELAY),
+        )
+
+    async def _after(self, request: pb.SubscribeExecutionsRequest, digest: int) -> int | None:
+        """The sequence to begin after; None for a snapshot."""
+        head = self._feed.head
+        match request.WhichOneof("start"):
+            case "after_cursor":
+                return self._tokens.open_cursor("after_cursor", request.after_cursor, digest, head).sequence
+            case "after_time":
+                return await asyncio.to_thread(self._reader.sequence_at, time_of(request.after_time))
+            case _ if request.position == pb.START_POSITION_EARLIEST:
+                return 0
+            case _ if request.position == pb.START_POSITION_LIVE_ONLY:
+                return head
+            case _:
+                return None
+
+
+def _batch_size(request: pb.SubscribeExecutionsRequest) -> int:
+    if not request.HasField("max_batch_size"):
+        return _BATCH
+    if not 1 <= request.max_batch_size <= _MOST_BATCH:
+        raise InvalidRequest([("max_batch_size", f"must be between 1 and {_MOST_BATCH}")])
+    return request.max_batch_size
+
+
+def _seconds(
+    request: pb.SubscribeExecutionsRequest, name: str, default: float, least: float, most: float
+) -> float:
+    if not request.HasField(name):  # type: ignore[arg-type] # one of the fields of the request
+        return default
+    duration: Duration = getattr(request, name)
+    seconds = duration.seconds + duration.nanos / 1e9
+    if not least <= seconds <= most:
+        raise InvalidRequest([(name, f"must be between {least:g} s and {most:g} s")])
+    return seconds

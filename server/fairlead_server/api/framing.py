@@ -1,0 +1,41 @@
+"""Puts events that are serialised already into the stream's messages without taking them apart.
+
+A protobuf message is the concatenation of its fields, so a response is its small fields, serialised anew each time, and
+then the stored bytes of its events, each behind a tag and a length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fairlead.v1 import execution_service_pb2 as pb
+
+_LENGTH_DELIMITED = 2  # wire type
+
+
+def with_events(envelope: pb.SubscribeExecutionsResponse, bodies: Iterable[bytes], *, replay: bool) -> bytes:
+    """The serialised ``envelope`` with an ExecutionEvents payload of ``bodies``."""
+    events = b"".join(_field(_EVENT_TAG, body) for body in bodies)
+    flags = pb.ExecutionEvents(replay=replay).SerializeToString()
+    return envelope.SerializeToString() + _field(_PAYLOAD_TAG, events + flags)
+
+
+def _field(tag: bytes, content: bytes) -> bytes:
+    return tag + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _tag(number: int) -> bytes:
+    return _varint(number << 3 | _LENGTH_DELIMITED)
+
+
+_PAYLOAD_TAG = _tag(pb.SubscribeExecutionsResponse.EVENTS_FIELD_NUMBER)
+_EVENT_TAG = _tag(pb.ExecutionEvents.EVENTS_FIELD_NUMBER)

@@ -1,0 +1,195 @@
+"""The gRPC door: serves the handlers over grpc.aio, with health and reflection.
+
+For each method of a service's descriptor there is a handler of the same name in snake case. This adapter is all that
+knows gRPC: it reads the request, makes the :class:`~fairlead_server.api.caller.Caller`, and turns what a handler raises
+into a status by the one table in :mod:`fairlead_server.api.errors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import grpc
+from fairlead.v1 import (
+    execution_service_pb2,
+    order_service_pb2,
+    reference_service_pb2,
+    session_service_pb2,
+    system_service_pb2,
+)
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from fairlead_server.api import errors
+from fairlead_server.api.caller import Caller
+from fairlead_server.api.subscription import Subscription
+from fairlead_server.domain.errors import InvalidRequest
+from fairlead_server.routing.ports import Clock, NewId
+
+_log = logging.getLogger(__name__)
+
+_WRITE_TIMEOUT = 10.0  # seconds that one message to a subscriber may block
+_PRINCIPAL = 64  # characters
+_UNSAFE = re.compile(r"[^A-Za-z0-9._:/@ -]")
+_KEEPALIVE = (
+    ("grpc.keepalive_permit_without_calls", 1),
+    (
+        "grpc.http2.min_recv_ping_interval_without_data_ms",
+        10_000,
+    ),  # below what clients use, or they get GOAWAY
+    ("grpc.so_reuseport", 0),  # two servers on one port would split its calls between them
+)
+
+Handler = Callable[[Any, Caller], Awaitable[Any]]
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_FILES = (
+    order_service_pb2,
+    execution_service_pb2,
+    session_service_pb2,
+    reference_service_pb2,
+    system_service_pb2,
+)
+SERVICES: dict[str, ServiceDescriptor] = {
+    name: service for file in _FILES for name, service in file.DESCRIPTOR.services_by_name.items()
+}
+
+
+class Server:
+    """One listening port. ``services`` holds the handlers of each service by its name."""
+
+    def __init__(self, services: Mapping[str, object], clock: Clock, new_id: NewId, server_id: str) -> None:
+        self._clock = clock
+        self._new_id = new_id
+        self._server_id = server_id
+        self._server = grpc.aio.server(options=_KEEPALIVE)
+        for name, handlers in services.items():
+            self._server.add_generic_rpc_handlers((self._service(SERVICES[name], handlers),))
+        self.health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
+        names = [SERVICES[name].full_name for name in services]
+        reflection.enable_server_reflection(
+            [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+        )
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port, which may have been given as 0. Raises OSError where it is taken."""
+        try:
+            bound = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {host}:{port}") from error
+        await self._server.start()
+        return bound
+
+    async def stop(self, grace: float) -> None:
+        """No new calls; those under way get ``grace`` seconds."""
+        await self._server.stop(grace)
+
+    async def set_serving(self, states: Mapping[str, bool]) -> None:
+        for service, serving in states.items():
+            status = health_pb2.HealthCheckResponse
+            await self.health.set(service, status.SERVING if serving else status.NOT_SERVING)
+
+    def _service(self, service: ServiceDescriptor, handlers: object) -> grpc.GenericRpcHandler:
+        methods = {
+            method.name: self._method(method, getattr(handlers, _snake(method.name)))
+            for method in service.methods
+        }
+        return grpc.method_handlers_generic_handler(service.full_name, methods)
+
+    def _method(self, method: MethodDescriptor, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
+        request_type = GetMessageClass(method.input_type)
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._streaming(request_type, handler))
+        return grpc.unary_unary_rpc_method_handler(self._unary(request_type, handler))
+
+    def _unary(self, request_type: type[Message], handler: Handler) -> Callable[..., Awaitable[bytes]]:
+        async def call(data: bytes, context: Context) -> bytes:
+            caller = self._caller(context)
+            try:
+                response: Message = await handler(_parse(request_type, data), caller)
+            except Exception as error:  # noqa: BLE001 - mapped, or logged as the bug that it is
+                await _abort(context, caller, error)
+            return response.SerializeToString()
+
+        return call
+
+    def _streaming(self, request_type: type[Message], handler: Handler) -> Callable[..., Awaitable[None]]:
+        async def call(data: bytes, context: Context) -> None:
+            caller = self._caller(context)
+            await context.send_initial_metadata((("x-server-id", self._server_id),))
+            try:
+                subscription: Subscription = await handler(_parse(request_type, data), caller)
+                async for message in subscription.messages():
+                    await _write(context, message, subscription)
+            except Exception as error:  # noqa: BLE001 - mapped, or logged as the bug that it is
+                await _abort(context, caller, error)
+
+        return call
+
+    def _caller(self, context: Context) -> Caller:
+        metadata = {
+            key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
+        }
+        remaining = context.time_remaining()
+        deadline = None if remaining is None else self._clock() + timedelta(seconds=remaining)
+        return Caller(
+            _UNSAFE.sub("", metadata.get("x-client", ""))[:_PRINCIPAL],
+            _UNSAFE.sub("", metadata.get("x-request-id", ""))[:_PRINCIPAL] or self._new_id(),
+            _UNSAFE.sub("", metadata.get("traceparent", ""))[:_PRINCIPAL],
+            deadline,
+        )
+
+
+class _SlowConsumer(Exception):
+    def __init__(self, cursor: str) -> None:
+        self.cursor = cursor
+        super().__init__(cursor)
+
+
+async def _write(context: Context, message: bytes, subscription: Subscription) -> None:
+    try:
+        async with asyncio.timeout(_WRITE_TIMEOUT):
+            await context.write(message)
+    except TimeoutError:
+        raise _SlowConsumer(subscription.cursor) from None
+
+
+def _parse(request_type: type[Message], data: bytes) -> Message:
+    try:
+        return request_type.FromString(data)
+    except DecodeError:
+        text = f"is not a {request_type.DESCRIPTOR.full_name} (text fields are UTF-8)"
+        raise InvalidRequest([("request", text)]) from None
+
+
+async def _abort(context: Context, caller: Caller, error: Exception) -> NoReturn:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, _SlowConsumer):
+        refusal: errors.Refusal | None = errors.slow_consumer(error.cursor)
+    else:
+        refusal = errors.refusal(error)
+    if refusal is None:
+        _log.error("call %s failed", caller.call_id, exc_info=error)
+        refusal = errors.internal(caller.call_id)
+    metadata: list[tuple[str, str | bytes]] = [("x-request-id", caller.call_id)]
+    metadata += refusal.trailing_metadata()
+    await context.abort(refusal.code, refusal.text, metadata)
+    raise error
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def service_names(services: Iterable[str]) -> list[str]:
+    return [SERVICES[name].full_name for name in services]

@@ -1,0 +1,227 @@
+"""One subscriber's stream: what it is sent, in which order, and where it resumes.
+
+First ``established``; a snapshot if it was asked for; then events from the subscriber's own position, out of the feed's
+ring while it keeps up and out of the store's log when it does not; ``caught_up`` once, when the head of the log at the
+time of subscribing is reached; heartbeats whenever nothing else is to be said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from fairlead.v1 import execution_service_pb2 as pb
+from google.protobuf.duration_pb2 import Duration
+
+from fairlead_server.api import framing, messages
+from fairlead_server.api.times import timestamp
+from fairlead_server.api.tokens import Tokens
+from fairlead_server.domain.errors import Draining
+from fairlead_server.domain.order import Order
+from fairlead_server.routing.feed import Feed
+from fairlead_server.routing.ports import Clock
+from fairlead_server.store.batch import EventRow
+from fairlead_server.store.events import EventQuery
+from fairlead_server.store.orders import OrderQuery
+
+_SNAPSHOT_PAGE = 512  # orders: well below the 4 MiB that a client takes in one message
+_SCAN = 2000  # sequence numbers that one reading of the log goes through
+
+
+class LogReader(Protocol):
+    """The committed log, and the orders at one instant of it."""
+
+    def head(self) -> int: ...
+
+    def events_after(self, sequence: int, limit: int, query: EventQuery | None = None) -> list[EventRow]: ...
+
+    def live_orders(self, query: OrderQuery) -> tuple[int, list[Order]]: ...
+
+    def sequence_at(self, time: datetime) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a subscriber asked for, defaults filled in. ``after`` is None where it begins with a snapshot."""
+
+    criteria: pb.ExecutionFilter
+    filter_id: int
+    query: EventQuery
+    after: int | None
+    until: int | None
+    until_caught_up: bool
+    heartbeat: float  # seconds
+    batch_size: int
+    batch_delay: float  # seconds
+
+
+class Subscription:
+    def __init__(
+        self,
+        wanted: Wanted,
+        stream_id: str,
+        server_id: str,
+        feed: Feed,
+        reader: LogReader,
+        tokens: Tokens,
+        clock: Clock,
+    ) -> None:
+        self._wanted = wanted
+        self._stream_id = stream_id
+        self._server_id = server_id
+        self._feed = feed
+        self._reader = reader
+        self._tokens = tokens
+        self._clock = clock
+        self._stream_sequence = 0
+        self._position = 0  # all up to here has been delivered or filtered out
+        self._delivered = 0
+
+    @property
+    def cursor(self) -> str:
+        """Where to resume after what has been sent."""
+        return self._tokens.cursor(self._position, self._wanted.filter_id)
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """Serialised responses until the asked-for end; raises Draining when the server goes down."""
+        head = self._feed.head
+        self._position = head if self._wanted.after is None else self._wanted.after
+        yield self._established(head)
+        if self._wanted.after is None:
+            async for page in self._snapshot():
+                yield page
+        async for message in self._follow(head):
+            yield message
+
+    def _established(self, head: int) -> bytes:
+        response = self._envelope("" if self._wanted.after is None else self.cursor)
+        response.established.CopyFrom(
+            pb.Established(
+                stream_id=self._stream_id,
+                server_id=self._server_id,
+                epoch=self._tokens.epoch,
+                head_cursor=self._tokens.cursor(head, self._wanted.filter_id),
+                head_sequence=head,
+                filter=self._wanted.criteria,
+                heartbeat_interval=_duration(self._wanted.heartbeat),
+            )
+        )
+        return response.SerializeToString()
+
+    async def _snapshot(self) -> AsyncIterator[bytes]:
+        """The live orders at one instant; a snapshot that is cut off cannot be resumed, so only its end has a cursor."""
+        query = self._wanted.query
+        wanted = OrderQuery(query.account_ids, query.instrument_ids, query.strategy_ids, query.session_ids)
+        as_of, orders = await asyncio.to_thread(self._reader.live_orders, wanted)
+        self._position = as_of
+        pages = range(0, max(len(orders), 1), _SNAPSHOT_PAGE)
+        for start in pages:
+            last = start + _SNAPSHOT_PAGE >= len(orders)
+            response = self._envelope(self.cursor if last else "")
+            page = [messages.order(order) for order in orders[start : start + _SNAPSHOT_PAGE]]
+            response.snapshot.CopyFrom(pb.OrderSnapshot(orders=page, as_of_sequence=as_of, last_page=last))
+            yield response.SerializeToString()
+
+    async def _follow(self, head: int) -> AsyncIterator[bytes]:
+        caught_up = False
+        while True:
+            if not caught_up and self._position >= head:
+                caught_up = True
+                yield self._caught_up()
+                if self._wanted.until_caught_up:
+                    return
+            if self._wanted.until is not None and self._position >= self._wanted.until:
+                return
+            rows = await self._next()
+            if rows:
+                yield self._events(rows, replay=rows[-1].sequence <= head)
+            elif self._feed.closed:
+                yield self._ending()
+                raise Draining
+            elif self._position >= self._feed.head and not await self._news():
+                yield self._heartbeat()
+
+    async def _news(self) -> bool:
+        if not await self._feed.beyond(self._position, self._wanted.heartbeat):
+            return self._feed.closed  # that is news too
+        if self._wanted.batch_delay:
+            await asyncio.sleep(self._wanted.batch_delay)
+        return True
+
+    async def _next(self) -> list[EventRow]:
+        """The next events that pass the filter; the position moves over those that do not."""
+        found = self._feed.recent(self._position, self._wanted.batch_size)
+        if found is None:
+            return await self._next_from_log()
+        end = found[-1].sequence if found else self._position
+        rows = [row for row in found if self._passes(row)]
+        return self._bounded(rows, end)
+
+    async def _next_from_log(self) -> list[EventRow]:
+        end = min(self._position + _SCAN, self._feed.head)
+        query = replace(self._wanted.query, until_sequence=end)
+        size = self._wanted.batch_size
+        rows = await asyncio.to_thread(self._reader.events_after, self._position, size, query)
+        return self._bounded(rows, rows[-1].sequence if len(rows) == size else end)
+
+    def _bounded(self, rows: list[EventRow], end: int) -> list[EventRow]:
+        until = self._wanted.until
+        if until is not None and end > until:
+            rows, end = [row for row in rows if row.sequence <= until], until
+        self._position = max(end, self._position)
+        return rows
+
+    def _passes(self, row: EventRow) -> bool:
+        query = self._wanted.query
+        return (
+            (not query.account_ids or row.account_id in query.account_ids)
+            and (not query.instrument_ids or row.instrument_id in query.instrument_ids)
+            and (not query.strategy_ids or row.strategy_id in query.strategy_ids)
+            and (not query.session_ids or row.session_id in query.session_ids)
+            and (not query.kinds or row.kind in query.kinds)
+        )
+
+    def _events(self, rows: Sequence[EventRow], *, replay: bool) -> bytes:
+        self._delivered = rows[-1].sequence
+        return framing.with_events(self._envelope(self.cursor), (row.body for row in rows), replay=replay)
+
+    def _caught_up(self) -> bytes:
+        response = self._envelope(self.cursor)
+        response.caught_up.sequence = self._position
+        return response.SerializeToString()
+
+    def _heartbeat(self) -> bytes:
+        response = self._envelope(self.cursor)
+        response.heartbeat.CopyFrom(
+            pb.Heartbeat(
+                server_time=timestamp(self._clock()),
+                head_sequence=self._feed.head,
+                delivered_sequence=self._delivered,
+                lag=Duration(),  # a heartbeat is sent at the head only
+            )
+        )
+        return response.SerializeToString()
+
+    def _ending(self) -> bytes:
+        response = self._envelope(self.cursor)
+        response.ending.CopyFrom(
+            pb.StreamEnding(
+                reason=pb.STREAM_ENDING_REASON_DRAINING, resume_cursor=self.cursor, retry_after=_duration(1.0)
+            )
+        )
+        return response.SerializeToString()
+
+    def _envelope(self, cursor: str) -> pb.SubscribeExecutionsResponse:
+        self._stream_sequence += 1
+        return pb.SubscribeExecutionsResponse(
+            stream_sequence=self._stream_sequence, cursor=cursor, send_time=timestamp(self._clock())
+        )
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMicroseconds(round(seconds * 1e6))
+    return duration
