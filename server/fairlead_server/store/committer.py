@@ -1,9 +1,10 @@
 """Writes one batch: a few statements, each with many rows, in the order in which rows refer to each other.
 
-The statements are compiled from the tables once and handed to the driver as they are, with rows already in its own
-types: at a hundred orders a commit, that is nearly twice as fast as binding each row anew. A statement with many rows
-is one call into the driver, which gives the interpreter lock away once and not for each row; the counts are powers of
-two, so that few statements serve any number of rows and the driver keeps them prepared.
+The statements are compiled from the tables once and run on the driver's own cursor, with rows in the driver's own
+types: that takes a fifth off the commit of a single order. A statement with many rows is one call into the driver,
+which gives the interpreter lock away once and not for each row: beside a busy event loop a commit of a hundred orders
+takes half as long as with ``executemany``. The counts of rows are powers of two, so that few statements serve any
+number and the driver keeps them prepared.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from itertools import chain
 
 from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from fairlead_server.store import rows, tables
 from fairlead_server.store.batch import Batch
@@ -46,8 +48,10 @@ class Committer:
 
     def write(self, connection: Connection, batch: Batch) -> None:
         """Within the caller's transaction."""
+        cursor = connection.connection.cursor()
         for insert, due in self._due(batch):
-            insert.run(connection, due)
+            insert.run(cursor, due)
+        cursor.close()
 
     def _due(self, batch: Batch) -> Iterator[tuple[_Insert, list[Row]]]:
         yield self._orders, [rows.order(order) for order in batch.orders.values()]
@@ -79,12 +83,12 @@ class _Insert:
         self._row = row + closing
         self._texts: dict[int, str] = {}
 
-    def run(self, connection: Connection, due: Sequence[Row]) -> None:
+    def run(self, cursor: DBAPICursor, due: Sequence[Row]) -> None:
         start = 0
         while left := len(due) - start:
             count = min(1 << (left.bit_length() - 1), _MOST_ROWS)
             group = chain.from_iterable(due[start : start + count])
-            connection.exec_driver_sql(self._text(count), tuple(group))
+            cursor.execute(self._text(count), tuple(group))
             start += count
 
     def _text(self, count: int) -> str:

@@ -30,10 +30,9 @@ def told_plainly(url: str) -> Iterator[None]:
     """Turn what the database or the driver raises into a :class:`StoreError`."""
     try:
         yield
-    except DBAPIError as error:
-        raise StoreError(url, str(error.orig), _remedy(error.orig)) from error
-    except SQLAlchemyError as error:
-        raise StoreError(url, str(error), _OTHERWISE) from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreError(url, str(cause), _remedy(cause)) from error
     except OSError as error:
         raise StoreError(url, error.strerror or str(error), "check the path and its permissions") from error
 

@@ -45,9 +45,16 @@ def after(connection: Connection, sequence: int, limit: int, query: EventQuery) 
 
 
 def sequence_at(connection: Connection, time: datetime) -> int:
-    """Of the latest event before ``time``: what follows it in the log is what happened from then on."""
-    latest = select(events.c.sequence).where(events.c.time < time)
-    return connection.scalar(latest.order_by(events.c.time.desc(), events.c.sequence.desc()).limit(1)) or 0
+    """Of the last event before ``time``: found by halving, for times rise with the numbers and need no index."""
+    before, at = 0, head(connection) + 1
+    while at - before > 1:
+        middle = (before + at) // 2
+        happened = connection.scalar(_TIME.where(events.c.sequence <= middle).limit(1))
+        if happened is None or happened < time:
+            before = middle
+        else:
+            at = middle
+    return before
 
 
 def _conditions(query: EventQuery) -> list[ColumnElement[bool]]:
@@ -84,3 +91,4 @@ _ROW = (
     events.c.time,
     events.c.body,
 )
+_TIME = select(events.c.time).order_by(events.c.sequence.desc())

@@ -140,7 +140,6 @@ events = Table(
 )
 Index("ix_events_order_id_sequence", events.c.order_id, events.c.sequence)
 Index("ix_events_account_id_sequence", events.c.account_id, events.c.sequence)
-Index("ix_events_time_sequence", events.c.time, events.c.sequence)
 
 executions = Table(
     "executions",

@@ -72,7 +72,6 @@ def _create_log() -> None:
     )
     _index("ix_events_order_id_sequence", "events", "order_id sequence")
     _index("ix_events_account_id_sequence", "events", "account_id sequence")
-    _index("ix_events_time_sequence", "events", "time sequence")
     execution = (
         "order_id",
         "session_id",
