@@ -40,7 +40,9 @@ _ORD_STATUS = {
 }
 
 
-def terms(quantity: Decimal | int = HUNDRED, price: Decimal | int | str | None = 50, **changes: Any) -> Terms:
+def terms(
+    quantity: Decimal | int | str = HUNDRED, price: Decimal | int | str | None = 50, **changes: Any
+) -> Terms:
     return Terms(Decimal(quantity), None if price is None else Decimal(price), **changes)
 
 

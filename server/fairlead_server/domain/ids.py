@@ -13,7 +13,7 @@ _ROUTER = re.compile(r"[0-9A-Z]{1,9}")
 
 
 class ClOrdIds:
-    """Makes ClOrdID(11): router, day, shard and a counter, such as ``FL1XE0000001``; at most 20 characters.
+    """Makes ClOrdID(11): router, day, shard and a counter, such as ``FL1XV00000001``; at most 20 characters.
 
     The counter goes on over days and restarts: :attr:`last` is stored in the transaction of the order that used it,
     and nothing is sent before that commits, so a crash can only forget numbers that nobody has seen.

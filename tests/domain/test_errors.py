@@ -1,0 +1,50 @@
+"""Each error says its facts in one line, and keeps them for whoever maps it to a status."""
+
+from __future__ import annotations
+
+import pytest
+from fairlead_server.domain import errors
+
+from tests.domain.builders import NOW
+
+SAID = [
+    (
+        errors.InvalidRequest([("quantity", "is missing"), ("price", "is not a decimal")]),
+        "quantity: is missing; price: is not a decimal",
+    ),
+    (errors.UnknownOrder("O1"), "no order O1"),
+    (errors.UnknownSession("BROKER"), "no session BROKER"),
+    (errors.UnknownInstrument("ACME"), "no instrument ACME"),
+    (
+        errors.ClientOrderIdConflict("c1", "O1", ["side", "price"]),
+        "client_order_id c1 is order O1, which differs in side, price",
+    ),
+    (errors.RequestIdConflict("r1", "O1"), "request_id r1 was used for another request, on order O1"),
+    (errors.VersionMismatch("O1", 3, 4), "order O1 is at version 4, not 3"),
+    (errors.OrderTerminal("O1", "FILLED"), "order O1 is FILLED and cannot be amended"),
+    (errors.ActionPending("O1", "CANCEL"), "order O1 has a pending CANCEL"),
+    (errors.CapabilityMissing("BROKER", "post_only"), "session BROKER cannot do post_only"),
+    (errors.VenueUnavailable("BROKER", NOW), "session BROKER is down since 2026-11-20T15:00:00Z"),
+    (errors.VenueUnavailable("BROKER", None), "session BROKER is down and has not been up yet"),
+    (errors.NotRoutedInTime(), "the time to route the order by had passed; no order was created"),
+    (errors.StoreUnavailable(), "the store does not take writes; nothing was acknowledged or sent"),
+    (errors.Draining(), "the server is shutting down"),
+]
+
+
+@pytest.mark.parametrize(("error", "text"), SAID, ids=lambda value: type(value).__name__)
+def test_an_error_says_its_facts(error: errors.RouterError, text: str) -> None:
+    assert str(error) == text
+
+
+def test_every_error_is_in_this_list() -> None:
+    assert {type(error) for error, _ in SAID} == set(errors.RouterError.__subclasses__())
+
+
+def test_lists_of_facts_are_kept_as_they_were_told() -> None:
+    names = ["side"]
+    conflict = errors.ClientOrderIdConflict("c1", "O1", names)
+    names.append("price")
+
+    assert conflict.differing_fields == ("side",)
+    assert errors.InvalidRequest([("a", "b")]).violations == (("a", "b"),)

@@ -1,0 +1,210 @@
+"""An order counts from the moment it is decided, with its worst case, until nothing more can trade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from fairlead_server.domain.execution import ReportKind
+from fairlead_server.domain.exposure import Exposure, Exposures, RecentOrders, Working, held, working
+from fairlead_server.domain.order import ZERO, Order, refused
+from fairlead_server.domain.terms import OrderType, Side, TimeInForce
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.domain.builders import (
+    NOW,
+    after,
+    amending,
+    bust,
+    canceling,
+    new_order,
+    report,
+    sent_order,
+    terms,
+    trade,
+    venue_reject,
+    working_order,
+)
+from tests.domain.lives import lives, orders
+from tests.domain.test_properties import lived
+
+SECOND = timedelta(seconds=1)
+
+
+def buying(quantity: int) -> Working:
+    return Working(Decimal(quantity), ZERO, 1)
+
+
+@pytest.mark.parametrize(
+    ("order", "counts"),
+    [
+        (sent_order(), buying(100)),
+        (working_order(), buying(100)),
+        (after(working_order(), trade("1", 30)), buying(70)),
+        (after(working_order(), trade("1", 100)), Working()),
+        (after(working_order(), trade("1", 110)), Working()),
+        (after(working_order(), report(ReportKind.CANCELED)), Working()),
+        (canceling(working_order()), buying(100)),
+        (working_order().in_doubt(NOW), buying(100)),
+        (after(working_order(), report(ReportKind.SUSPENDED)), buying(100)),
+        (amending(working_order(), terms(150)), buying(150)),
+        (amending(working_order(), terms(50)), buying(100)),
+        (after(amending(working_order(), terms(150)), trade("1", 100)), buying(50)),  # filled, yet not done
+        (after(working_order(), trade("1", 100), bust("2", "1")), buying(100)),
+        (refused("O1", new_order(), "ACME", venue_reject(), NOW), Working()),
+    ],
+)
+def test_an_order_counts_with_what_may_still_trade(order: Order, counts: Working) -> None:
+    assert working(order) == counts
+
+
+@pytest.mark.parametrize("side", [Side.SELL, Side.SELL_SHORT, Side.SELL_SHORT_EXEMPT])
+def test_a_sale_counts_on_its_own_side_and_takes_from_the_position(side: Side) -> None:
+    order = after(working_order(new_order(side=side)), trade("1", 30))
+
+    assert working(order) == Working(ZERO, Decimal(70), 1)
+    assert held(order) == -30
+
+
+def test_totals_follow_an_order_from_its_decision_to_its_end() -> None:
+    exposures = Exposures([(("ACC1", "ACME"), Decimal(500))])
+    story = [sent_order()]
+    story.append(after(story[-1], trade("1", 30)))
+    story.append(after(story[-1], bust("2", "1")))
+    story.append(after(story[-1], report(ReportKind.CANCELED)))
+
+    positions = [exposures.change(None, story[0])]
+    seen = [replace(exposures.of("ACC1", "ACME"))]
+    for before, now in pairwise(story):
+        positions.append(exposures.change(before, now))
+        seen.append(replace(exposures.of("ACC1", "ACME")))
+
+    assert positions == [500, 530, 500, 500]
+    assert [each.buying for each in seen] == [100, 70, 100, 0]
+    assert [each.position for each in seen] == positions
+    assert exposures.open_orders("ACC1") == 0
+
+
+def test_the_fills_of_an_order_read_back_at_start_are_in_the_position_already() -> None:
+    exposures = Exposures([(("ACC1", "ACME"), Decimal(30))])
+
+    exposures.add_working(after(working_order(), trade("1", 30)))
+
+    assert exposures.of("ACC1", "ACME") == Exposure(Decimal(30), buying=Decimal(70))
+    assert exposures.open_orders("ACC1") == 1
+
+
+def test_an_account_that_nobody_has_traded_for_has_nothing() -> None:
+    assert Exposures().of("ACC9", "ACME") == Exposure()
+    assert Exposures().open_orders("ACC9") == 0
+
+
+def test_accounts_and_instruments_do_not_mix() -> None:
+    exposures = Exposures()
+    exposures.change(None, working_order(new_order(account_id="ACC1")))
+    exposures.change(None, working_order(new_order(account_id="ACC1", instrument_id="OTHER")))
+    exposures.change(None, working_order(new_order(account_id="ACC2", side=Side.SELL)))
+
+    assert exposures.of("ACC1", "ACME") == Exposure(buying=Decimal(100))
+    assert exposures.of("ACC2", "ACME") == Exposure(selling=Decimal(100))
+    assert (exposures.open_orders("ACC1"), exposures.open_orders("ACC2")) == (2, 1)
+
+
+def recomputed(orders: Iterable[Order]) -> tuple[dict[tuple[str, str], Exposure], dict[str, int]]:
+    """The totals from scratch, by another road than the differences take."""
+    totals: dict[tuple[str, str], Exposure] = {}
+    opened: dict[str, int] = {}
+    for order in orders:
+        account, counts = order.request.account_id, working(order)
+        total = totals.setdefault((account, order.request.instrument_id), Exposure())
+        total.position += held(order)
+        total.buying += counts.buying
+        total.selling += counts.selling
+        opened[account] = opened.get(account, 0) + counts.open
+    return totals, opened
+
+
+@given(st.lists(st.tuples(orders(), lives), min_size=1, max_size=4))
+def test_totals_kept_by_difference_equal_totals_computed_from_scratch(
+    stories: list[tuple[Order, list[Any]]],
+) -> None:
+    exposures, last = Exposures(), []
+    for order, life in stories:
+        history = lived(order, life)
+        exposures.change(None, history[0])
+        for before, now in pairwise(history):
+            exposures.change(before, now)
+        last.append(history[-1])
+
+    totals, opened = recomputed(last)
+    assert {key: exposures.of(*key) for key in totals} == totals
+    assert {account: exposures.open_orders(account) for account in opened} == opened
+
+
+# How often the same order was sent.
+
+
+def test_orders_within_the_window_are_counted_and_older_ones_are_not() -> None:
+    recent = RecentOrders(keep=10 * SECOND)
+    for age in (10, 5, 4, 1):
+        recent.add(new_order(), NOW - age * SECOND)
+
+    counts = [recent.count(new_order(), NOW, window * SECOND) for window in (0, 1, 4, 5, 6, 11)]
+
+    assert counts == [0, 0, 1, 2, 3, 4]
+
+
+def test_what_is_older_than_is_kept_is_forgotten() -> None:
+    recent = RecentOrders(keep=10 * SECOND)
+    recent.add(new_order(), NOW)
+    recent.add(new_order(), NOW + 11 * SECOND)
+
+    assert recent.count(new_order(), NOW + 11 * SECOND, timedelta(days=1)) == 1
+
+
+def test_nothing_is_kept_where_repeats_are_allowed_everywhere() -> None:
+    recent = RecentOrders(keep=timedelta())
+    recent.add(new_order(), NOW)
+
+    assert recent.count(new_order(), NOW, timedelta(days=1)) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"account_id": "ACC2"},
+        {"instrument_id": "OTHER"},
+        {"side": Side.SELL},
+        {"order_type": OrderType.MARKET},
+        {"terms": terms(101)},
+        {"terms": terms(price=51)},
+        {"terms": terms(stop_price=Decimal(49))},
+    ],
+)
+def test_another_order_is_not_a_repeat(changes: dict[str, Any]) -> None:
+    recent = RecentOrders(keep=SECOND)
+    recent.add(new_order(), NOW)
+
+    assert recent.count(new_order(**changes), NOW, SECOND) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_order_id": "client-2"},
+        {"note": "again"},
+        {"terms": terms("100.0", "50.00")},
+        {"terms": terms(time_in_force=TimeInForce.IOC)},
+    ],
+)
+def test_the_same_order_under_another_key_is_a_repeat(changes: dict[str, Any]) -> None:
+    recent = RecentOrders(keep=SECOND)
+    recent.add(new_order(), NOW)
+
+    assert recent.count(new_order(**changes), NOW, SECOND) == 1

@@ -1,0 +1,72 @@
+"""ClOrdID(11) is unique for ever, over days, restarts and routers."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fairlead_server.domain.ids import ClOrdIds
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.domain.builders import NOW
+
+
+def test_an_id_is_router_day_shard_and_counter() -> None:
+    ids = ClOrdIds("FL", shard=0)
+
+    assert [ids.next(NOW), ids.next(NOW)] == ["FL1XV00000001", "FL1XV00000002"]
+    assert ids.last == 2
+
+
+@given(
+    router=st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=9),
+    shard=st.integers(0, 35),
+    last=st.integers(0, 36**7 - 2),
+    days=st.integers(0, 36**3 - 1),
+)
+def test_an_id_has_at_most_twenty_digits_and_capital_letters(
+    router: str, shard: int, last: int, days: int
+) -> None:
+    made = ClOrdIds(router, shard, last).next(datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=days))
+
+    assert re.fullmatch("[0-9A-Z]{12,20}", made)
+
+
+def test_ids_stay_unique_over_restarts_days_shards_and_routers() -> None:
+    made = []
+    for router in ("FL", "FM"):
+        for shard in (0, 1, 35):
+            last = 0
+            for restart in range(3):
+                ids = ClOrdIds(router, shard, last)
+                made += [ids.next(NOW + timedelta(days=restart)) for _ in range(50)]
+                last = ids.last
+
+    assert len(set(made)) == len(made) == 900
+
+
+def test_the_counter_goes_on_when_the_clock_goes_back() -> None:
+    ids = ClOrdIds("FL", 0)
+
+    assert len({ids.next(NOW), ids.next(NOW - timedelta(days=1)), ids.next(NOW)}) == 3
+
+
+@pytest.mark.parametrize("router", ["", "fl", "F L", "F\x01", "TENLETTERS", "Ä"])
+def test_a_router_is_named_in_what_every_venue_takes(router: str) -> None:
+    with pytest.raises(ValueError, match="a router is named by"):
+        ClOrdIds(router, 0)
+
+
+@pytest.mark.parametrize("shard", [-1, 36])
+def test_a_shard_is_one_place(shard: int) -> None:
+    with pytest.raises(ValueError, match="does not fit 1 places"):
+        ClOrdIds("FL", shard)
+
+
+def test_a_clock_before_the_epoch_and_an_exhausted_counter_are_errors_and_not_repeats() -> None:
+    with pytest.raises(ValueError, match="does not fit 3 places"):
+        ClOrdIds("FL", 0).next(datetime(2019, 12, 31, tzinfo=UTC))
+    with pytest.raises(ValueError, match="does not fit 7 places"):
+        ClOrdIds("FL", 0, 36**7 - 1).next(NOW)

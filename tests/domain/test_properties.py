@@ -1,0 +1,178 @@
+"""What holds of an order whatever its venue says, in whatever order and however often."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from fairlead_server.domain.event import Alarm, Change, EventKind
+from fairlead_server.domain.execution import ExecutionReport, ReportKind
+from fairlead_server.domain.order import ZERO, Flag, Order, OrderState, Terminal
+from fairlead_server.domain.transitions import apply, refuse_request
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.domain.builders import (
+    LATER,
+    after,
+    cancel_reject,
+    figures,
+    report,
+    sent_order,
+    trade,
+    working_order,
+)
+from tests.domain.lives import AMOUNTS, asked, lives, orders, reports
+
+ENDED = (Terminal.CANCELED, Terminal.EXPIRED, Terminal.REJECTED)
+
+
+def told(order: Order, step: Any) -> Change | None:
+    """What the venue's step changes; None for the client's steps and for what tells nothing."""
+    if isinstance(step, ExecutionReport):
+        return apply(order, step, f"ours-{step.exec_id}", LATER)
+    if step[0] != "refusal":
+        return None
+    request = order.find_request(step[1])
+    answer = cancel_reject(step[1], unknown_order=step[2])
+    return refuse_request(order, request, answer, LATER) if request else None
+
+
+def lived(order: Order, life: list[Any]) -> list[Order]:
+    """The order as it was and after each step."""
+    history = [order]
+    for step in life:
+        change = told(order, step)
+        order = asked(order, step) if change is None and isinstance(step, tuple) else order
+        order = order if change is None else change.order
+        history.append(order)
+    return history
+
+
+@given(orders(), lives)
+def test_what_has_traded_is_the_sum_of_the_executions_that_stand(order: Order, life: list[Any]) -> None:
+    for each in lived(order, life):
+        standing = [e for e in each.executions if not (e.busted or e.superseded_by)]
+
+        assert each.cum_qty == sum((e.quantity for e in standing), ZERO)
+        assert each.traded_value == sum((e.quantity * e.price for e in standing), ZERO)
+        assert len({e.exec_id for e in each.executions}) == len(each.executions)
+
+
+@given(orders(), lives)
+def test_leaves_and_traded_make_up_the_quantity_while_it_is_live(order: Order, life: list[Any]) -> None:
+    for each in lived(order, life):
+        if each.live:
+            assert each.leaves_qty + each.cum_qty == each.terms.quantity
+        else:
+            assert each.leaves_qty == 0
+        assert (Flag.OVERFILLED in each.flags) is (each.cum_qty > each.terms.quantity)
+
+
+@given(orders(), lives)
+def test_what_has_traded_falls_only_by_a_bust_or_a_correction(order: Order, life: list[Any]) -> None:
+    for step, (before, now) in zip(life, pairwise(lived(order, life)), strict=True):
+        if now.cum_qty < before.cum_qty:
+            assert step.kind in (ReportKind.TRADE_CANCEL, ReportKind.TRADE_CORRECT)
+
+
+@given(orders(), lives)
+def test_the_end_is_dated_exactly_while_it_lasts(order: Order, life: list[Any]) -> None:
+    for each in lived(order, life):
+        assert (each.terminal_time is None) is each.live
+
+
+@given(orders(), lives, reports)
+def test_the_version_counts_up_by_one_for_each_event_and_stays_without_one(
+    order: Order, life: list[Any], last: ExecutionReport
+) -> None:
+    order = lived(order, life)[-1]
+
+    change = told(order, last)
+
+    if change is not None and change.kind is not None:
+        assert change.order.version == order.version + 1
+    elif change is not None:
+        assert change.order == order
+        assert change.alarms
+
+
+@given(orders(), lives, reports.filter(lambda heard: heard.kind is not ReportKind.UNMAPPED))
+def test_the_same_report_again_changes_nothing(order: Order, life: list[Any], last: ExecutionReport) -> None:
+    """But for an ExecType that we do not know, and so cannot know to be the same."""
+    once = lived(order, [*life, last])[-1]
+
+    again = told(once, last)
+
+    assert again is None or (again.kind is None and again.order == once)
+
+
+@given(orders(), lives)
+def test_an_end_that_the_venue_told_is_never_undone(order: Order, life: list[Any]) -> None:
+    for before, now in pairwise(lived(order, life)):
+        by_the_venue = before.reject is None or before.reject.source.value == "VENUE"
+        if before.terminal in ENDED and by_the_venue:
+            rejected_but_traded = before.terminal is Terminal.REJECTED and now.cum_qty > 0
+            assert now.terminal is (Terminal.CANCELED if rejected_but_traded else before.terminal)
+
+
+@given(orders(), lives, reports)
+def test_what_crosses_an_end_is_shown_to_a_person_when_it_adds_to_the_position(
+    order: Order, life: list[Any], last: ExecutionReport
+) -> None:
+    order = lived(order, life)[-1]
+
+    change = told(order, last)
+
+    if change is not None and change.kind is EventKind.FILLED and order.terminal in ENDED:
+        assert Alarm.LATE_FILL in change.alarms
+
+
+@given(orders(), lives)
+def test_no_request_is_left_unanswered_by_an_order_that_the_venue_has_ended(
+    order: Order, life: list[Any]
+) -> None:
+    for each in lived(order, life):
+        if each.terminal is not None:
+            assert each.pending == ()
+
+
+@st.composite
+def shuffled_stories(draw: st.DrawFn) -> tuple[list[ExecutionReport], list[ExecutionReport]]:
+    """An acknowledgement, fills and perhaps an end, as they happened; and as they came, with repeats."""
+    quantities = draw(st.lists(AMOUNTS, max_size=4))
+    story = [report(ReportKind.NEW), *(trade(f"f{i}", quantity) for i, quantity in enumerate(quantities))]
+    ends = [ReportKind.CANCELED, ReportKind.EXPIRED, ReportKind.REJECTED]
+    end = draw(st.none() | st.sampled_from(ends))
+    story += [report(end)] if end else []
+    repeats = draw(st.lists(st.sampled_from(story), max_size=4))
+    return story, draw(st.permutations([*story, *repeats]))
+
+
+@given(shuffled_stories())
+def test_the_order_and_number_of_reports_do_not_matter(
+    stories: tuple[list[ExecutionReport], list[ExecutionReport]],
+) -> None:
+    as_it_happened, as_it_came = (after(sent_order(), *story) for story in stories)
+
+    assert figures(as_it_came) == figures(as_it_happened)
+    assert as_it_came.avg_px == as_it_happened.avg_px
+    assert set(as_it_came.executions) == set(as_it_happened.executions)
+    assert as_it_came.flags == as_it_happened.flags
+
+
+@given(orders(), lives)
+def test_the_state_is_a_function_of_the_facts(order: Order, life: list[Any]) -> None:
+    """Two orders with the same facts stand alike, whatever they were called and whenever they changed."""
+    for each in lived(order, life):
+        bare = replace(
+            working_order(each.request),
+            terms=each.terms,
+            acked=each.acked,
+            cum_qty=each.cum_qty,
+            terminal=each.terminal,
+            flags=each.flags,
+        )
+        assert each.state is bare.state
+        assert isinstance(each.state, OrderState)
