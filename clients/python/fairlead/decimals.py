@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 from google.protobuf.message import Message
 
+from fairlead.errors import BadValue
+
 Number: TypeAlias = Decimal | int | str
 
 _GRAMMAR = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?")
@@ -21,7 +23,7 @@ def to_text(value: Number) -> str:
         raise TypeError(f"{value!r} is a {type(value).__name__}: give a Decimal, an int or a str")
     text = format(value, "f") if isinstance(value, Decimal) else str(value)
     if not _GRAMMAR.fullmatch(text):
-        raise ValueError(f"{text!r} is not a decimal number of at most 18 digits and 12 decimals")
+        raise BadValue(f"{text!r} is not a decimal number of at most 18 digits and 12 decimals")
     return text
 
 

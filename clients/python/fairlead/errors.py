@@ -20,6 +20,7 @@ FairleadError
 │   ├── DeadlineExceeded       DEADLINE_EXCEEDED
 │   ├── Cancelled              CANCELLED
 │   └── ServerFault            INTERNAL, UNKNOWN and the rest
+├── BadValue                   a value that the API cannot carry; refused before anything is asked
 ├── OutcomeUnknown             asked again and again, and still nobody knows; repeat with the same key
 ├── StreamLost                 a stream that went silent, lost a message or ended early
 └── Refused                    raised only with `raise_on_reject`: the business said no
@@ -68,6 +69,10 @@ class Failure:
 
 class FairleadError(Exception):
     """The root of all."""
+
+
+class BadValue(FairleadError, ValueError):
+    """A value that the API cannot carry."""
 
 
 class CallFailed(FairleadError):

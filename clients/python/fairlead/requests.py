@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fairlead.decimals import Number, to_text
+from fairlead.errors import BadValue
 from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2
 from fairlead.values import (
     Amendment,
@@ -183,7 +184,7 @@ def _timestamp(value: datetime | None) -> Timestamp | None:
     if value is None:
         return None
     if value.tzinfo is None:
-        raise ValueError(f"{value.isoformat()} has no time zone")
+        raise BadValue(f"{value.isoformat()} has no time zone")
     timestamp = Timestamp()
     timestamp.FromDatetime(value)
     return timestamp
@@ -196,7 +197,7 @@ def _names(values: Iterable[str]) -> list[str]:
 def _at_most_one(**options: object) -> None:
     given = [name for name, value in options.items() if value is not None]
     if len(given) > 1:
-        raise ValueError(f"give only one of {', '.join(given)}")
+        raise BadValue(f"give only one of {', '.join(given)}")
 
 
 def _duration(seconds: float) -> Duration:

@@ -1,0 +1,60 @@
+"""The commands put together, and the one place where errors become lines and exit codes."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from fairlead.cli import directory, executions, orders
+from fairlead.cli.basket import basket
+from fairlead.cli.exits import ExitCode, exit_code
+from fairlead.cli.output import Format, ReaderGone
+from fairlead.cli.settings import Settings, say
+from fairlead.connection import DEFAULT_TARGET
+from fairlead.errors import FairleadError
+
+app = typer.Typer(
+    help="Trade through the Fairlead order router.",
+    epilog=(
+        "Exit codes: 0 done, 1 refused by the business, 2 wrong usage or request, 3 not found, 4 conflict, "
+        "5 unavailable, 6 outcome unknown, 7 not allowed, 8 server fault, 130 interrupted."
+    ),
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(orders.commands, name="order")
+app.add_typer(executions.commands, name="exec")
+app.add_typer(directory.sessions, name="session")
+app.add_typer(directory.instruments, name="instrument")
+app.command()(basket)
+
+
+@app.callback()
+def _global_options(
+    context: typer.Context,
+    server: Annotated[
+        str, typer.Option(envvar="FAIRLEAD_SERVER", metavar="HOST:PORT", help="The router.")
+    ] = DEFAULT_TARGET,
+    output: Annotated[Format, typer.Option("--output", "-o", help="How to write data.")] = "table",
+) -> None:
+    context.obj = Settings(server, output)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        return int(app(args=arguments, prog_name="fairlead", standalone_mode=False) or ExitCode.DONE)
+    except typer.TyperException as wrong:
+        say(wrong.format_message())
+        return ExitCode.USAGE
+    except FairleadError as error:
+        say(str(error))
+        return exit_code(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+    except ReaderGone:
+        # Python flushes stdout once more at exit, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE

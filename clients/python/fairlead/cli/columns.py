@@ -1,0 +1,112 @@
+"""What tables and CSV say of orders, events, sessions and instruments."""
+
+from collections.abc import Sequence
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from fairlead.cli.output import Column
+from fairlead.v1 import common_pb2, execution_service_pb2, session_service_pb2
+from fairlead.v1.common_pb2 import Order, Reject
+from fairlead.v1.execution_service_pb2 import ExecutionEvent
+from fairlead.v1.reference_service_pb2 import Instrument
+from fairlead.v1.session_service_pb2 import Session
+
+
+def short(enum: EnumDescriptor, number: int) -> str:
+    """The value's name without the enum's, in small letters; a number that is not known stays a number."""
+    value = enum.values_by_number.get(number)
+    if value is None:
+        return str(number)
+    unspecified = enum.values_by_number[0].name
+    name: str = value.name.removeprefix(unspecified.removesuffix("UNSPECIFIED"))
+    return name.lower()
+
+
+def instant(time: Timestamp) -> str:
+    """The time in UTC to the millisecond; empty if it is not set."""
+    if not (time.seconds or time.nanos):
+        return ""
+    return time.ToDatetime().isoformat(sep=" ", timespec="milliseconds") + "Z"
+
+
+def reason(reject: Reject) -> str:
+    """Every reason, the first first; empty if nothing was rejected."""
+    breaches = [breach.reason for breach in reject.breaches] or ([reject.reason] if reject.reason else [])
+    return " ".join(dict.fromkeys(short(common_pb2.RejectReason.DESCRIPTOR, each) for each in breaches))
+
+
+def state(order: Order) -> str:
+    """The state, with what is going on beside it."""
+    pending = order.pending_action in {
+        common_pb2.PENDING_ACTION_AMEND,
+        common_pb2.PENDING_ACTION_CANCEL,
+    }
+    marks = (
+        short(common_pb2.OrderState.DESCRIPTOR, order.state),
+        f"({short(common_pb2.PendingAction.DESCRIPTOR, order.pending_action)} pending)" if pending else "",
+        "(in doubt)" if order.in_doubt else "",
+    )
+    return " ".join(filter(None, marks))
+
+
+ORDERS: Sequence[Column[Order]] = (
+    Column("order_id", lambda order: order.order_id, width=26),
+    Column("client_order_id", lambda order: order.client_order_id, width=36),
+    Column("account", lambda order: order.account_id),
+    Column("instrument", lambda order: order.instrument_id),
+    Column("side", lambda order: short(common_pb2.Side.DESCRIPTOR, order.side), width=5),
+    Column("quantity", lambda order: order.quantity, number=True),
+    Column("type", lambda order: short(common_pb2.OrderType.DESCRIPTOR, order.order_type)),
+    Column("price", lambda order: order.price or order.stop_price, number=True),
+    Column("tif", lambda order: short(common_pb2.TimeInForce.DESCRIPTOR, order.time_in_force), width=4),
+    Column("state", state, width=20),
+    Column("filled", lambda order: order.cum_quantity, number=True),
+    Column("average", lambda order: order.average_price, number=True),
+    Column("version", lambda order: str(order.version), number=True, width=7),
+    Column("created", lambda order: instant(order.create_time), width=24),
+    Column("reason", lambda order: reason(order.reject)),
+)
+
+EVENTS: Sequence[Column[ExecutionEvent]] = (
+    Column("time", lambda event: instant(event.commit_time), width=24),
+    Column("sequence", lambda event: str(event.sequence), number=True, width=8),
+    Column(
+        "event", lambda event: short(execution_service_pb2.ExecutionKind.DESCRIPTOR, event.kind), width=16
+    ),
+    Column("order_id", lambda event: event.order.order_id, width=26),
+    Column("account", lambda event: event.order.account_id, width=8),
+    Column("instrument", lambda event: event.order.instrument_id, width=10),
+    Column("side", lambda event: short(common_pb2.Side.DESCRIPTOR, event.order.side), width=5),
+    Column("quantity", lambda event: event.order.quantity, number=True, width=9),
+    Column("last", lambda event: event.fill.quantity, number=True, width=9),
+    Column("at", lambda event: event.fill.price, number=True, width=10),
+    Column("filled", lambda event: event.order.cum_quantity, number=True, width=9),
+    Column("state", lambda event: state(event.order), width=20),
+    Column("reason", lambda event: reason(event.reject)),
+)
+
+SESSIONS: Sequence[Column[Session]] = (
+    Column("session", lambda session: session.session_id),
+    Column("state", lambda session: short(session_service_pb2.SessionState.DESCRIPTOR, session.state)),
+    Column("version", lambda session: session.begin_string),
+    Column("sender", lambda session: session.sender_comp_id),
+    Column("target", lambda session: session.target_comp_id),
+    Column("address", lambda session: f"{session.host}:{session.port}"),
+    Column("next_in", lambda session: str(session.next_in), number=True),
+    Column("next_out", lambda session: str(session.next_out), number=True),
+    Column("since", lambda session: instant(session.state_time)),
+    Column("reason", lambda session: session.state_reason),
+)
+
+INSTRUMENTS: Sequence[Column[Instrument]] = (
+    Column("instrument", lambda instrument: instrument.instrument_id),
+    Column("symbol", lambda instrument: instrument.symbol),
+    Column("currency", lambda instrument: instrument.currency),
+    Column("tick", lambda instrument: instrument.tick_size, number=True),
+    Column("lot", lambda instrument: instrument.lot_size, number=True),
+    Column("min", lambda instrument: instrument.min_quantity, number=True),
+    Column("reference", lambda instrument: instrument.reference_price.price, number=True),
+    Column("as_of", lambda instrument: instant(instrument.reference_price.price_time)),
+    Column("halted", lambda instrument: "halted" if instrument.halted else ""),
+)
