@@ -8,6 +8,7 @@ from typing import Any
 from fairlead_server.domain.execution import ExecutionReport, ReportKind
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.terms import Side, TimeInForce
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from tests.domain.builders import (
@@ -21,6 +22,8 @@ from tests.domain.builders import (
     terms,
     trade,
 )
+
+untimed = settings(deadline=None)  # how long a life takes says nothing on a machine that is shared
 
 # Few identifiers and few amounts, so that lives cross themselves often.
 EXEC_IDS = st.sampled_from(["1", "2", "3", "4"])

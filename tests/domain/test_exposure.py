@@ -31,7 +31,7 @@ from tests.domain.builders import (
     venue_reject,
     working_order,
 )
-from tests.domain.lives import lives, orders
+from tests.domain.lives import lives, orders, untimed
 from tests.domain.test_properties import lived
 
 SECOND = timedelta(seconds=1)
@@ -130,6 +130,7 @@ def recomputed(orders: Iterable[Order]) -> tuple[dict[tuple[str, str], Exposure]
     return totals, opened
 
 
+@untimed
 @given(st.lists(st.tuples(orders(), lives), min_size=1, max_size=4))
 def test_totals_kept_by_difference_equal_totals_computed_from_scratch(
     stories: list[tuple[Order, list[Any]]],

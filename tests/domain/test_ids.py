@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.builders import NOW
+from tests.domain.lives import untimed
 
 
 def test_an_id_is_router_day_shard_and_counter() -> None:
@@ -20,6 +21,7 @@ def test_an_id_is_router_day_shard_and_counter() -> None:
     assert ids.last == 2
 
 
+@untimed
 @given(
     router=st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=9),
     shard=st.integers(0, 35),

@@ -23,7 +23,7 @@ from tests.domain.builders import (
     trade,
     working_order,
 )
-from tests.domain.lives import AMOUNTS, asked, lives, orders, reports
+from tests.domain.lives import AMOUNTS, asked, lives, orders, reports, untimed
 
 ENDED = (Terminal.CANCELED, Terminal.EXPIRED, Terminal.REJECTED)
 
@@ -50,6 +50,7 @@ def lived(order: Order, life: list[Any]) -> list[Order]:
     return history
 
 
+@untimed
 @given(orders(), lives)
 def test_what_has_traded_is_the_sum_of_the_executions_that_stand(order: Order, life: list[Any]) -> None:
     for each in lived(order, life):
@@ -60,6 +61,7 @@ def test_what_has_traded_is_the_sum_of_the_executions_that_stand(order: Order, l
         assert len({e.exec_id for e in each.executions}) == len(each.executions)
 
 
+@untimed
 @given(orders(), lives)
 def test_leaves_and_traded_make_up_the_quantity_while_it_is_live(order: Order, life: list[Any]) -> None:
     for each in lived(order, life):
@@ -70,6 +72,7 @@ def test_leaves_and_traded_make_up_the_quantity_while_it_is_live(order: Order, l
         assert (Flag.OVERFILLED in each.flags) is (each.cum_qty > each.terms.quantity)
 
 
+@untimed
 @given(orders(), lives)
 def test_what_has_traded_falls_only_by_a_bust_or_a_correction(order: Order, life: list[Any]) -> None:
     for step, (before, now) in zip(life, pairwise(lived(order, life)), strict=True):
@@ -77,12 +80,14 @@ def test_what_has_traded_falls_only_by_a_bust_or_a_correction(order: Order, life
             assert step.kind in (ReportKind.TRADE_CANCEL, ReportKind.TRADE_CORRECT)
 
 
+@untimed
 @given(orders(), lives)
 def test_the_end_is_dated_exactly_while_it_lasts(order: Order, life: list[Any]) -> None:
     for each in lived(order, life):
         assert (each.terminal_time is None) is each.live
 
 
+@untimed
 @given(orders(), lives, reports)
 def test_the_version_counts_up_by_one_for_each_event_and_stays_without_one(
     order: Order, life: list[Any], last: ExecutionReport
@@ -98,6 +103,7 @@ def test_the_version_counts_up_by_one_for_each_event_and_stays_without_one(
         assert change.alarms
 
 
+@untimed
 @given(orders(), lives, reports.filter(lambda heard: heard.kind is not ReportKind.UNMAPPED))
 def test_the_same_report_again_changes_nothing(order: Order, life: list[Any], last: ExecutionReport) -> None:
     """But for an ExecType that we do not know, and so cannot know to be the same."""
@@ -108,6 +114,7 @@ def test_the_same_report_again_changes_nothing(order: Order, life: list[Any], la
     assert again is None or (again.kind is None and again.order == once)
 
 
+@untimed
 @given(orders(), lives)
 def test_an_end_that_the_venue_told_is_never_undone(order: Order, life: list[Any]) -> None:
     for before, now in pairwise(lived(order, life)):
@@ -117,6 +124,7 @@ def test_an_end_that_the_venue_told_is_never_undone(order: Order, life: list[Any
             assert now.terminal is (Terminal.CANCELED if rejected_but_traded else before.terminal)
 
 
+@untimed
 @given(orders(), lives, reports)
 def test_what_crosses_an_end_is_shown_to_a_person_when_it_adds_to_the_position(
     order: Order, life: list[Any], last: ExecutionReport
@@ -129,6 +137,7 @@ def test_what_crosses_an_end_is_shown_to_a_person_when_it_adds_to_the_position(
         assert Alarm.LATE_FILL in change.alarms
 
 
+@untimed
 @given(orders(), lives)
 def test_no_request_is_left_unanswered_by_an_order_that_the_venue_has_ended(
     order: Order, life: list[Any]
@@ -150,6 +159,7 @@ def shuffled_stories(draw: st.DrawFn) -> tuple[list[ExecutionReport], list[Execu
     return story, draw(st.permutations([*story, *repeats]))
 
 
+@untimed
 @given(shuffled_stories())
 def test_the_order_and_number_of_reports_do_not_matter(
     stories: tuple[list[ExecutionReport], list[ExecutionReport]],
@@ -162,6 +172,7 @@ def test_the_order_and_number_of_reports_do_not_matter(
     assert as_it_came.flags == as_it_happened.flags
 
 
+@untimed
 @given(orders(), lives)
 def test_the_state_is_a_function_of_the_facts(order: Order, life: list[Any]) -> None:
     """Two orders with the same facts stand alike, whatever they were called and whenever they changed."""
