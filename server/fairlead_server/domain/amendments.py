@@ -25,11 +25,11 @@ class Amendment:
     def applied_to(self, terms: Terms) -> Terms:
         changes = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
         wanted = replace(terms, **changes)
-        if self.time_in_force not in (None, TimeInForce.GTD):
-            return replace(
-                wanted, expire_time=self.expire_time
-            )  # the old one went with the old TimeInForce(59)
-        return wanted
+        if self.time_in_force in (None, TimeInForce.GTD):
+            return wanted
+        return replace(
+            wanted, expire_time=self.expire_time
+        )  # the old one belonged to the old TimeInForce(59)
 
 
 class RequestOutcome(Enum):
