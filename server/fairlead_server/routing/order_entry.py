@@ -18,6 +18,7 @@ from fairlead_server.domain.errors import (
     ActionPending,
     CapabilityMissing,
     ClientOrderIdConflict,
+    Draining,
     NotRoutedInTime,
     OrderTerminal,
     RequestIdConflict,
@@ -91,6 +92,7 @@ class OrderEntry:
         self._cl_ord_ids = cl_ord_ids
         self._recent = recent
         self._new_id = new_id
+        self.draining = False  # the process is ending: cancels only
 
     def find(self, ref: OrderRef) -> Order:
         """The order, uncommitted changes included: for deciding, not for answering."""
@@ -112,6 +114,8 @@ class OrderEntry:
         known = self._book.by_client_order_id(new.account_id, new.client_order_id)
         if known is not None:
             return self._repeated(known, new)
+        if self.draining:
+            raise Draining
         if any(limit is not None and limit <= now for limit in (deadline, new.route_before)):
             raise NotRoutedInTime
         breaches = risk.check_new(self._proposal(new, new.terms, now))

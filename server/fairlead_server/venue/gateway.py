@@ -93,6 +93,7 @@ class VenueSession:
         entry: OrderEntry,
         executions: Executions,
         clock: Clock,
+        changed: Callable[[], None],
     ) -> None:
         self.settings = settings
         self.facts = Facts()
@@ -102,6 +103,7 @@ class VenueSession:
         self._entry = entry
         self._executions = executions
         self._clock = clock
+        self._changed = changed
         self._wire: Wire | None = None
         self._answering: asyncio.Task[None] | None = None
         self.halted = ""
@@ -220,6 +222,7 @@ class VenueSession:
             self.facts.down_since = now
         self.facts.state_time = now
         self.facts.reason = self.halted or reason
+        self._changed()
 
     def _absorb(self, ready: Ready, now: datetime) -> None:
         """Everything of one step is one transaction: its messages, its numbers, and what its events lead to."""
@@ -293,6 +296,7 @@ class VenueSession:
         self.facts.down_since = None
         self.facts.reason = ""
         self._entry.session_up(self, now)
+        self._changed()
 
     # Messages of the venue.
 
