@@ -31,7 +31,6 @@ _GARBLED_WINDOW: Final = timedelta(minutes=1)
 _MAX_TOO_LOW: Final = 3  # connections in a row that lived for less than ...
 _TOO_LOW_WINDOW: Final = timedelta(minutes=1)
 _SHOWN: Final = 200
-_NOT_LOGGED_ON: Final = frozenset({State.LOGON_WAIT, State.LOGON_SENT})
 
 
 class Conversation:
@@ -65,11 +64,12 @@ class Conversation:
 
     @property
     def over(self) -> bool:
-        return self.state in {State.DISCONNECTED, State.HALTED}
+        return self.state is State.DISCONNECTED or self.state is State.HALTED
 
     @property
     def logged_on(self) -> bool:
-        return not self.over and self.state not in _NOT_LOGGED_ON
+        waiting = self.state is State.LOGON_WAIT or self.state is State.LOGON_SENT
+        return not waiting and not self.over
 
     @property
     def numbers(self) -> Numbers:

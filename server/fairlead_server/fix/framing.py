@@ -43,7 +43,7 @@ class Framer:
 
     def pop(self) -> Frame | Garbled | None:
         """The next frame, or what was skipped on the way to it; None until more is pushed."""
-        while True:
+        while self._buffer:
             start = self._buffer.find(_START)
             if start != 0:
                 junk = start if start > 0 else len(self._buffer) - self._partial_start()
@@ -60,6 +60,7 @@ class Framer:
             skipped = self._skip(len(_START), "BeginString(8) or BodyLength(9) out of place")
             if skipped is not None:
                 return skipped
+        return None
 
     def _frame(self, body: int, length: int) -> Frame | Garbled | None:
         end = body + length

@@ -174,24 +174,27 @@ def _render(fields: Fields) -> bytes:
 
 
 def _split(frame: bytes) -> list[tuple[int, str]]:
+    parts = [part.split("=", 1) for part in frame[:-1].decode("latin-1").split("\x01")]
+    try:
+        fields = [(_TAGS[tag], value) for tag, value in parts]
+    except (KeyError, ValueError):
+        fields = _split_carefully(frame, parts)
+    return fields if _RAW_LENGTHS.isdisjoint(dict(fields)) else _split_raw_data(frame)
+
+
+def _split_carefully(frame: bytes, parts: list[list[str]]) -> list[tuple[int, str]]:
+    """A tag that is rare or none, or a part without ``=``, which may be a piece of raw data."""
     fields: list[tuple[int, str]] = []
-    for part in frame[:-1].decode("latin-1").split("\x01"):
-        text, equals, value = part.partition("=")
-        tag = _TAGS.get(text) or _rare_tag(text)
-        if not equals or tag is None:
-            return _split_raw_data(frame, fields)
-        fields.append((tag, value))
-    return fields if _RAW_LENGTHS.isdisjoint(dict(fields)) else _split_raw_data(frame, fields)
+    for tag, *value in parts:
+        if not value or _TAG.fullmatch(tag) is None:
+            if _RAW_LENGTHS.isdisjoint(dict(fields)):
+                raise Undecodable("a field that is not tag=value")
+            return _split_raw_data(frame)
+        fields.append((int(tag), value[0]))
+    return fields
 
 
-def _rare_tag(text: str) -> int | None:
-    return int(text) if _TAG.fullmatch(text) else None
-
-
-def _split_raw_data(frame: bytes, so_far: Fields) -> list[tuple[int, str]]:
-    """SOH inside raw data looks like the end of a field, so what was split so far may be wrong."""
-    if _RAW_LENGTHS.isdisjoint(tag for tag, _ in so_far):
-        raise Undecodable("a field that is not tag=value")
+def _split_raw_data(frame: bytes) -> list[tuple[int, str]]:
     parser = simplefix.FixParser(allow_empty_values=True, strip_fields_before_begin_string=False)
     parser.append_buffer(frame)
     try:

@@ -7,6 +7,7 @@ number of digits. Prices and quantities are Decimal with the digits as given; ti
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from fairlead_server.fix.errors import BadValue
@@ -17,9 +18,9 @@ _MAX_DECIMAL: Final = 40
 
 _INT: Final = re.compile(rf"-?[0-9]{{1,{_MAX_DIGITS}}}")
 _DECIMAL: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_UTC_TIMESTAMP: Final = re.compile(
-    r"([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{3}|[0-9]{6}|[0-9]{9}))?"
-)
+_SECOND: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2}):([0-9]{2}):([0-9]{2})")
+_SECOND_LENGTH: Final = len("20260302-14:30:05")
+_FRACTION: Final = re.compile(r"\.(?:[0-9]{3}|[0-9]{6}|[0-9]{9})")
 _LEAP_SECOND: Final = 60
 _FRACTIONS: Final = {3: 1000, 6: 1}
 
@@ -44,18 +45,27 @@ def read_boolean(tag: int, text: str) -> bool:
 
 def read_utc_timestamp(tag: int, text: str) -> datetime:
     """Whole seconds, milliseconds, microseconds or nanoseconds; the last are cut to microseconds."""
-    match = _UTC_TIMESTAMP.fullmatch(text)
-    if match is None:
+    fraction = text[_SECOND_LENGTH:]
+    if fraction and _FRACTION.fullmatch(fraction) is None:
         raise BadValue(tag, text, "a UTCTimestamp")
-    year, month, day, hour, minute, second = map(int, match.group(1, 2, 3, 4, 5, 6))
-    microsecond = int((match[7] or "0").ljust(6, "0")[:6])
-    # datetime knows no leap second: 23:59:60 is the first second of the next day.
-    leap = second == _LEAP_SECOND
     try:
-        whole = datetime(year, month, day, hour, minute, second - leap, microsecond, UTC)
-        return whole + timedelta(seconds=1) if leap else whole
+        whole = _second(text[:_SECOND_LENGTH])
     except (ValueError, OverflowError):
         raise BadValue(tag, text, "a UTCTimestamp") from None
+    return whole.replace(microsecond=int(fraction[1:7].ljust(6, "0"))) if fraction else whole
+
+
+@lru_cache(maxsize=64)
+def _second(text: str) -> datetime:
+    """Kept, for the times of a busy session lie in the same few seconds."""
+    match = _SECOND.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    year, month, day, hour, minute, second = map(int, match.groups())
+    # datetime knows no leap second: 23:59:60 is the first second of the next day.
+    leap = second == _LEAP_SECOND
+    whole = datetime(year, month, day, hour, minute, second - leap, tzinfo=UTC)
+    return whole + timedelta(seconds=1) if leap else whole
 
 
 def write_decimal(tag: int, value: Decimal) -> str:
