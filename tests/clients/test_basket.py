@@ -171,6 +171,44 @@ def test_a_refused_order_is_not_followed_up(router: FakeRouter, target: str, bas
     assert router.received["AmendOrder"] == router.received["CancelOrder"] == []
 
 
+def test_a_follow_up_that_is_refused_exits_with_1(
+    router: FakeRouter, target: str, basket: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = Order(order_id="o1", state=common_pb2.ORDER_STATE_WORKING)
+    answer_all(router, order)
+    reject = Reject(reason=common_pb2.REJECT_REASON_VENUE_CANCEL_TOO_LATE)
+    router.answers["AmendOrder"] = [
+        orders_pb2.AmendOrderResponse(
+            order=order, outcome=orders_pb2.AMEND_OUTCOME_REJECTED, reject=reject
+        )
+    ]
+    router.answers["CancelOrder"] = [
+        orders_pb2.CancelOrderResponse(
+            order=order, outcome=orders_pb2.CANCEL_OUTCOME_REJECTED, reject=reject
+        )
+    ]
+
+    assert run(["--server", target, "--output", "csv", "basket", str(basket)]) == 1
+
+    remarks = [line.split(",")[-2:] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert remarks == [
+        ["amend rejected", "venue_cancel_too_late"],
+        ["cancel rejected", "venue_cancel_too_late"],
+    ]
+
+
+def test_orders_that_existed_are_counted_as_duplicates(
+    router: FakeRouter, target: str, basket: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled = Order(order_id="o1", state=common_pb2.ORDER_STATE_FILLED)
+    answer_all(router, filled)
+    router.answers["SubmitOrder"] = [orders_pb2.SubmitOrderResponse(order=filled, duplicate=True)]
+
+    assert run(["--server", target, "basket", str(basket)]) == 0
+    assert capsys.readouterr().err == "fairlead: 3 orders: 3 filled, 3 of them duplicates
+"
+
+
 def test_one_failure_does_not_stop_the_others_and_decides_the_exit_code(
     router: FakeRouter, target: str, basket: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

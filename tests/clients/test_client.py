@@ -7,6 +7,8 @@ from fairlead.v1.common_pb2 import Order, Reject
 from fairlead.v1.execution_service_pb2 import ListExecutionsResponse
 from fairlead.v1.order_service_pb2 import (
     AMEND_OUTCOME_REJECTED,
+    AMEND_OUTCOME_REPLACED,
+    CANCEL_OUTCOME_PENDING,
     CANCEL_OUTCOME_REJECTED,
     AmendOrderResponse,
     CancelOrderResponse,
@@ -108,6 +110,17 @@ def test_a_refusal_raises_for_who_wants_it(router: FakeRouter, target: str) -> N
             client.cancel_order("o1")
 
     assert raised.value.order == refused
+
+
+def test_what_is_not_refused_raises_nothing(router: FakeRouter, target: str) -> None:
+    router.answers["SubmitOrder"] = [WORKING]
+    router.answers["AmendOrder"] = [AmendOrderResponse(outcome=AMEND_OUTCOME_REPLACED)]
+    router.answers["CancelOrder"] = [CancelOrderResponse(outcome=CANCEL_OUTCOME_PENDING)]
+
+    with Client(target, raise_on_reject=True) as client:
+        assert client.submit_order(**ORDER) == WORKING
+        assert client.amend_order("o1", quantity=100).outcome == AMEND_OUTCOME_REPLACED
+        assert client.cancel_order("o1").outcome == CANCEL_OUTCOME_PENDING
 
 
 def test_calls_say_who_calls_and_keep_one_request_id_over_attempts(router: FakeRouter, target: str) -> None:

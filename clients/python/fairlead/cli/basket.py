@@ -116,13 +116,16 @@ async def _run(options: Settings, rows: Sequence[Row], in_flight: int) -> list[R
     slots = asyncio.Semaphore(in_flight)
     async with options.async_client() as client:
 
-        async def one(row: Row) -> Result:
+        async def submit(row: Row) -> Result:
             async with slots:
                 return await _submit(client, row)
 
-        results = list(await asyncio.gather(*map(one, rows)))
-        for result in results:
-            await _refresh(client, result)
+        async def refresh(result: Result) -> None:
+            async with slots:
+                await _refresh(client, result)
+
+        results = await asyncio.gather(*map(submit, rows))
+        await asyncio.gather(*map(refresh, results))
     return results
 
 
