@@ -178,14 +178,10 @@ def test_a_follow_up_that_is_refused_exits_with_1(
     answer_all(router, order)
     reject = Reject(reason=common_pb2.REJECT_REASON_VENUE_CANCEL_TOO_LATE)
     router.answers["AmendOrder"] = [
-        orders_pb2.AmendOrderResponse(
-            order=order, outcome=orders_pb2.AMEND_OUTCOME_REJECTED, reject=reject
-        )
+        orders_pb2.AmendOrderResponse(order=order, outcome=orders_pb2.AMEND_OUTCOME_REJECTED, reject=reject)
     ]
     router.answers["CancelOrder"] = [
-        orders_pb2.CancelOrderResponse(
-            order=order, outcome=orders_pb2.CANCEL_OUTCOME_REJECTED, reject=reject
-        )
+        orders_pb2.CancelOrderResponse(order=order, outcome=orders_pb2.CANCEL_OUTCOME_REJECTED, reject=reject)
     ]
 
     assert run(["--server", target, "--output", "csv", "basket", str(basket)]) == 1
@@ -205,8 +201,7 @@ def test_orders_that_existed_are_counted_as_duplicates(
     router.answers["SubmitOrder"] = [orders_pb2.SubmitOrderResponse(order=filled, duplicate=True)]
 
     assert run(["--server", target, "basket", str(basket)]) == 0
-    assert capsys.readouterr().err == "fairlead: 3 orders: 3 filled, 3 of them duplicates
-"
+    assert capsys.readouterr().err == "fairlead: 3 orders: 3 filled, 3 of them duplicates\n"
 
 
 def test_one_failure_does_not_stop_the_others_and_decides_the_exit_code(
