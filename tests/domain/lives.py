@@ -19,6 +19,7 @@ from tests.domain.builders import (
     new_order,
     report,
     sent_order,
+    status,
     terms,
     trade,
 )
@@ -35,6 +36,19 @@ MAYBE_AMOUNTS = st.none() | AMOUNTS
 trades = st.builds(trade, EXEC_IDS, AMOUNTS)
 busts = st.builds(bust, EXEC_IDS, EXEC_IDS)
 corrections = st.builds(correction, EXEC_IDS, EXEC_IDS, AMOUNTS)
+ends = st.builds(
+    report,
+    st.sampled_from([ReportKind.CANCELED, ReportKind.EXPIRED, ReportKind.REJECTED, ReportKind.DONE_FOR_DAY]),
+    cl_ord_id=CL_ORD_IDS,
+)
+answers = st.builds(
+    report,
+    st.sampled_from([ReportKind.NEW, ReportKind.REPLACED, ReportKind.RESTATED]),
+    cl_ord_id=CL_ORD_IDS,
+    ord_status=st.sampled_from(["0", "1", "2"]),
+    order_qty=MAYBE_AMOUNTS,
+)
+statuses = st.builds(status, ORD_STATUSES, MAYBE_AMOUNTS | st.just(Decimal(0)))
 others = st.builds(
     report,
     st.sampled_from(list(ReportKind)),
@@ -47,7 +61,9 @@ others = st.builds(
     last_px=MAYBE_AMOUNTS,
     cum_qty=MAYBE_AMOUNTS,
 )
-reports: st.SearchStrategy[ExecutionReport] = trades | busts | corrections | others
+reports: st.SearchStrategy[ExecutionReport] = (
+    trades | busts | corrections | ends | answers | statuses | others
+)
 
 amends = st.tuples(st.just("amend"), st.sampled_from(["Y1", "Y2"]), AMOUNTS)
 cancels = st.tuples(st.just("cancel"), st.sampled_from(["Z1", "Z2"]))
@@ -69,7 +85,9 @@ def orders(draw: st.DrawFn, order_id: str = "O1") -> Order:
 def asked(order: Order, step: tuple[Any, ...]) -> Order:
     """What the client's own steps do, as far as the order allows them."""
     match step:
-        case ("amend", cl_ord_id, quantity) if order.live and cl_ord_id not in order.cl_ord_ids:
+        case ("amend", cl_ord_id, quantity) if (
+            order.live and not order.pending and cl_ord_id not in order.cl_ord_ids
+        ):
             return amending(order, terms(quantity), cl_ord_id)
         case ("cancel", cl_ord_id) if order.live and cl_ord_id not in order.cl_ord_ids:
             return canceling(order, cl_ord_id)

@@ -110,3 +110,9 @@ def test_an_order_that_we_believed_never_to_have_arrived_is_what_the_venue_says(
 
     assert (told.order.state, told.order.reject) == (state, None)
     assert (Alarm.LATE_FILL in told.alarms) is (told.kind is EventKind.FILLED)
+
+
+def test_an_order_that_was_suspended_after_its_end_does_not_come_back() -> None:
+    ended = after(working_order(), report(ReportKind.CANCELED), report(ReportKind.SUSPENDED))
+
+    assert figures(after(ended, trade("1", 30))) == (OrderState.CANCELED, 30, 0)

@@ -69,7 +69,7 @@ def returns(order: Order, report: ExecutionReport) -> bool:
 
     That its next day has begun need not be said: a fill may be the first that is heard (App. D, GT orders).
     """
-    if report.message.poss_resend:  # it may be the first acknowledgement once more
+    if final(order) or report.message.poss_resend:  # the latter may be the first acknowledgement once more
         return False
     if report.kind is not ReportKind.NEW and report.ord_status not in WORKING_STATUS:
         return False

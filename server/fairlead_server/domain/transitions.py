@@ -109,7 +109,8 @@ def _replaced(order: Order, report: ExecutionReport, _: str, now: datetime) -> C
         return None  # told before
     wanted = request.terms if request is not None and request.terms is not None else order.terms
     terms = confirmed(order, wanted, report)
-    if request is None and order.acked and (report.cl_ord_id, terms) == (order.cl_ord_id, order.terms):
+    named = report.cl_ord_id in ("", order.cl_ord_id)
+    if request is None and order.acked and named and terms == order.terms:
         return None  # told before
     after = seen(
         order,
