@@ -17,7 +17,7 @@ from fairlead_server.fix.session import Session
 from fairlead_server.fix.terms import Numbers, Ready, Sent, State
 
 from fix_sim.engine import Decision, Engine, Price
-from fix_sim.orders import ExecutionReport, Order
+from fix_sim.orders import NO_EXEC_ID, ExecutionReport, Order
 from fix_sim.translate import Outgoing, read_request, write_report
 
 Stored = Callable[[str, ResendWanted], Sequence[Sent]]
@@ -82,9 +82,8 @@ class Broker:
     def disconnected(self, client: str) -> None:
         session = self._sessions[client]
         session.disconnected()
-        if (
-            session.state is State.HALTED
-        ):  # nobody watches a simulator: whoever broke the numbers may try again
+        if session.state is State.HALTED:
+            # Nobody watches a simulator: whoever broke the numbers may try again.
             self._sessions[client] = Session(session.config, session.numbers)
 
     def logout(self, client: str, now: datetime) -> Turn:
@@ -148,7 +147,7 @@ class Broker:
         turn.orders |= decision.orders
         turn.prices |= decision.prices
         for report in decision.reports:
-            if isinstance(report, ExecutionReport):
+            if isinstance(report, ExecutionReport) and report.exec_id != NO_EXEC_ID:
                 turn.executions.append(report)
             self._send(turn, report.client, write_report(_begin_string(report.client), report))
 
@@ -173,14 +172,7 @@ class Broker:
                 part.close = "it asks for more than it reads"
                 return
             chunk = replace(wanted, begin=begin, end=min(begin + _RESEND_CHUNK - 1, wanted.end))
-            stored = [
-                *self._stored(client, chunk),
-                *(
-                    sent
-                    for sent in part.sent
-                    if sent.epoch == chunk.epoch and chunk.begin <= sent.msg_seq_num <= chunk.end
-                ),
-            ]
+            stored = self._stored(client, chunk)
             self._add(turn, client, self._sessions[client].resend(chunk, stored, turn.at))
 
     def _add(self, turn: Turn, client: str, ready: Ready) -> Part:
