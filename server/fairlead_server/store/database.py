@@ -48,7 +48,7 @@ def open_store(url: str, *, busy_timeout: float = sqlite.BUSY_TIMEOUT) -> Store:
             _mark(connection)
         checkpointer = None
         if path is not None:
-            checkpointer = sqlite.Checkpointer(parsed, busy_timeout)
+            checkpointer = sqlite.Checkpointer(path, busy_timeout)
             undo.callback(checkpointer.close)
         return Store(url, writer, reader, checkpointer, undo.pop_all())
 
@@ -166,5 +166,5 @@ _URLS = "write it as sqlite:///folder/file.db, or with four slashes for an absol
 def _mark(connection: Connection) -> None:
     """Give a new store what tells it from all others."""
     if connection.scalar(select(tables.meta.c.only)) is None:
-        values = {"only": 1, "log_epoch": secrets.token_hex(8), "secret": secrets.token_bytes(32)}
+        values = {"only": 1, "log_epoch": 1 + secrets.randbelow(2**53 - 1), "secret": secrets.token_bytes(32)}
         connection.execute(insert(tables.meta).values(values))

@@ -34,4 +34,4 @@ def snapshot(connection: Connection, now: datetime) -> Snapshot:
 
 
 _COUNTERS = select(tables.counters.c.name, tables.counters.c.value)
-_CLIENT_KEYS = select(tables.orders.c.client_key).where(tables.HAS_CLIENT)
+_CLIENT_KEYS = select(tables.orders.c.client_key).where(tables.orders.c.client_key.is_not(None))

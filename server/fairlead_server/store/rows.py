@@ -30,7 +30,7 @@ def order(order: Order) -> Row:
         order.order_id,
         request.account_id,
         request.client_order_id,
-        client_key(request.account_id, request.client_order_id),
+        client_key(request.account_id, request.client_order_id) if request.client_order_id else None,
         request.instrument_id,
         request.strategy_id,
         order.session_id,

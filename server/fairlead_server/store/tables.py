@@ -61,11 +61,10 @@ def _order_id() -> Column[str]:
 meta = Table(
     "meta",
     metadata,
-    Column(
-        "only", Integer, CheckConstraint("only = 1", name="one_row"), primary_key=True, autoincrement=False
-    ),
-    Column("log_epoch", Text, nullable=False),
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("log_epoch", BigInteger, nullable=False),
     Column("secret", LargeBinary, nullable=False),
+    CheckConstraint("only = 1", name="one_row"),
 )
 
 orders = Table(
@@ -75,7 +74,7 @@ orders = Table(
     *_owner(),
     Column("account_id", Text, nullable=False),
     Column("client_order_id", Text, nullable=False),
-    Column("client_key", BigInteger, nullable=False),
+    Column("client_key", BigInteger),  # of those that have a client_order_id
     Column("instrument_id", Text, nullable=False),
     Column("strategy_id", Text, nullable=False),
     Column("session_id", Text, nullable=False),

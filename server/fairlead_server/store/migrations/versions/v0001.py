@@ -25,7 +25,7 @@ def _create_orders() -> None:
         _text("order_id"),
         *_owner(),
         *map(_text, ("account_id", "client_order_id")),
-        _number("client_key"),
+        sa.Column("client_key", sa.BigInteger),
         *map(_text, ("instrument_id", "strategy_id", "session_id", "venue_order_id", "state")),
         sa.Column("live", sa.Integer, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
@@ -124,10 +124,10 @@ def _create_state() -> None:
     op.create_table(
         "meta",
         sa.Column("only", sa.Integer, nullable=False, autoincrement=False),
-        _text("log_epoch"),
+        _number("log_epoch"),
         sa.Column("secret", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("only", name="pk_meta"),
-        sa.CheckConstraint("only = 1", name="ck_meta_one_row"),
+        sa.CheckConstraint("only = 1", name=op.f("ck_meta_one_row")),
     )
     op.create_table(
         "positions",

@@ -1,0 +1,108 @@
+"""What the tests of the store commit: orders, events and whole batches, each complete and told apart by a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from fairlead_server.domain.amendments import Amendment, RequestOutcome, RequestRecord
+from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.order import Order, pending_new
+from fairlead_server.domain.reject import Breach, RejectReason
+from fairlead_server.fix.terms import Numbers
+from fairlead_server.store.batch import Batch, DecisionRow, Direction, EventRow, ExecutionRow, MessageRow
+
+from tests.domain.builders import NOW, new_order
+
+SECOND = timedelta(seconds=1)
+SESSION = "BROKER"
+
+
+def order(number: int = 1, *, at: datetime | None = None, **request: Any) -> Order:
+    """Number 7 is O0007, sent as C0007 and made seven seconds after NOW."""
+    new = new_order(**{"client_order_id": f"client-{number}", **request})
+    made = NOW + number * SECOND if at is None else at
+    return pending_new(f"O{number:04}", new, "ACME", made).routed(SESSION, f"C{number:04}", made)
+
+
+def event(sequence: int = 1, **changes: Any) -> EventRow:
+    ordinary = EventRow(
+        sequence=sequence,
+        event_id=f"E{sequence:06}",
+        kind=EventKind.ACCEPTED,
+        order_id=f"O{sequence:04}",
+        account_id="ACC1",
+        instrument_id="ACME",
+        strategy_id="",
+        session_id=SESSION,
+        time=NOW + sequence * SECOND,
+        body=b"event %d" % sequence,
+    )
+    return replace(ordinary, **changes)
+
+
+def execution(number: int = 1, **changes: Any) -> ExecutionRow:
+    ordinary = ExecutionRow(
+        execution_id=f"X{number:06}",
+        order_id=f"O{number:04}",
+        session_id=SESSION,
+        account_id="ACC1",
+        instrument_id="ACME",
+        side="BUY",
+        kind=EventKind.FILLED,
+        exec_id=f"V{number}",
+        ref_exec_id="",
+        quantity=Decimal("10.0"),
+        price=Decimal("50.10"),
+        transact_time=NOW + number * SECOND,
+        sequence=number,
+    )
+    return replace(ordinary, **changes)
+
+
+def message(number: int = 1, direction: Direction = Direction.OUT, **changes: Any) -> MessageRow:
+    frame = b"8=FIX.4.4|34=%d|" % number
+    ordinary = MessageRow(SESSION, 1, direction, number, "D", NOW + number * SECOND, frame)
+    return replace(ordinary, **changes)
+
+
+def request(number: int = 1, **changes: Any) -> RequestRecord:
+    amendment = Amendment(quantity=Decimal("90.00"))
+    ordinary = RequestRecord(
+        f"R{number}", f"O{number:04}", NOW + number * SECOND, amendment, RequestOutcome.PENDING
+    )
+    return replace(ordinary, **changes)
+
+
+def orders(*placed: Order) -> Batch:
+    return Batch(orders={each.order_id: each for each in placed})
+
+
+def log(rows: Iterable[EventRow]) -> Batch:
+    return Batch(events=list(rows))
+
+
+def whole(number: int, size: int = 1) -> Batch:
+    """The ``number``-th group of ``size`` orders: something for each table, all numbers going on from the last."""
+    batch = Batch()
+    for n in range((number - 1) * size + 1, number * size + 1):
+        placed = order(n)
+        batch.orders[placed.order_id] = placed
+        batch.new_cl_ord_ids[SESSION, placed.cl_ord_id] = placed.order_id
+        batch.events.append(event(n))
+        batch.executions.append(execution(n))
+        batch.decisions.append(decision(n))
+        batch.requests[f"R{n}"] = request(n)
+        batch.messages += [message(n), message(n, Direction.IN)]
+        batch.positions["ACC1", "ACME"] = Decimal(n)
+        batch.sessions[SESSION] = Numbers(next_in=n + 1, next_out=n + 1)
+        batch.counters["cl_ord_id"] = n
+    return batch
+
+
+def decision(number: int = 1) -> DecisionRow:
+    breach = Breach("max_order_quantity", RejectReason.RISK_MAX_QUANTITY, "too many", "100", "101")
+    return DecisionRow(f"O{number:04}", "", NOW, allowed=False, breaches=(breach,), policy_version="sha256")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from fairlead_server.domain.order import Terminal
+from fairlead_server.fix.terms import Numbers
+from fairlead_server.store.batch import Batch
+from fairlead_server.store.database import Store, client_key, open_store
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.domain.builders import NOW
+from tests.store.facts import SESSION, order, request, whole
+
+
+def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
+    store.commit(whole(1, size=3))
+    store.commit(Batch(orders={"O0002": order(2).next(NOW, terminal=Terminal.CANCELED)}))
+
+    snapshot = store.load(NOW)
+
+    assert snapshot.head == 3
+    assert snapshot.counters == {"cl_ord_id": 3}
+    assert snapshot.orders == [order(1), order(3)]
+    assert snapshot.requests == [request(1), request(2), request(3)]
+    assert snapshot.positions == [(("ACC1", "ACME"), Decimal(3))]
+    assert snapshot.sessions == {SESSION: Numbers(next_in=4, next_out=4)}
+    assert snapshot.client_keys == {client_key("ACC1", f"client-{n}") for n in (1, 2, 3)}
+
+
+def test_requests_are_remembered_for_a_day_and_found_for_ever(store: Store) -> None:
+    store.commit(whole(1, size=2))
+
+    tomorrow = request(1).time + timedelta(hours=24, microseconds=1)
+
+    assert store.load(tomorrow).requests == [request(2)]
+    assert store.request("R1") == request(1)
+    assert store.request("R9") is None
+
+
+def test_a_store_keeps_what_tells_it_from_others(file_url: str) -> None:
+    first, second = _opened(file_url), _opened(file_url)
+    other = _opened("sqlite://")
+
+    assert first == second
+    assert len(first[1]) == 32
+    assert first[0] != other[0]
+    assert first[1] != other[1]
+
+
+def _opened(url: str) -> tuple[int, bytes]:
+    store = open_store(url)
+    snapshot = store.load(NOW)
+    store.close()
+    return snapshot.log_epoch, snapshot.secret
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_a_client_key_fits_a_bigint_and_tells_pairs_apart(a: str, b: str, c: str, d: str) -> None:
+    assert -(2**63) <= client_key(a, b) < 2**63
+    assert (client_key(a, b) == client_key(c, d)) == ((a, b) == (c, d))
+
+
+def test_a_client_key_stays_what_it_was_stored_as() -> None:
+    assert client_key("ACC1", "client-1") == client_key("ACC1", "client-1")
+    assert client_key("ACC1", "client-1") != client_key("ACC", "1client-1")
