@@ -122,10 +122,11 @@ def recomputed(orders: Iterable[Order]) -> tuple[dict[tuple[str, str], Exposure]
     opened: dict[str, int] = {}
     for order in orders:
         account, counts = order.request.account_id, working(order)
-        total = totals.setdefault((account, order.request.instrument_id), Exposure())
-        total.position += held(order)
-        total.buying += counts.buying
-        total.selling += counts.selling
+        key = (account, order.request.instrument_id)
+        total = totals.get(key, Exposure())
+        totals[key] = Exposure(
+            total.position + held(order), total.buying + counts.buying, total.selling + counts.selling
+        )
         opened[account] = opened.get(account, 0) + counts.open
     return totals, opened
 

@@ -150,14 +150,13 @@ def test_the_last_execution_is_the_last_that_stands() -> None:
 # What may come to count.
 
 
-def test_while_an_amend_is_unanswered_the_larger_quantity_and_the_dearer_price_count() -> None:
+def test_while_an_amend_is_unanswered_the_larger_quantity_counts() -> None:
     order = working_order()
 
-    assert order.worst_terms == (HUNDRED, Decimal(50))
-    assert amending(order, terms(150, 49)).worst_terms == (Decimal(150), Decimal(50))
-    assert amending(order, terms(50, 51)).worst_terms == (HUNDRED, Decimal(51))
-    assert canceling(order).worst_terms == order.worst_terms
-    assert working_order(new_order(terms=terms(price=None))).worst_terms == (HUNDRED, None)
+    assert order.worst_quantity == HUNDRED
+    assert amending(order, terms(150)).worst_quantity == Decimal(150)
+    assert amending(order, terms(50)).worst_quantity == HUNDRED
+    assert canceling(order).worst_quantity == HUNDRED
 
 
 # Requests.

@@ -18,7 +18,7 @@ from fairlead_server.domain.terms import NewOrder
 PositionKey = tuple[str, str]  # account_id, instrument_id
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Exposure:
     """One account in one instrument. ``position`` is signed; the working quantities are not."""
 
@@ -37,10 +37,9 @@ class Working:
 
 
 def working(order: Order) -> Working:
-    quantity, _ = order.worst_terms
-    rest = quantity - order.cum_qty
-    if order.terminal is not None or rest <= 0:  # a filled order with an increase under way still counts
+    if not order.live:
         return Working()
+    rest = order.worst_quantity - order.cum_qty
     return Working(rest, ZERO, 1) if order.request.side.sign > 0 else Working(ZERO, rest, 1)
 
 
@@ -73,12 +72,16 @@ class Exposures:
 
     def _move(self, order: Order, before: Working, after: Working, position: Decimal) -> Decimal:
         request = order.request
-        exposure = self._by_key.setdefault((request.account_id, request.instrument_id), Exposure())
-        exposure.position += position
-        exposure.buying += after.buying - before.buying
-        exposure.selling += after.selling - before.selling
+        key = (request.account_id, request.instrument_id)
+        old = self._by_key.get(key) or Exposure()
+        new = Exposure(
+            old.position + position,
+            old.buying + after.buying - before.buying,
+            old.selling + after.selling - before.selling,
+        )
+        self._by_key[key] = new
         self._open[request.account_id] += after.open - before.open
-        return exposure.position
+        return new.position
 
 
 RecentKey = tuple[object, ...]

@@ -124,8 +124,8 @@ class Order:
 
     @property
     def live(self) -> bool:
-        """Whether the venue may still fill it, as far as we know."""
-        return self.terminal is None and not self.filled
+        """Whether the venue may still fill it, as far as we know; an increase that it has not answered counts."""
+        return self.terminal is None and (self.worst_quantity > self.cum_qty or not self.cum_qty)
 
     @property
     def state(self) -> OrderState:
@@ -157,7 +157,7 @@ class Order:
 
     @property
     def leaves_qty(self) -> Decimal:
-        return self.terms.quantity - self.cum_qty if self.live else ZERO
+        return max(self.terms.quantity - self.cum_qty, ZERO) if self.live else ZERO
 
     @property
     def avg_px(self) -> Decimal | None:
@@ -172,11 +172,9 @@ class Order:
         return next((e for e in reversed(self.executions) if not (e.busted or e.superseded_by)), None)
 
     @property
-    def worst_terms(self) -> tuple[Decimal, Decimal | None]:
-        """The largest quantity and the dearest price that may come to count: an unanswered amend is counted too."""
-        amends = [self.terms, *(r.terms for r in self.pending if r.terms is not None)]
-        prices = [t.price for t in amends if t.price is not None]
-        return max(t.quantity for t in amends), max(prices, default=None)
+    def worst_quantity(self) -> Decimal:
+        """The most that it may come to be: an unanswered amend is counted."""
+        return max([self.terms.quantity, *(r.terms.quantity for r in self.pending if r.terms is not None)])
 
     def find_request(self, cl_ord_id: str) -> Request | None:
         return next((r for r in self.pending if r.cl_ord_id == cl_ord_id), None) if cl_ord_id else None

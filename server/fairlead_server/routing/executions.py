@@ -120,13 +120,8 @@ class Executions:
         for order in list(self._book.live(gateway.session_id)):
             if not order.acked or order.pending:
                 after = order.in_doubt(now)
-                self._enter(
-                    order,
-                    Change(after, EventKind.IN_DOUBT, text=text),
-                    gateway,
-                    now,
-                    cause=Cause(Initiator.SYSTEM),
-                )
+                change = Change(after, EventKind.IN_DOUBT, text=text, ask_status=True)
+                self._enter(order, change, gateway, now, cause=Cause(Initiator.SYSTEM))
 
     def _enter(
         self,
