@@ -27,7 +27,12 @@ SETTINGS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (select(tables.orders.c.facts).where(tables.IS_LIVE), "ix_orders_live"),
+        (
+            select(tables.orders.c.facts)
+            .where(tables.IS_LIVE)
+            .order_by(tables.orders.c.create_time, tables.orders.c.order_id),
+            "ix_orders_live",
+        ),
         (
             select(tables.orders.c.client_key).where(tables.orders.c.client_key.is_not(None)),
             "COVERING INDEX ix_orders_create_time",

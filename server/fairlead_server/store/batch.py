@@ -88,7 +88,9 @@ class MessageRow:
 @dataclass(slots=True)
 class Batch:
     orders: dict[str, Order] = field(default_factory=dict)  # by order_id
-    new_cl_ord_ids: dict[tuple[str, str], str] = field(default_factory=dict)  # (session_id, cl_ord_id): order_id
+    new_cl_ord_ids: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # (session_id, cl_ord_id): order_id
     events: list[EventRow] = field(default_factory=list)
     executions: list[ExecutionRow] = field(default_factory=list)
     decisions: list[DecisionRow] = field(default_factory=list)

@@ -16,7 +16,7 @@ from fairlead_server.fix.terms import Numbers
 class Snapshot:
     """The store at one instant. ``orders`` are the live ones; ``requests`` those of the last 24 hours."""
 
-    log_epoch: str  # made with the store: a cursor from another store does not fit
+    log_epoch: int  # made with the store: a cursor from another store does not fit
     secret: bytes  # made with the store: signs cursors
     head: int
     counters: dict[str, int]

@@ -90,7 +90,9 @@ IS_LIVE = orders.c.live == literal_column("1")
 # An order first heard of from a venue has no client_order_id, one that was never acknowledged no OrderID(37).
 HAS_CLIENT = orders.c.client_order_id != literal_column("''")
 HAS_VENUE = orders.c.venue_order_id != literal_column("''")
-Index("ix_orders_live", orders.c.order_id, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
+Index(
+    "ix_orders_live", orders.c.create_time, orders.c.order_id, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE
+)
 Index(
     "uq_orders_account_id_client_order_id",
     orders.c.account_id,

@@ -33,7 +33,7 @@ def _create_orders() -> None:
         _text("facts"),
         sa.PrimaryKeyConstraint("order_id", name="pk_orders"),
     )
-    _index("ix_orders_live", "orders", "order_id", where="live = 1")
+    _index("ix_orders_live", "orders", "create_time order_id", where="live = 1")
     _index(
         "uq_orders_account_id_client_order_id",
         "orders",
