@@ -1,0 +1,127 @@
+"""What must be true in the end, however rough the way: router, broker and line tell one story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from fairlead import AsyncClient, ExecutionKind, OrderState
+from fairlead.v1.common_pb2 import Order
+
+from tests.interop.basket import SESSIONS, Desk
+from tests.interop.line import Fate, Line, Passing, To
+from tests.interop.processes import Broker, Router
+from tests.interop.quickfix_broker import journal
+from tests.interop.quickfix_broker.desk import FIX_42
+
+BEGIN_STRINGS = {"QF42": FIX_42, "QF44": "FIX.4.4"}
+_STATES = {
+    "0": OrderState.WORKING,
+    "1": OrderState.PARTIALLY_FILLED,
+    "2": OrderState.FILLED,
+    "4": OrderState.CANCELED,
+    "8": OrderState.REJECTED,
+}
+_REJECTS = {"3": "Reject(3)", "j": "BusinessMessageReject(j)"}
+_OBJECTIONS = ("Reject", "Garbled", "Invalid", "too low", "missing", "Error", "Unsupported")
+
+
+async def agree(desk: Desk, router: Router, broker: Broker, line: Line) -> None:
+    """Compare the books, stop both in good order, compare their numbers and read what passed between them."""
+    orders = [order async for order in desk.client.list_orders(page_size=500)]
+    _every_order_told_exists(desk, orders)
+    _orders_agree(orders, broker)
+    assert await _our_fills(desk.client) == sorted(_their_fills(broker))
+    _no_order_was_new_twice(broker, line.passed)
+
+    assert await router.stop() == 0
+    assert await broker.stop() == 0
+    for session, begin_string in BEGIN_STRINGS.items():
+        _numbers_agree(router, broker, session, begin_string)
+    assert [str(p) for p in line.passed if p.fields["35"] in _REJECTS] == []
+    assert [event for event in broker.events() if any(word in event for word in _OBJECTIONS)] == []
+    assert [text for text in router.log.read_text().splitlines() if " WARNING " in text or " ERROR " in text] == []
+
+
+def _every_order_told_exists(desk: Desk, orders: list[Order]) -> None:
+    kept = {(order.account_id, order.client_order_id): order.order_id for order in orders}
+    assert kept == {tuple(ref): order_id for ref, order_id in desk.told.items()}
+
+
+def _orders_agree(orders: list[Order], broker: Broker) -> None:
+    ours = {
+        (BEGIN_STRINGS[order.venue.session_id], order.venue.venue_order_id): (
+            OrderState(order.state),
+            Decimal(order.quantity),
+            Decimal(order.cum_quantity),
+            order.venue.cl_ord_id,
+        )
+        for order in orders
+        if order.venue.venue_order_id
+    }
+    theirs = {
+        (order.begin_string, order.order_id): (
+            _STATES[order.status],
+            order.quantity,
+            order.filled,
+            order.cl_ord_id,
+        )
+        for _, order in journal.orders(broker.journal)  # the last entry of each
+    }
+    assert ours == theirs
+
+
+async def _our_fills(client: AsyncClient) -> list[tuple[str, str, Decimal, Decimal]]:
+    fills = client.list_executions(kinds=[ExecutionKind.FILLED], page_size=500)
+    return sorted(
+        [
+            (
+                BEGIN_STRINGS[SESSIONS[event.order.account_id]],
+                event.venue.exec_id,
+                Decimal(event.fill.quantity),
+                Decimal(event.fill.price),
+            )
+            async for event in fills
+        ]
+    )
+
+
+def _their_fills(broker: Broker) -> Iterator[tuple[str, str, Decimal, Decimal]]:
+    for report in journal.reports(broker.journal):
+        fields = dict(report.fields)
+        if 32 in fields:  # LastQty
+            yield report.begin_string, report.key, Decimal(fields[32]), Decimal(fields[31])
+
+
+def _no_order_was_new_twice(broker: Broker, passed: list[Passing]) -> None:
+    """Neither as QuickFIX let it through to the application, nor as it was seen on the line."""
+    heard = [
+        (line["begin_string"], line["cl_ord_id"])
+        for line in journal.read(broker.journal, "heard")
+        if line["msg_type"] == "D" and not line["poss_dup"]
+    ]
+    assert sorted(heard) == sorted(set(heard))
+    seen = [
+        (p.fields["8"], p.fields["11"])
+        for p in passed
+        if p.to is To.BROKER and p.fields["35"] in "DFG" and p.fields.get("43") != "Y"
+    ]
+    assert sorted(seen) == sorted(set(seen))
+
+
+def _numbers_agree(router: Router, broker: Broker, session: str, begin_string: str) -> None:
+    stored = router.stored(session)
+    assert (stored.next_in, stored.next_out) == broker.numbers(begin_string)
+    assert stored.sent == list(range(1, stored.next_out))
+
+
+def numbers_used(passed: list[Passing], begin_string: str, to: To) -> list[int]:
+    """MsgSeqNum(34) of everything that was sent for the first time and arrived, in order of arrival."""
+    return [
+        int(p.fields["34"])
+        for p in passed
+        if p.fate is Fate.PASS
+        and p.to is to
+        and p.fields["8"] == begin_string
+        and p.fields.get("43") != "Y"
+    ]
