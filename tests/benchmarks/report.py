@@ -1,0 +1,42 @@
+"""The figures as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.benchmarks.figures import Comparison, Spread
+
+
+def preamble(machine: Mapping[str, str], request_size: int, response_size: int) -> str:
+    lines = [f"{name:>12}  {value}" for name, value in machine.items()]
+    lines.append(f"{'messages':>12}  request {request_size} B, response {response_size} B")
+    return "\n".join(lines)
+
+
+def table(comparison: Comparison) -> str:
+    """Median (lowest-highest) of the rounds; the ratio is that of each round to the reference's before it."""
+    head = f"{comparison.title}, {len(comparison.pairs)} rounds"
+    rows = [f"{head}\n{'':26}{'router':>28}{'bare echo':>28}{'ratio':>22}"]
+    for name in comparison.names():
+        cells = (comparison.router(name), comparison.reference(name), comparison.ratio(name))
+        rows.append(f"  {name:24}{_cell(cells[0]):>28}{_cell(cells[1]):>28}{_cell(cells[2]):>22}")
+    return "\n".join(rows)
+
+
+def write(path: Path, machine: Mapping[str, str], comparisons: Mapping[str, Comparison]) -> None:
+    """Every round as it was measured."""
+    cases = {
+        name: {
+            "title": comparison.title,
+            "rounds": [{"router": dict(ours), "echo": dict(theirs)} for ours, theirs in comparison.pairs],
+        }
+        for name, comparison in comparisons.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": dict(machine), "cases": cases}, indent=2) + "\n")
+
+
+def _cell(spread: Spread | None) -> str:
+    return "-" if spread is None else str(spread)
