@@ -41,14 +41,14 @@ class Refusal:
     metadata: dict[str, str] = field(default_factory=dict)
     details: tuple[Message, ...] = ()
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+    def trailing_metadata(self, call_id: str) -> tuple[tuple[str, str | bytes], ...]:
         info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
         status = status_pb2.Status(code=self.code.value[0], message=self.text)
         for detail in (info, *self.details):
             packed = AnyMessage()
             packed.Pack(detail)
             status.details.append(packed)
-        return (("grpc-status-details-bin", status.SerializeToString()),)
+        return (("x-request-id", call_id), ("grpc-status-details-bin", status.SerializeToString()))
 
 
 def refusal(error: Exception) -> Refusal | None:

@@ -181,9 +181,7 @@ async def _abort(context: Context, caller: Caller, error: Exception) -> NoReturn
     if refusal is None:
         _log.error("call %s failed", caller.call_id, exc_info=error)
         refusal = errors.internal(caller.call_id)
-    metadata: list[tuple[str, str | bytes]] = [("x-request-id", caller.call_id)]
-    metadata += refusal.trailing_metadata()
-    await context.abort(refusal.code, refusal.text, metadata)
+    await context.abort(refusal.code, refusal.text, refusal.trailing_metadata(caller.call_id))
     raise error
 
 
