@@ -8,7 +8,7 @@ REJECTED; an exception means that nothing was created.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fairlead_server.domain import risk, routes
@@ -30,7 +30,7 @@ from fairlead_server.domain.event import Change, EventKind
 from fairlead_server.domain.exposure import Exposure, RecentOrders, working
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.instrument import Instrument
-from fairlead_server.domain.order import Flag, Order, OrderState, Request, pending_new, refused
+from fairlead_server.domain.order import Flag, Order, OrderState, PendingAction, Request, pending_new, refused
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.terms import NewOrder, Terms
 from fairlead_server.routing.book import Book
@@ -169,7 +169,9 @@ class OrderEntry:
         return Answer(order)
 
     def _gateway(self, session_id: str, new: NewOrder) -> Gateway:
-        gateway = self._gateways[session_id]
+        gateway = self._gateways.get(session_id)
+        if gateway is None:  # an order of a session that is not configured any more
+            raise VenueUnavailable(session_id, None)
         missing = gateway.missing_capability(new)
         if missing is not None:
             raise CapabilityMissing(session_id, missing)
@@ -222,6 +224,8 @@ class OrderEntry:
         repeated = self._repeated_request(request_id, order, amendment)
         if repeated is not None:
             return repeated
+        if self.draining:
+            raise Draining
         _expect(order, expected_version)
         if not order.live:
             raise OrderTerminal(order.order_id, order.state.value)
@@ -237,7 +241,7 @@ class OrderEntry:
         breaches = risk.check_amend(self._proposal(order.request, terms, now, order), order.terms)
         if breaches:
             return self._refuse_amend(order, request_id, amendment, Reject.by_risk(breaches), now)
-        gateway = self._gateway(order.session_id, order.request)
+        gateway = self._gateway(order.session_id, replace(order.request, terms=terms))
         return self._send_amend(order, gateway, request_id, amendment, cause, now)
 
     def _refuse_amend(
@@ -359,7 +363,10 @@ def _expect(order: Order, version: int | None) -> None:
 
 def _standing(record: RequestRecord, order: Order) -> RequestOutcome:
     """A cancel that found another one under way has no record of its own end: it follows from the order."""
-    if record.outcome is not RequestOutcome.PENDING or order.live:
+    if record.outcome is not RequestOutcome.PENDING:
         return record.outcome
+    if order.live:
+        refused = record.amendment is None and order.pending_action is not PendingAction.CANCEL
+        return RequestOutcome.REJECTED if refused else record.outcome
     canceled = record.amendment is None and order.state is OrderState.CANCELED
     return RequestOutcome.DONE if canceled else RequestOutcome.ALREADY_TERMINAL

@@ -1,0 +1,261 @@
+"""The use cases over a real store in memory, with a venue at the edge that keeps what it is given."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from fairlead_server.domain.amendments import Amendment
+from fairlead_server.domain.cause import Cause, Initiator
+from fairlead_server.domain.event import EventKind, OrderEvent
+from fairlead_server.domain.execution import ExecutionReport, ReportKind
+from fairlead_server.domain.exposure import Exposure, RecentOrders
+from fairlead_server.domain.ids import ClOrdIds
+from fairlead_server.domain.order import Order, Request
+from fairlead_server.domain.risk import Policy
+from fairlead_server.domain.routes import Route
+from fairlead_server.domain.terms import NewOrder, TimeInForce
+from fairlead_server.fix.session import Numbers
+from fairlead_server.routing.book import Book
+from fairlead_server.routing.executions import Executions
+from fairlead_server.routing.feed import Feed
+from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef, RequestAnswer
+from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.ports import Outbound
+from fairlead_server.routing.watch import Watch
+from fairlead_server.store.batch import Batch, Direction, MessageRow
+from fairlead_server.store.database import OrderQuery, Store
+from tests.domain.builders import NOW, account, instrument, new_order, report, trade
+
+SECOND = timedelta(seconds=1)
+CLIENT = Cause(Initiator.CLIENT, "desk")
+
+
+@dataclass
+class FakeGateway:
+    """A session without a wire: numbers what it sends, and keeps what would have been written."""
+
+    session_id: str = "BROKER"
+    available: bool = True
+    down_since: datetime | None = None
+    lacks: str | None = None
+    numbers: Numbers = field(default_factory=Numbers)
+    decided: list[str] = field(default_factory=list)  # such as "D X" once decided ...
+    wire: list[str] = field(default_factory=list)  # ... and once written
+
+    def missing_capability(self, new: NewOrder) -> str | None:
+        return self.lacks
+
+    def new_order(self, order: Order, now: datetime) -> Outbound:
+        return self._send("D", order.cl_ord_id, now)
+
+    def replace_order(self, order: Order, request: Request, now: datetime) -> Outbound:
+        return self._send("G", f"{request.cl_ord_id} for {request.orig_cl_ord_id}", now)
+
+    def cancel_order(self, order: Order, request: Request, now: datetime) -> Outbound:
+        return self._send("F", f"{request.cl_ord_id} for {request.orig_cl_ord_id}", now)
+
+    def request_status(self, order: Order, now: datetime) -> Outbound:
+        return self._send("H", order.cl_ord_id, now)
+
+    def _send(self, msg_type: str, about: str, now: datetime) -> Outbound:
+        assert self.available, "nothing may be sent on a session that is down"
+        text, number = f"{msg_type} {about}", self.numbers.next_out
+        self.numbers = replace(self.numbers, next_out=number + 1)
+        self.decided.append(text)
+        row = MessageRow(self.session_id, 1, Direction.OUT, number, msg_type, now, text.encode())
+        return Outbound(self.session_id, [row], self.numbers, partial(self.wire.append, text))
+
+
+@dataclass
+class Writer:
+    """Commits to the store, keeps the batches, and fails when told to."""
+
+    store: Store
+    batches: list[Batch] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def __call__(self, batch: Batch) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.store.commit(batch)
+        self.batches.append(batch)
+
+
+class Desk:
+    """Account ACC1, instrument ACME and one session, BROKER; memory is rebuilt from ``store`` as at a start."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        policy: Policy | None = None,
+        routes: Sequence[Route] = (Route("ALL", "BROKER"),),
+        gateways: Mapping[str, FakeGateway] | None = None,
+        duplicate_window: timedelta = timedelta(),
+        ids: Callable[[], str] | None = None,
+    ) -> None:
+        self.store = store
+        self.over = False
+        self.events: list[OrderEvent] = []
+        self.writer = Writer(store)
+        self.failures: list[BaseException] = []
+        self.feed, self.watch = Feed(), Watch()
+        self.gateways = {"BROKER": FakeGateway()} if gateways is None else dict(gateways)
+        self.gateway = self.gateways.get("BROKER", FakeGateway())
+        self.new_id = ids or map("ID{:06}".format, itertools.count(1)).__next__
+        self.pipeline = Pipeline(self.writer, self._committed, self.failures.append)
+        self.book = Book(store)
+        self.ledger = Ledger(self.book, self.pipeline, self._encode, self.new_id)
+        self.cl_ord_ids = ClOrdIds("FL", 0)
+        own = account(duplicate_window=duplicate_window)
+        self.policy = policy or Policy({own.account_id: own}, version="v1")
+        instruments = {"ACME": instrument()}
+        self.entry = OrderEntry(
+            self.book,
+            self.ledger,
+            self.pipeline,
+            self.policy,
+            instruments,
+            routes,
+            self.gateways,
+            self.cl_ord_ids,
+            RecentOrders(duplicate_window),
+            self.new_id,
+        )
+        self.executions = Executions(self.book, self.ledger, instruments, {"BROKER": "ACC1"}, self.new_id)
+        self.load()
+
+    def load(self) -> None:
+        snapshot = self.store.load(NOW)
+        self.book.load(snapshot)
+        self.ledger.head = snapshot.head
+        self.feed.load(snapshot.head)
+        self.cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
+        for name, gateway in self.gateways.items():
+            gateway.numbers = snapshot.sessions.get(name, Numbers())
+
+    async def restarted(self) -> Desk:
+        """Another process on the same store; this one is over."""
+        await self.check()
+        await self.pipeline.close()
+        self.over = True
+        return Desk(self.store, policy=self.policy, ids=self.new_id)
+
+    def _committed(self, batch: Batch) -> None:
+        self.feed.publish(batch.events)
+        self.watch.changed(batch.orders)
+
+    def _encode(self, event: OrderEvent) -> bytes:
+        self.events.append(event)
+        return event.event_id.encode()
+
+    # What clients do.
+
+    def submit(
+        self, new: NewOrder | None = None, *, at: datetime = NOW, deadline: datetime | None = None
+    ) -> Answer:
+        return self.entry.submit(new or new_order(), CLIENT, deadline, at)
+
+    def sent(self, new: NewOrder | None = None, *, at: datetime = NOW) -> Order:
+        return self.submit(new, at=at).order
+
+    def amend(
+        self,
+        order: Order,
+        quantity: int | str | None = None,
+        price: str | None = None,
+        *,
+        request_id: str = "amend-1",
+        version: int | None = None,
+        time_in_force: TimeInForce | None = None,
+    ) -> RequestAnswer:
+        amendment = Amendment(
+            None if quantity is None else Decimal(quantity),
+            None if price is None else Decimal(price),
+            time_in_force=time_in_force,
+        )
+        return self.entry.amend(ref(order), request_id, amendment, CLIENT, NOW, version)
+
+    def cancel(
+        self, order: Order, *, request_id: str = "cancel-1", version: int | None = None
+    ) -> RequestAnswer:
+        return self.entry.cancel(ref(order), request_id, CLIENT, NOW, version)
+
+    # What the venue says.
+
+    def hear(self, heard: ExecutionReport) -> None:
+        with self.pipeline.deciding():
+            self.executions.apply(heard, self.gateway, NOW)
+
+    def working(self, new: NewOrder | None = None) -> Order:
+        order = self.sent(new)
+        self.hear(about(order, report(ReportKind.NEW)))
+        return self.now(order)
+
+    def filled(self, order: Order, quantity: int, exec_id: str = "E1", **changes: Any) -> Order:
+        self.hear(about(order, trade(exec_id, quantity), **changes))
+        return self.now(order)
+
+    # What there is to see.
+
+    def now(self, order: Order) -> Order:
+        found = self.book.order(order.order_id)
+        assert found is not None
+        return found
+
+    async def stored(self, order: Order) -> Order:
+        await self.pipeline.durable()
+        found = self.store.order(order.order_id)
+        assert found is not None
+        return found
+
+    def kinds(self, order: Order) -> list[EventKind]:
+        return [event.kind for event in self.events if event.order.order_id == order.order_id]
+
+    def exposure(self, account_id: str = "ACC1", instrument_id: str = "ACME") -> Exposure:
+        return replace(self.book.exposures.of(account_id, instrument_id))
+
+    async def end(self) -> None:
+        if not (self.over or self.pipeline.broken):
+            await self.check()
+        await self.pipeline.close()
+
+    async def check(self) -> None:
+        """What must hold at any time: memory is what the store would rebuild, and the store's sums are right."""
+        await self.pipeline.durable()
+        fresh = Book(self.store)
+        snapshot = self.store.load(NOW)
+        fresh.load(snapshot)
+        positions: dict[tuple[str, str], Decimal] = {}
+        for order in self.store.list_orders(OrderQuery()):
+            key = order.request.account_id, order.request.instrument_id
+            positions[key] = positions.get(key, Decimal(0)) + order.cum_qty * order.request.side.sign
+            assert self.book.exposures.of(*key) == fresh.exposures.of(*key)
+            assert self.book.exposures.open_orders(key[0]) == fresh.exposures.open_orders(key[0])
+            assert self.now(order) == order
+        assert dict(snapshot.positions) == positions
+        log = self.store.events_after(0, 1_000_000)
+        assert [event.sequence for event in log] == list(range(1, snapshot.head + 1))
+        assert (self.ledger.head, self.feed.head) == (snapshot.head, snapshot.head)
+        assert snapshot.counters.get("cl_ord_id", 0) == self.cl_ord_ids.last
+        for name, numbers in snapshot.sessions.items():
+            assert self.gateways[name].numbers == numbers
+            journal = self.store.sent(name, 1, 1, 1_000_000)
+            assert [sent.msg_seq_num for sent in journal] == list(range(1, numbers.next_out))
+
+
+def ref(order: Order) -> OrderRef:
+    return OrderRef(order.order_id)
+
+
+def about(order: Order, heard: ExecutionReport, **changes: Any) -> ExecutionReport:
+    """The same report on this order."""
+    named = {"cl_ord_id": order.cl_ord_id, "venue_order_id": f"V-{order.order_id}", **changes}
+    return replace(heard, **named)
