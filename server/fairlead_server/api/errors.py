@@ -22,7 +22,8 @@ from fairlead_server.store.database import StoreError
 
 DOMAIN = "fairlead"
 _MOST_VIOLATIONS = 20
-_MOST_TEXT = 200  # characters of one value in the details
+_MOST_DETAIL = 3072  # bytes of violations, which leaves a quarter of 4 KiB to everything else
+_MOST_TEXT = 200  # characters of one violation's field or description
 _RETRY_SECONDS = 1
 
 _TOKEN_STATUS = {
@@ -41,14 +42,16 @@ class Refusal:
     metadata: dict[str, str] = field(default_factory=dict)
     details: tuple[Message, ...] = ()
 
-    def trailing_metadata(self, call_id: str) -> tuple[tuple[str, str | bytes], ...]:
+    def status(self) -> bytes:
+        """The google.rpc.Status."""
         info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
         status = status_pb2.Status(code=self.code.value[0], message=self.text)
         for detail in (info, *self.details):
             packed = AnyMessage()
             packed.Pack(detail)
             status.details.append(packed)
-        return (("x-request-id", call_id), ("grpc-status-details-bin", status.SerializeToString()))
+        serialized: bytes = status.SerializeToString()
+        return serialized
 
 
 def refusal(error: Exception) -> Refusal | None:
@@ -63,9 +66,10 @@ def internal(call_id: str) -> Refusal:
     return Refusal(grpc.StatusCode.INTERNAL, "INTERNAL", "internal error", {"request_id": call_id}, (detail,))
 
 
-def slow_consumer(cursor: str) -> Refusal:
+def slow_consumer(cursor: str, lag: int) -> Refusal:
+    """``lag`` counts events."""
     text = "the subscriber did not read for too long; resume from the cursor"
-    return Refusal(grpc.StatusCode.ABORTED, "SLOW_CONSUMER", text, {"cursor": cursor})
+    return Refusal(grpc.StatusCode.ABORTED, "SLOW_CONSUMER", text, {"cursor": cursor, "lag": str(lag)})
 
 
 _Row = Callable[[Exception], Refusal]
@@ -83,12 +87,12 @@ def _maps(kind: type[_E]) -> Callable[[Callable[[_E], Refusal]], Callable[[_E], 
 
 @_maps(errors.InvalidRequest)
 def _(error: errors.InvalidRequest) -> Refusal:
+    detail = error_details_pb2.BadRequest()
     shown = [(name[:_MOST_TEXT], text[:_MOST_TEXT]) for name, text in error.violations[:_MOST_VIOLATIONS]]
-    detail = error_details_pb2.BadRequest(
-        field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(field=name, description=text) for name, text in shown
-        ]
-    )
+    for name, text in shown:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=name, description=text)
+        if detail.ByteSize() + violation.ByteSize() <= _MOST_DETAIL:
+            detail.field_violations.append(violation)
     text = "; ".join(f"{name} {text}" for name, text in shown[:3])
     more = f" (and {len(error.violations) - 3} more)" if len(error.violations) > 3 else ""  # noqa: PLR2004
     return Refusal(
@@ -99,12 +103,16 @@ def _(error: errors.InvalidRequest) -> Refusal:
 @_maps(TokenError)
 def _(error: TokenError) -> Refusal:
     code = _TOKEN_STATUS.get(error.reason, grpc.StatusCode.INVALID_ARGUMENT)
-    return Refusal(code, error.reason, str(error), {"field": error.field})
+    return Refusal(code, error.reason, str(error), {"field": error.field, **error.facts})
 
 
 @_maps(errors.UnknownOrder)
 def _(error: errors.UnknownOrder) -> Refusal:
-    return _not_found(error, "ORDER_NOT_FOUND", "order", error.reference)
+    account_id, slash, client_order_id = error.reference.partition("/")  # which no identifier contains
+    if not slash:
+        return _not_found(error, "ORDER_NOT_FOUND", "order", error.reference)
+    facts = {"account_id": account_id, "client_order_id": client_order_id}
+    return _not_found(error, "ORDER_NOT_FOUND", "order", error.reference, facts)
 
 
 @_maps(errors.UnknownSession)
@@ -151,7 +159,7 @@ def _(error: errors.OrderTerminal) -> Refusal:
 
 @_maps(errors.ActionPending)
 def _(error: errors.ActionPending) -> Refusal:
-    facts = {"order_id": error.order_id, "action": error.action}
+    facts = {"order_id": error.order_id, "pending_action": error.action}
     return Refusal(
         grpc.StatusCode.FAILED_PRECONDITION, "ORDER_ACTION_PENDING", str(error), facts, (_retry(),)
     )
@@ -191,9 +199,11 @@ def _(error: errors.Draining) -> Refusal:
     return Refusal(grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING", str(error), details=(_retry(),))
 
 
-def _not_found(error: Exception, reason: str, kind: str, name: str) -> Refusal:
+def _not_found(
+    error: Exception, reason: str, kind: str, name: str, facts: dict[str, str] | None = None
+) -> Refusal:
     detail = error_details_pb2.ResourceInfo(resource_type=f"fairlead.v1.{kind.title()}", resource_name=name)
-    return Refusal(grpc.StatusCode.NOT_FOUND, reason, str(error), {f"{kind}_id": name}, (detail,))
+    return Refusal(grpc.StatusCode.NOT_FOUND, reason, str(error), facts or {f"{kind}_id": name}, (detail,))
 
 
 def _retry() -> error_details_pb2.RetryInfo:

@@ -8,9 +8,8 @@ from dataclasses import replace
 from fairlead.v1 import execution_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
-from fairlead_server.api import requests
+from fairlead_server.api import framing, messages, requests
 from fairlead_server.api.caller import Caller
-from fairlead_server.api.order_service import page_size
 from fairlead_server.api.subscription import LogReader, Subscription, Wanted
 from fairlead_server.api.times import time_of
 from fairlead_server.api.tokens import Tokens, filter_id
@@ -53,26 +52,27 @@ class ExecutionService:
         caller: Caller,
     ) -> pb.ListExecutionsResponse:
         validate(request)
-        digest, size = filter_id(request.filter), page_size(request.page_size)
+        digest, size = filter_id(request.filter), requests.page_size(request.page_size)
         head = await asyncio.to_thread(self._reader.head)
-        after = await self._list_after(request, digest, head)
+        same = _same_list(request)
+        after = await self._list_after(request, digest, same, head)
         until = head
         if request.HasField("until_time"):
             until = await asyncio.to_thread(self._reader.sequence_at, time_of(request.until_time))
         query = replace(requests.event_query(request.filter), until_sequence=until)
         rows = await asyncio.to_thread(self._reader.events_after, after, size + 1, query)
-        more = len(rows) > size
-        rows = rows[:size]
-        end = rows[-1].sequence if more else max(until, after)
+        shown = framing.that_fit(rows[:size])
+        more = len(rows) > len(shown)
+        end = shown[-1].sequence if more else max(until, after)
         return pb.ListExecutionsResponse(
-            events=[pb.ExecutionEvent.FromString(row.body) for row in rows],
-            next_page_token=self._tokens.page(digest, end) if more else "",
+            events=await asyncio.to_thread(messages.events_from, shown),
+            next_page_token=self._tokens.page(same, end) if more else "",
             cursor=self._tokens.cursor(end, digest),
         )
 
-    async def _list_after(self, request: pb.ListExecutionsRequest, digest: int, head: int) -> int:
+    async def _list_after(self, request: pb.ListExecutionsRequest, digest: int, same: int, head: int) -> int:
         if request.page_token:
-            after: int = self._tokens.open_page(request.page_token, digest, int)[0]
+            after: int = self._tokens.open_page(request.page_token, same, int)[0]
             return after
         match request.WhichOneof("start"):
             case "after_cursor":
@@ -84,16 +84,17 @@ class ExecutionService:
 
     async def _wanted(self, request: pb.SubscribeExecutionsRequest) -> Wanted:
         digest = filter_id(request.filter)
+        head = await asyncio.to_thread(
+            self._reader.head
+        )  # the feed may not have heard of the last commit yet
         until = None
         if request.WhichOneof("end") == "until_cursor":
-            until = self._tokens.open_cursor(
-                "until_cursor", request.until_cursor, digest, self._feed.head
-            ).sequence
+            until = self._tokens.open_cursor("until_cursor", request.until_cursor, digest, head).sequence
         return Wanted(
             request.filter,
             digest,
             requests.event_query(request.filter),
-            await self._after(request, digest),
+            await self._after(request, digest, head),
             until,
             request.until_caught_up,
             _seconds(request, "heartbeat_interval", _HEARTBEAT, _LEAST_HEARTBEAT, _MOST_HEARTBEAT),
@@ -101,9 +102,8 @@ class ExecutionService:
             _seconds(request, "max_batch_delay", 0.0, 0.0, _MOST_DELAY),
         )
 
-    async def _after(self, request: pb.SubscribeExecutionsRequest, digest: int) -> int | None:
+    async def _after(self, request: pb.SubscribeExecutionsRequest, digest: int, head: int) -> int | None:
         """The sequence to begin after; None for a snapshot."""
-        head = self._feed.head
         match request.WhichOneof("start"):
             case "after_cursor":
                 return self._tokens.open_cursor("after_cursor", request.after_cursor, digest, head).sequence
@@ -115,6 +115,15 @@ class ExecutionService:
                 return head
             case _:
                 return None
+
+
+def _same_list(request: pb.ListExecutionsRequest) -> int:
+    """A digest of what must be the same for each page of a list."""
+    same = pb.ListExecutionsRequest()
+    same.CopyFrom(request)
+    for name in ("filter", "page_size", "page_token"):
+        same.ClearField(name)
+    return filter_id(request.filter) ^ filter_id(same)
 
 
 def _batch_size(request: pb.SubscribeExecutionsRequest) -> int:

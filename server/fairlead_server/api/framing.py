@@ -6,11 +6,24 @@ then the stored bytes of its events, each behind a tag and a length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fairlead.v1 import execution_service_pb2 as pb
 
+from fairlead_server.store.batch import EventRow
+
+MOST_BYTES = 2 << 20  # of one message's contents: half of what a client takes unless it was told otherwise
 _LENGTH_DELIMITED = 2  # wire type
+
+
+def that_fit(rows: Sequence[EventRow]) -> Sequence[EventRow]:
+    """As many of the first rows as go into one message; at least one."""
+    size = 0
+    for index, row in enumerate(rows):
+        size += len(row.body)
+        if index and size > MOST_BYTES:
+            return rows[:index]
+    return rows
 
 
 def with_events(envelope: pb.SubscribeExecutionsResponse, bodies: Iterable[bytes], *, replay: bool) -> bytes:

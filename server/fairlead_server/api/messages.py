@@ -5,17 +5,19 @@ Decimals keep the caller's digits; computed ones are written without trailing ze
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from fairlead.v1 import common_pb2, execution_service_pb2
 
-from fairlead_server.api import enums
+from fairlead_server.api import enums, framing
 from fairlead_server.api.times import timestamp
 from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.event import Alarm, OrderEvent
 from fairlead_server.domain.execution import Execution, VenueMessage
 from fairlead_server.domain.order import Flag, Order
 from fairlead_server.domain.reject import Breach, Reject, VenueReject
+from fairlead_server.store.batch import EventRow
 
 
 def order(value: Order) -> common_pb2.Order:
@@ -75,6 +77,18 @@ def order(value: Order) -> common_pb2.Order:
     return message
 
 
+def orders_that_fit(values: Iterable[Order]) -> list[common_pb2.Order]:
+    """As many of the first orders as go into one message; at least one."""
+    found: list[common_pb2.Order] = []
+    size = 0
+    for message in map(order, values):
+        size += message.ByteSize()
+        if found and size > framing.MOST_BYTES:
+            break
+        found.append(message)
+    return found
+
+
 def event(value: OrderEvent) -> execution_service_pb2.ExecutionEvent:
     heard = value.message
     return execution_service_pb2.ExecutionEvent(
@@ -101,8 +115,8 @@ def event_bytes(value: OrderEvent) -> bytes:
     return event(value).SerializeToString()
 
 
-def event_from(body: bytes) -> execution_service_pb2.ExecutionEvent:
-    return execution_service_pb2.ExecutionEvent.FromString(body)
+def events_from(rows: Iterable[EventRow]) -> list[execution_service_pb2.ExecutionEvent]:
+    return [execution_service_pb2.ExecutionEvent.FromString(row.body) for row in rows]
 
 
 def reject(value: Reject) -> common_pb2.Reject:

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2
+from fairlead.v1 import common_pb2, order_service_pb2
 
-from fairlead_server.api import messages, requests
+from fairlead_server.api import consistency, framing, messages, requests
 from fairlead_server.api.caller import Caller
 from fairlead_server.api.tokens import Tokens, filter_id
 from fairlead_server.api.validation import validate
 from fairlead_server.domain.amendments import RequestOutcome
-from fairlead_server.domain.errors import InvalidRequest, UnknownOrder
+from fairlead_server.domain.errors import UnknownOrder
 from fairlead_server.domain.order import Order
 from fairlead_server.routing.order_entry import OrderEntry, OrderRef, RequestAnswer
 from fairlead_server.routing.pipeline import Pipeline
@@ -22,8 +22,6 @@ from fairlead_server.routing.watch import Wanted, Watch
 from fairlead_server.store.batch import EventRow
 from fairlead_server.store.events import EventQuery
 from fairlead_server.store.orders import OrderQuery
-
-_DEFAULT_PAGE, _MAX_PAGE = 100, 1000
 
 _AMEND_OUTCOME = {
     RequestOutcome.PENDING: order_service_pb2.AMEND_OUTCOME_PENDING,
@@ -76,7 +74,7 @@ class OrderService:
         self, request: order_service_pb2.SubmitOrderRequest, caller: Caller
     ) -> order_service_pb2.SubmitOrderResponse:
         validate(request)
-        _expire_time_goes_with_gtd(request)
+        consistency.check_submit(request)
         new, now = requests.new_order(request), self._clock()
         answer = self._entry.submit(new, caller.cause(), caller.deadline, now)
         order = await self._settled(answer.order, request.ack_level, _seen_by_venue, caller)
@@ -91,6 +89,7 @@ class OrderService:
         self, request: order_service_pb2.AmendOrderRequest, caller: Caller
     ) -> order_service_pb2.AmendOrderResponse:
         validate(request)
+        consistency.check_amend(request)
         answer = self._entry.amend(
             requests.order_ref(request.order),
             request.request_id,
@@ -137,10 +136,11 @@ class OrderService:
         beyond = request.wait_for_version
         if request.HasField("wait_for_version") and order.version <= beyond:
             waiter = self._watch.expect(order.order_id, lambda o: o.version > beyond)
-            head, order = await self._committed(ref)  # it may have changed before we began to look
-            if order.version <= beyond:
-                order = await self._watch.wait(waiter, caller.patience(self._clock())) or order
-            else:
+            try:
+                head, order = await self._committed(ref)  # it may have changed before we began to look
+                if order.version <= beyond:
+                    order = await waiter.found  # gRPC ends this when the caller's deadline comes
+            finally:
                 self._watch.drop(waiter)
         return order_service_pb2.GetOrderResponse(
             order=messages.order(order), as_of_cursor=self._tokens.cursor(max(head, order.sequence))
@@ -153,17 +153,17 @@ class OrderService:
     ) -> order_service_pb2.ListOrdersResponse:
         validate(request)
         ascending = request.order_by == order_service_pb2.ORDER_SORTING_CREATE_TIME_ASC
-        size, digest = page_size(request.page_size), filter_id(request.filter) ^ ascending
+        size, digest = requests.page_size(request.page_size), filter_id(request.filter) ^ ascending
         query = requests.order_query(request.filter, descending=not ascending, limit=size + 1)
         if request.page_token:
             query = requests.after_order(query, *self._tokens.open_page(request.page_token, digest, int, str))
         head = await asyncio.to_thread(self._reader.head)
         found = await asyncio.to_thread(self._reader.list_orders, query)
-        response = order_service_pb2.ListOrdersResponse(
-            orders=map(messages.order, found[:size]), as_of_cursor=self._tokens.cursor(head)
-        )
-        if len(found) > size:
-            response.next_page_token = self._tokens.page(digest, *requests.order_key(found[size - 1]))
+        shown = await asyncio.to_thread(messages.orders_that_fit, found[:size])
+        response = order_service_pb2.ListOrdersResponse(orders=shown, as_of_cursor=self._tokens.cursor(head))
+        if len(found) > len(shown):
+            last = found[len(shown) - 1]
+            response.next_page_token = self._tokens.page(digest, *requests.order_key(last))
         return response
 
     async def list_order_events(
@@ -173,16 +173,17 @@ class OrderService:
     ) -> order_service_pb2.ListOrderEventsResponse:
         validate(request)
         head, order = await self._committed(requests.order_ref(request.order))
-        size, digest = page_size(request.page_size), filter_id(request.order)
+        size, digest = requests.page_size(request.page_size), filter_id(request.order)
         after = self._tokens.open_page(request.page_token, digest, int)[0] if request.page_token else 0
         query = EventQuery(order_id=order.order_id)
         rows = await asyncio.to_thread(self._reader.events_after, after, size + 1, query)
+        shown = framing.that_fit(rows[:size])
         response = order_service_pb2.ListOrderEventsResponse(
-            events=[execution_service_pb2.ExecutionEvent.FromString(row.body) for row in rows[:size]],
+            events=await asyncio.to_thread(messages.events_from, shown),
             as_of_cursor=self._tokens.cursor(head),
         )
-        if len(rows) > size:
-            response.next_page_token = self._tokens.page(digest, rows[size - 1].sequence)
+        if len(rows) > len(shown):
+            response.next_page_token = self._tokens.page(digest, shown[-1].sequence)
         return response
 
     async def _settled(
@@ -223,21 +224,6 @@ class OrderService:
         if found is None:
             raise UnknownOrder(str(ref))
         return head, found
-
-
-def page_size(asked: int) -> int:
-    """0 is the default; what is out of range is brought into it (AIP-158), but for a negative one."""
-    if asked < 0:
-        raise InvalidRequest([("page_size", "must not be negative")])
-    return min(asked or _DEFAULT_PAGE, _MAX_PAGE)
-
-
-def _expire_time_goes_with_gtd(request: order_service_pb2.SubmitOrderRequest) -> None:
-    gtd = request.time_in_force == common_pb2.TIME_IN_FORCE_GTD
-    if gtd and not request.HasField("expire_time"):
-        raise InvalidRequest([("expire_time", "is required with TIME_IN_FORCE_GTD")])
-    if request.HasField("expire_time") and not gtd:
-        raise InvalidRequest([("expire_time", "goes with TIME_IN_FORCE_GTD only")])
 
 
 def _seen_by_venue(order: Order) -> bool:

@@ -18,6 +18,8 @@ from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.store.events import EventQuery
 from fairlead_server.store.orders import OrderQuery
 
+_DEFAULT_PAGE, _MAX_PAGE = 100, 1000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -83,6 +85,11 @@ def order_query(
         descending=descending,
         limit=limit,
     )
+
+
+def page_size(asked: int) -> int:
+    """0 is the default, and what is above the most is the most (AIP-158)."""
+    return min(asked or _DEFAULT_PAGE, _MAX_PAGE)
 
 
 def order_key(order: Order) -> tuple[int, str]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, NoReturn
 
 import grpc
 from fairlead.v1 import (
+    annotations_pb2,
     execution_service_pb2,
     order_service_pb2,
     reference_service_pb2,
@@ -31,6 +33,7 @@ from grpc_reflection.v1alpha import reflection
 from fairlead_server.api import errors
 from fairlead_server.api.caller import Caller
 from fairlead_server.api.subscription import Subscription
+from fairlead_server.api.validation import unruled
 from fairlead_server.domain.errors import InvalidRequest
 from fairlead_server.routing.ports import Clock, NewId
 
@@ -64,12 +67,23 @@ SERVICES: dict[str, ServiceDescriptor] = {
 
 
 class Server:
-    """One listening port. ``services`` holds the handlers of each service by its name."""
+    """One listening port. ``services`` holds the handlers of each service by its name.
 
-    def __init__(self, services: Mapping[str, object], clock: Clock, new_id: NewId, server_id: str) -> None:
+    Raises ValueError for a method that does not state who may call it, or a text that may hold anything.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[str, object],
+        clock: Clock,
+        new_id: NewId,
+        server_id: str,
+        write_timeout: float = _WRITE_TIMEOUT,
+    ) -> None:
         self._clock = clock
         self._new_id = new_id
         self._server_id = server_id
+        self._write_timeout = write_timeout
         self._server = grpc.aio.server(options=_KEEPALIVE)
         for name, handlers in services.items():
             self._server.add_generic_rpc_handlers((self._service(SERVICES[name], handlers),))
@@ -90,7 +104,8 @@ class Server:
         return bound
 
     async def stop(self, grace: float) -> None:
-        """No new calls; those under way get ``grace`` seconds."""
+        """No new calls; those under way get ``grace`` seconds. Health says so first."""
+        await self.health.enter_graceful_shutdown()
         await self._server.stop(grace)
 
     async def set_serving(self, states: Mapping[str, bool]) -> None:
@@ -106,6 +121,7 @@ class Server:
         return grpc.method_handlers_generic_handler(service.full_name, methods)
 
     def _method(self, method: MethodDescriptor, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
+        _require_rules(method)
         request_type = GetMessageClass(method.input_type)
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._streaming(request_type, handler))
@@ -114,26 +130,49 @@ class Server:
     def _unary(self, request_type: type[Message], handler: Handler) -> Callable[..., Awaitable[bytes]]:
         async def call(data: bytes, context: Context) -> bytes:
             caller = self._caller(context)
+            context.set_trailing_metadata(
+                self._marks(caller)
+            )  # to send it ahead would cost an operation more
             try:
                 response: Message = await handler(_parse(request_type, data), caller)
+                return response.SerializeToString()
             except Exception as error:  # noqa: BLE001 - mapped, or logged as the bug that it is
-                await _abort(context, caller, error)
-            return response.SerializeToString()
+                await self._abort(context, caller, error)
 
         return call
 
     def _streaming(self, request_type: type[Message], handler: Handler) -> Callable[..., Awaitable[None]]:
         async def call(data: bytes, context: Context) -> None:
             caller = self._caller(context)
-            await context.send_initial_metadata((("x-server-id", self._server_id),))
+            await context.send_initial_metadata(self._marks(caller))
             try:
                 subscription: Subscription = await handler(_parse(request_type, data), caller)
-                async for message in subscription.messages():
-                    await _write(context, message, subscription)
+                async with aclosing(subscription.messages()) as messages:
+                    async for message in messages:
+                        await self._write(context, message, subscription)
             except Exception as error:  # noqa: BLE001 - mapped, or logged as the bug that it is
-                await _abort(context, caller, error)
+                await self._abort(context, caller, error)
 
         return call
+
+    async def _write(self, context: Context, message: bytes, subscription: Subscription) -> None:
+        try:
+            async with asyncio.timeout(self._write_timeout):
+                await context.write(message)
+        except TimeoutError:
+            raise _SlowConsumer(subscription.cursor, subscription.lag) from None
+
+    async def _abort(self, context: Context, caller: Caller, error: Exception) -> NoReturn:
+        refusal = _refusal(error)
+        if refusal is None:
+            _log.error("call %s failed", caller.call_id, exc_info=error)
+            refusal = errors.internal(caller.call_id)
+        status = ("grpc-status-details-bin", refusal.status())
+        await context.abort(refusal.code, refusal.text, (*self._marks(caller), status))
+        raise error
+
+    def _marks(self, caller: Caller) -> tuple[tuple[str, str], ...]:
+        return ("x-request-id", caller.call_id), ("x-server-id", self._server_id)
 
     def _caller(self, context: Context) -> Caller:
         metadata = {
@@ -150,17 +189,16 @@ class Server:
 
 
 class _SlowConsumer(Exception):
-    def __init__(self, cursor: str) -> None:
+    def __init__(self, cursor: str, lag: int) -> None:
         self.cursor = cursor
+        self.lag = lag
         super().__init__(cursor)
 
 
-async def _write(context: Context, message: bytes, subscription: Subscription) -> None:
-    try:
-        async with asyncio.timeout(_WRITE_TIMEOUT):
-            await context.write(message)
-    except TimeoutError:
-        raise _SlowConsumer(subscription.cursor) from None
+def _refusal(error: Exception) -> errors.Refusal | None:
+    if isinstance(error, _SlowConsumer):
+        return errors.slow_consumer(error.cursor, error.lag)
+    return errors.refusal(error)
 
 
 def _parse(request_type: type[Message], data: bytes) -> Message:
@@ -171,23 +209,13 @@ def _parse(request_type: type[Message], data: bytes) -> Message:
         raise InvalidRequest([("request", text)]) from None
 
 
-async def _abort(context: Context, caller: Caller, error: Exception) -> NoReturn:
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    if isinstance(error, _SlowConsumer):
-        refusal: errors.Refusal | None = errors.slow_consumer(error.cursor)
-    else:
-        refusal = errors.refusal(error)
-    if refusal is None:
-        _log.error("call %s failed", caller.call_id, exc_info=error)
-        refusal = errors.internal(caller.call_id)
-    await context.abort(refusal.code, refusal.text, refusal.trailing_metadata(caller.call_id))
-    raise error
+def _require_rules(method: MethodDescriptor) -> None:
+    access = method.GetOptions().Extensions[annotations_pb2.access]
+    if not access.permission or not access.scope:
+        raise ValueError(f"{method.full_name} does not state who may call it")
+    for name in unruled(method.input_type):
+        raise ValueError(f"{name} does not state what it may hold")
 
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-def service_names(services: Iterable[str]) -> list[str]:
-    return [SERVICES[name].full_name for name in services]

@@ -8,7 +8,7 @@ from fairlead.v1 import session_service_pb2 as pb
 
 from fairlead_server.api import reference
 from fairlead_server.api.caller import Caller
-from fairlead_server.api.order_service import page_size
+from fairlead_server.api.requests import page_size
 from fairlead_server.api.tokens import Tokens
 from fairlead_server.api.validation import validate
 from fairlead_server.domain.errors import UnknownSession

@@ -2,17 +2,19 @@
 
 First ``established``; a snapshot if it was asked for; then events from the subscriber's own position, out of the feed's
 ring while it keeps up and out of the store's log when it does not; ``caught_up`` once, when the head of the log at the
-time of subscribing is reached; heartbeats whenever nothing else is to be said.
+time of subscribing is reached; a heartbeat whenever nothing else was said for an interval, be it that nothing happens or
+that nothing passes the filter.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from fairlead.v1 import common_pb2
 from fairlead.v1 import execution_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
@@ -78,14 +80,19 @@ class Subscription:
         self._clock = clock
         self._stream_sequence = 0
         self._position = 0  # all up to here has been delivered or filtered out
-        self._delivered = 0
+        self._heartbeat_at = 0.0  # by the event loop's clock
 
     @property
     def cursor(self) -> str:
         """Where to resume after what has been sent."""
         return self._tokens.cursor(self._position, self._wanted.filter_id)
 
-    async def messages(self) -> AsyncIterator[bytes]:
+    @property
+    def lag(self) -> int:
+        """Events of the log that have not been looked at."""
+        return max(self._feed.head - self._position, 0)
+
+    async def messages(self) -> AsyncGenerator[bytes, None]:
         """Serialised responses until the asked-for end; raises Draining when the server goes down."""
         head = self._feed.head
         self._position = head if self._wanted.after is None else self._wanted.after
@@ -117,11 +124,10 @@ class Subscription:
         wanted = OrderQuery(query.account_ids, query.instrument_ids, query.strategy_ids, query.session_ids)
         as_of, orders = await asyncio.to_thread(self._reader.live_orders, wanted)
         self._position = as_of
-        pages = range(0, max(len(orders), 1), _SNAPSHOT_PAGE)
-        for start in pages:
+        for start in range(0, max(len(orders), 1), _SNAPSHOT_PAGE):
             last = start + _SNAPSHOT_PAGE >= len(orders)
+            page = await asyncio.to_thread(_orders, orders[start : start + _SNAPSHOT_PAGE])
             response = self._envelope(self.cursor if last else "")
-            page = [messages.order(order) for order in orders[start : start + _SNAPSHOT_PAGE]]
             response.snapshot.CopyFrom(pb.OrderSnapshot(orders=page, as_of_sequence=as_of, last_page=last))
             yield response.SerializeToString()
 
@@ -141,17 +147,21 @@ class Subscription:
             elif self._feed.closed:
                 yield self._ending()
                 raise Draining
-            elif self._position >= self._feed.head and not await self._news():
-                yield self._heartbeat()
+            elif not await self._more():
+                yield await self._heartbeat()
 
-    async def _news(self) -> bool:
-        if not await self._feed.beyond(self._position, self._wanted.heartbeat):
+    async def _more(self) -> bool:
+        """Wait until there is more to look at; False when a heartbeat is due first."""
+        patience = self._heartbeat_at - asyncio.get_running_loop().time()
+        if patience <= 0:
+            return False
+        if not await self._feed.beyond(self._position, patience):
             return self._feed.closed  # that is news too
         if self._wanted.batch_delay:
             await asyncio.sleep(self._wanted.batch_delay)
         return True
 
-    async def _next(self) -> list[EventRow]:
+    async def _next(self) -> Sequence[EventRow]:
         """The next events that pass the filter; the position moves over those that do not."""
         found = self._feed.recent(self._position, self._wanted.batch_size)
         if found is None:
@@ -160,19 +170,22 @@ class Subscription:
         rows = [row for row in found if self._passes(row)]
         return self._bounded(rows, end)
 
-    async def _next_from_log(self) -> list[EventRow]:
+    async def _next_from_log(self) -> Sequence[EventRow]:
         end = min(self._position + _SCAN, self._feed.head)
         query = replace(self._wanted.query, until_sequence=end)
         size = self._wanted.batch_size
         rows = await asyncio.to_thread(self._reader.events_after, self._position, size, query)
         return self._bounded(rows, rows[-1].sequence if len(rows) == size else end)
 
-    def _bounded(self, rows: list[EventRow], end: int) -> list[EventRow]:
+    def _bounded(self, rows: Sequence[EventRow], end: int) -> Sequence[EventRow]:
         until = self._wanted.until
         if until is not None and end > until:
             rows, end = [row for row in rows if row.sequence <= until], until
+        fitting = framing.that_fit(rows)
+        if len(fitting) < len(rows):
+            end = fitting[-1].sequence
         self._position = max(end, self._position)
-        return rows
+        return fitting
 
     def _passes(self, row: EventRow) -> bool:
         query = self._wanted.query
@@ -185,7 +198,6 @@ class Subscription:
         )
 
     def _events(self, rows: Sequence[EventRow], *, replay: bool) -> bytes:
-        self._delivered = rows[-1].sequence
         return framing.with_events(self._envelope(self.cursor), (row.body for row in rows), replay=replay)
 
     def _caught_up(self) -> bytes:
@@ -193,17 +205,25 @@ class Subscription:
         response.caught_up.sequence = self._position
         return response.SerializeToString()
 
-    def _heartbeat(self) -> bytes:
+    async def _heartbeat(self) -> bytes:
+        lag = await self._age_of_next()
         response = self._envelope(self.cursor)
         response.heartbeat.CopyFrom(
             pb.Heartbeat(
                 server_time=timestamp(self._clock()),
                 head_sequence=self._feed.head,
-                delivered_sequence=self._delivered,
-                lag=Duration(),  # a heartbeat is sent at the head only
+                delivered_sequence=self._position,
+                lag=_duration(lag),
             )
         )
         return response.SerializeToString()
+
+    async def _age_of_next(self) -> float:
+        """Seconds since the oldest event that has not been looked at; 0 at the head."""
+        if self._position >= self._feed.head:
+            return 0.0
+        (row,) = await asyncio.to_thread(self._reader.events_after, self._position, 1)
+        return max((self._clock() - row.time).total_seconds(), 0.0)
 
     def _ending(self) -> bytes:
         response = self._envelope(self.cursor)
@@ -216,9 +236,14 @@ class Subscription:
 
     def _envelope(self, cursor: str) -> pb.SubscribeExecutionsResponse:
         self._stream_sequence += 1
+        self._heartbeat_at = asyncio.get_running_loop().time() + self._wanted.heartbeat
         return pb.SubscribeExecutionsResponse(
             stream_sequence=self._stream_sequence, cursor=cursor, send_time=timestamp(self._clock())
         )
+
+
+def _orders(orders: Sequence[Order]) -> list[common_pb2.Order]:
+    return [messages.order(order) for order in orders]
 
 
 def _duration(seconds: float) -> Duration:

@@ -19,9 +19,10 @@ _MAC = 12  # bytes
 class TokenError(Exception):
     """The token is not one of ours, or not for this use. ``reason`` is an ErrorReason without its prefix."""
 
-    def __init__(self, field: str, reason: str, text: str) -> None:
+    def __init__(self, field: str, reason: str, text: str, **facts: str) -> None:
         self.field = field
         self.reason = reason
+        self.facts = facts
         super().__init__(text)
 
 
@@ -65,7 +66,8 @@ class Tokens:
         epoch, sequence, wanted = self._open(field, Kind.CURSOR, token, "CURSOR_INVALID", (int, int, int))
         if epoch != self.epoch or sequence > head:
             text = "the log was rebuilt or restored since this cursor was given out; begin with a snapshot"
-            raise TokenError(field, "CURSOR_EPOCH_MISMATCH", text)
+            epochs = {"cursor_epoch": str(epoch), "epoch": str(self.epoch)}
+            raise TokenError(field, "CURSOR_EPOCH_MISMATCH", text, **epochs)
         if wanted not in (0, filter_id):
             raise TokenError(field, "CURSOR_FILTER_MISMATCH", "the cursor belongs to another filter")
         return Cursor(epoch, sequence, wanted)

@@ -39,6 +39,23 @@ def validate(request: Message) -> None:
         raise InvalidRequest(violations)
 
 
+def unruled(request: Descriptor) -> list[str]:
+    """The fields of text for which the proto states no form, so that they could not be checked."""
+    return [
+        field.full_name for field in _texts(request) if not field.GetOptions().Extensions[rules.field].form
+    ]
+
+
+def _texts(descriptor: Descriptor) -> Iterator[FieldDescriptor]:
+    """A map states the form of its texts itself."""
+    for field in descriptor.fields:
+        nested = field.message_type
+        if field.type == FieldDescriptor.TYPE_STRING or (nested and nested.GetOptions().map_entry):
+            yield field
+        elif nested is not None:
+            yield from _texts(nested)
+
+
 def _violations(message: Message, prefix: str) -> Iterator[Violation]:
     for check in _checks(message.DESCRIPTOR):
         yield from check(message, prefix)
@@ -61,6 +78,8 @@ def _checks_of(field: FieldDescriptor) -> Iterator[_Check]:
         yield _enum(field)
     elif field.type == FieldDescriptor.TYPE_MESSAGE:
         yield _message(field)
+    elif field.name == "page_size":
+        yield _page_size
 
 
 def _required(field: FieldDescriptor) -> _Check:
@@ -125,6 +144,11 @@ def _nested(message: Message, path: str) -> Iterator[Violation]:
     yield from _violations(message, path + ".")
 
 
+def _page_size(message: Message, prefix: str) -> Iterator[Violation]:
+    if message.page_size < 0:  # type: ignore[attr-defined] # a field of that name by its descriptor
+        yield f"{prefix}page_size", "must not be negative"
+
+
 def _timestamp(message: Message, path: str) -> Iterator[Violation]:
     seconds, nanos = message.seconds, message.nanos  # type: ignore[attr-defined] # a Timestamp by its descriptor
     if not (0 <= seconds < (_MAX_YEAR - _MIN_YEAR) * _YEAR_SECONDS and 0 <= nanos < 10**9):
@@ -140,7 +164,7 @@ def _duration(message: Message, path: str) -> Iterator[Violation]:
 def _many(field: FieldDescriptor, rule: rules.FieldRule) -> _Check:
     name, most, test = field.name, rule.max_items or _DEFAULT_ITEMS, _test_of(rule)
     texts = rule.form != rules.TEXT_FORM_UNSPECIFIED
-    known = frozenset(field.enum_type.values_by_number) if field.enum_type else None
+    known = frozenset(field.enum_type.values_by_number) - {0} if field.enum_type else None
 
     def check(message: Message, prefix: str) -> Iterator[Violation]:
         values = getattr(message, name)

@@ -18,8 +18,8 @@ RING = 8192  # events; about 4 MiB of memory
 
 
 class Feed:
-    def __init__(self) -> None:
-        self._ring: deque[EventRow] = deque(maxlen=RING)
+    def __init__(self, ring: int = RING) -> None:
+        self._ring: deque[EventRow] = deque(maxlen=ring)
         self._news = asyncio.Event()
         self.head = 0
         self.closed = False

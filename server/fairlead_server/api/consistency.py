@@ -1,0 +1,60 @@
+"""What the fields of a request say of each other, whatever the state of the system.
+
+The rules beside each field (:mod:`fairlead_server.api.validation`) have been checked before. What depends on the
+instrument, or on the order that is amended, is the business of risk and makes a Reject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from fairlead.v1 import common_pb2
+from fairlead.v1.order_service_pb2 import AmendOrderRequest, SubmitOrderRequest
+
+from fairlead_server.api.validation import Violation
+from fairlead_server.domain.errors import InvalidRequest
+
+_GTD_ONLY = "goes with TIME_IN_FORCE_GTD only"
+
+
+def check_submit(request: SubmitOrderRequest) -> None:
+    _refuse(_contradictions(request))
+
+
+def check_amend(request: AmendOrderRequest) -> None:
+    """What is not set stays as the order has it, so only what is set can contradict itself."""
+    _refuse(_amend_contradictions(request))
+
+
+def _refuse(found: Iterable[Violation]) -> None:
+    violations = list(found)
+    if violations:
+        raise InvalidRequest(violations)
+
+
+def _contradictions(request: SubmitOrderRequest) -> Iterator[Violation]:
+    gtd = request.time_in_force == common_pb2.TIME_IN_FORCE_GTD
+    if gtd and not request.HasField("expire_time"):
+        yield "expire_time", "is required with TIME_IN_FORCE_GTD"
+    if request.HasField("expire_time") and not gtd:
+        yield "expire_time", _GTD_ONLY
+    if request.HasField("display_quantity"):
+        yield from _at_most("display_quantity", request.display_quantity, request.quantity)
+    if request.HasField("min_quantity"):
+        yield from _at_most("min_quantity", request.min_quantity, request.quantity)
+    if request.post_only and request.order_type != common_pb2.ORDER_TYPE_LIMIT:
+        yield "post_only", "goes with ORDER_TYPE_LIMIT only"
+
+
+def _amend_contradictions(request: AmendOrderRequest) -> Iterator[Violation]:
+    other = request.time_in_force not in (common_pb2.TIME_IN_FORCE_UNSPECIFIED, common_pb2.TIME_IN_FORCE_GTD)
+    if request.HasField("expire_time") and other:
+        yield "expire_time", _GTD_ONLY
+    if request.HasField("display_quantity") and request.HasField("quantity"):
+        yield from _at_most("display_quantity", request.display_quantity, request.quantity)
+
+
+def _at_most(name: str, part: str, whole: str) -> Iterator[Violation]:
+    if Decimal(part) > Decimal(whole):
+        yield name, f"must not exceed quantity, which is {whole}"
