@@ -188,9 +188,7 @@ async def test_no_route_is_a_refusal_by_the_router(store: Store) -> None:
 
 async def test_like_orders_within_the_window_are_refused(store: Store) -> None:
     desk = Desk(store, duplicate_window=timedelta(seconds=10))
-    states = [
-        desk.sent(new_order(client_order_id=f"c{n}"), at=NOW + n * 6 * SECOND).state for n in range(3)
-    ]
+    states = [desk.sent(new_order(client_order_id=f"c{n}"), at=NOW + n * 6 * SECOND).state for n in range(3)]
     assert states == [OrderState.PENDING_NEW, OrderState.REJECTED, OrderState.PENDING_NEW]
     await desk.end()
 
@@ -245,7 +243,8 @@ async def test_a_session_that_is_down_says_since_when(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("deadline", "route_before"), [(NOW, None), (NOW - SECOND, None), (None, NOW), (NOW + SECOND, NOW - SECOND)]
+    ("deadline", "route_before"),
+    [(NOW, None), (NOW - SECOND, None), (None, NOW), (NOW + SECOND, NOW - SECOND)],
 )
 async def test_an_order_that_comes_too_late_is_none(
     desk: Desk, deadline: datetime | None, route_before: datetime | None

@@ -79,10 +79,10 @@ class Book:
         self._orders[order_id] = order
         if not known:
             self._by_client[request.account_id, request.client_order_id] = order_id
-            for cl_ord_id in order.cl_ord_ids:
-                self._by_cl_ord_id[order.session_id, cl_ord_id] = order_id
-        elif order.cl_ord_ids:
-            self._by_cl_ord_id[order.session_id, order.cl_ord_ids[-1]] = order_id
+        # The venue may have renamed it: what it is called now need not be a ClOrdID(11) of ours.
+        names = order.cl_ord_ids[-1:] if known else order.cl_ord_ids
+        for cl_ord_id in filter(None, (*names, order.cl_ord_id)):
+            self._by_cl_ord_id[order.session_id, cl_ord_id] = order_id
         if order.venue_order_id:
             self._by_venue_id[order.session_id, order.venue_order_id] = order_id
 

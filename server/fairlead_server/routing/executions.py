@@ -11,7 +11,7 @@ from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.event import Change, EventKind
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject, ReportKind
 from fairlead_server.domain.instrument import Instrument
-from fairlead_server.domain.order import ZERO, Flag, Order, pending_new
+from fairlead_server.domain.order import ZERO, Flag, Order, Request, pending_new
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ledger import Ledger
@@ -116,12 +116,18 @@ class Executions:
         self._enter(before, change, gateway, now, cause=Cause(Initiator.SYSTEM))
 
     def session_reset(self, gateway: Gateway, text: str, now: datetime) -> None:
-        """Numbers began anew: what was unanswered in the old epoch cannot be asked for again."""
-        for order in list(self._book.live(gateway.session_id)):
-            if not order.acked or order.pending:
-                after = order.in_doubt(now)
-                change = Change(after, EventKind.IN_DOUBT, text=text, ask_status=True)
-                self._enter(order, change, gateway, now, cause=Cause(Initiator.SYSTEM))
+        """Numbers began anew: what was unanswered in the old epoch cannot be asked for again.
+
+        A cancel of that epoch waits to be sent anew: should it have arrived, the second one does no harm.
+        """
+        for order in self._book.live(gateway.session_id):
+            pending = tuple(_unsent(request) if request.is_cancel else request for request in order.pending)
+            unanswered = not order.acked or order.pending
+            if not unanswered or (Flag.IN_DOUBT in order.flags and pending == order.pending):
+                continue  # nothing is lost, or it has been told: some sessions reset with each logon
+            after = replace(order.in_doubt(now), pending=pending)
+            change = Change(after, EventKind.IN_DOUBT, text=text, ask_status=True)
+            self._enter(order, change, gateway, now, cause=Cause(Initiator.SYSTEM))
 
     def _enter(
         self,
@@ -137,3 +143,7 @@ class Executions:
         order = self._ledger.enter(before, change, cause, now, report, heard)
         if change.ask_status and gateway.available:
             self._ledger.send(gateway.request_status(order, now))
+
+
+def _unsent(cancel: Request) -> Request:
+    return Request(cancel.request_id, cancel.request_time)

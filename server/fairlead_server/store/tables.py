@@ -159,7 +159,7 @@ executions = Table(
     Column("price", DecimalText, nullable=False),
     Column("transact_time", Micros, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    UniqueConstraint("order_id", "exec_id", "kind"),
+    UniqueConstraint("order_id", "exec_id", "ref_exec_id", "kind"),
 )
 
 # Numbered by the database: one order may be checked again, by an amend and by whatever else comes to be.

@@ -90,7 +90,13 @@ def _create_log() -> None:
         *map(_number, ("transact_time", "sequence")),
         _of_order("executions"),
         sa.PrimaryKeyConstraint("execution_id", name="pk_executions"),
-        sa.UniqueConstraint("order_id", "exec_id", "kind", name="uq_executions_order_id_exec_id_kind"),
+        sa.UniqueConstraint(
+            "order_id",
+            "exec_id",
+            "ref_exec_id",
+            "kind",
+            name="uq_executions_order_id_exec_id_ref_exec_id_kind",
+        ),
     )
 
 
