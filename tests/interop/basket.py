@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from fairlead import AsyncClient, ClientOrder, OrderState, OrderType, Side, StartPosition, TimeInForce
+from fairlead import AsyncClient, ClientOrder, OrderState, OrderType, Side, StartPosition, TimeInForce, new_key
 from fairlead.errors import OrderActionPending, OutcomeUnknown, Unavailable
 from fairlead.v1.common_pb2 import PENDING_ACTION_NONE, Order
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
@@ -136,7 +136,7 @@ class Desk:
                 return answer.order
 
     async def _then(self, change: Amendment, ref: ClientOrder) -> None:
-        request_id = f"{ref.account_id}-{ref.client_order_id}-then"
+        request_id = new_key()
         while True:
             try:
                 if change is CANCEL:

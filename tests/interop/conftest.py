@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from fairlead import AsyncClient
 
+pytest.register_assert_rewrite("tests.interop.audit")
+
 from tests.interop import audit
 from tests.interop.basket import Desk
 from tests.interop.line import Line
