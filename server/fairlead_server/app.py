@@ -186,7 +186,7 @@ class App:
 
     # When the store fails.
 
-    def _store_failed(self, error: Exception) -> None:
+    def _store_failed(self, error: BaseException) -> None:
         for venue in self._venues.values():
             venue.initiator.suspend(f"nothing can be made durable: {error}")
         self._changed()

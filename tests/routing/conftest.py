@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-
 from fairlead_server.store.database import Store, open_store
+
 from tests.routing.desk import Desk
 
 

@@ -31,6 +31,7 @@ from fairlead_server.routing.ports import Outbound
 from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import Batch, Direction, MessageRow
 from fairlead_server.store.database import OrderQuery, Store
+
 from tests.domain.builders import NOW, account, instrument, new_order, report, trade
 
 SECOND = timedelta(seconds=1)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-
+from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.errors import (
     ActionPending,
@@ -19,13 +19,13 @@ from fairlead_server.domain.errors import (
     VenueUnavailable,
     VersionMismatch,
 )
-from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.order import Flag, Order, OrderState, PendingAction
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.terms import TimeInForce
 from fairlead_server.store.database import Store
+
 from tests.domain.builders import NOW, cancel_reject, new_order, report, terms
 from tests.routing.desk import CLIENT, SECOND, Desk, FakeGateway, about, ref
 

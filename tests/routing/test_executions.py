@@ -6,7 +6,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.event import Alarm, EventKind
@@ -16,6 +15,7 @@ from fairlead_server.domain.reject import RejectReason, RejectSource
 from fairlead_server.domain.terms import OrderType, Side
 from fairlead_server.store.batch import ExecutionRow
 from fairlead_server.store.database import OrderQuery
+
 from tests.domain.builders import (
     LATER,
     NOW,

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-
 from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.errors import (
     CapabilityMissing,
@@ -30,6 +29,7 @@ from fairlead_server.fix.session import Numbers
 from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import OrderQuery, Store
+
 from tests.domain.builders import NOW, new_order, report, terms, trade
 from tests.routing.desk import SECOND, Desk, FakeGateway, about, ref
 

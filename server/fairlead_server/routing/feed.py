@@ -25,9 +25,10 @@ class Feed:
         self.closed = False
 
     def load(self, head: int) -> None:
-        """Begin at the head of the log."""
+        """Begin at the head of the log, which may have gone beyond what was published: whoever waits has to look."""
         self._ring.clear()
         self.head = head
+        self._wake()
 
     def publish(self, events: Sequence[EventRow]) -> None:
         """Committed events, in order, following on what was published before."""

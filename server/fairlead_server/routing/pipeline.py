@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from fairlead_server.domain.errors import RouterError, StoreUnavailable
 from fairlead_server.store.batch import Batch
@@ -41,7 +42,7 @@ class Pipeline:
         self,
         commit: Callable[[Batch], None],
         committed: Callable[[Batch], None],
-        on_failure: Callable[[Exception], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self._commit = commit
         self._committed = committed
@@ -51,7 +52,7 @@ class Pipeline:
         self._writing: _Group | None = None
         self._scheduled = False
         self.broken = False
-        self._lost: Exception | None = None
+        self._lost: BaseException | None = None
 
     @contextmanager
     def deciding(self) -> Iterator[None]:
@@ -121,14 +122,13 @@ class Pipeline:
 
     def _finish(self, group: _Group, error: BaseException | None) -> None:
         self._writing = None
-        if isinstance(error, Exception):
+        if error is not None:
             _log.critical("a commit failed, nothing of it was acted on: %s", error)
             _tell_lost(group)
             self._break(error)
         else:
-            for act in group.acts:
+            for act in (*group.acts, partial(self._committed, group.batch)):
                 _perform(act)
-            self._committed(group.batch)
             if group.done is not None:
                 group.done.set_result(None)
         if self._lost is None:
@@ -142,7 +142,7 @@ class Pipeline:
         if self._writing is None:  # else what is being written is finished first: it was decided whole
             asyncio.get_running_loop().call_soon(self._on_failure, error)
 
-    def _break(self, error: Exception) -> None:
+    def _break(self, error: BaseException) -> None:
         self.broken = True
         self._lost = error
         lost, self._open = self._open, _Group()

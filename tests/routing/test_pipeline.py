@@ -1,0 +1,273 @@
+"""Decide, commit, act: in groups, in order, and nothing is acted on that is not durable."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from fairlead_server.domain.errors import Draining, StoreUnavailable
+from fairlead_server.fix.session import Numbers
+from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.store.batch import Batch
+
+
+@dataclass
+class Disk:
+    """Takes each batch when it is let; the loop learns when one is being written."""
+
+    let: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1_000))
+    written: list[list[int]] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    def commit(self, batch: Batch) -> None:
+        self.loop.call_soon_threadsafe(self.begun.set)
+        self.let.acquire()
+        if self.failures:
+            raise self.failures.pop(0)
+        self.written.append(facts(batch))
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.disk = Disk()
+        self.acted: list[str] = []
+        self.told: list[BaseException] = []
+        self.pipeline = Pipeline(self.disk.commit, self._committed, self.told.append)
+
+    def _committed(self, batch: Batch) -> None:
+        self.acted.append(f"publish {facts(batch)}")
+
+    def decide(self, number: int) -> None:
+        with self.pipeline.deciding():
+            self.pipeline.batch.sessions[f"{number}"] = Numbers(next_out=number)
+            self.pipeline.then(lambda: self.acted.append(f"act {number}"))
+
+    def die(self, number: int) -> None:
+        with self.pipeline.deciding():
+            self.pipeline.batch.sessions[f"{number}"] = Numbers(next_out=number)
+            raise ZeroDivisionError
+
+    async def hold(self) -> None:
+        """Decide 1 and leave it at the disk."""
+        self.disk.let = threading.Semaphore(0)
+        self.decide(1)
+        await self.disk.begun.wait()
+
+    def wait(self) -> asyncio.Task[None]:
+        return asyncio.create_task(self.pipeline.durable())
+
+
+def facts(batch: Batch) -> list[int]:
+    return [numbers.next_out for numbers in batch.sessions.values()]
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    yield made
+    made.disk.let.release(100)
+    await made.pipeline.close()
+
+
+async def test_nothing_is_acted_on_before_it_is_durable(rig: Rig) -> None:
+    await rig.hold()
+    assert (rig.disk.written, rig.acted) == ([], [])
+    rig.disk.let.release()
+    await rig.pipeline.durable()
+    assert rig.disk.written == [[1]]
+    assert rig.acted == ["act 1", "publish [1]"]
+
+
+async def test_while_one_group_is_written_the_next_fills(rig: Rig) -> None:
+    await rig.hold()
+    for number in (2, 3, 4):
+        rig.decide(number)
+    rig.disk.let.release(2)
+    await rig.pipeline.durable()
+    assert rig.disk.written == [[1], [2, 3, 4]]
+    assert rig.acted == ["act 1", "publish [1]", "act 2", "act 3", "act 4", "publish [2, 3, 4]"]
+
+
+async def test_what_is_decided_in_one_turn_of_the_loop_is_one_group(rig: Rig) -> None:
+    for number in (1, 2, 3):
+        rig.decide(number)
+    await rig.pipeline.durable()
+    assert rig.disk.written == [[1, 2, 3]]
+
+
+async def test_with_nothing_decided_nothing_is_waited_for(rig: Rig) -> None:
+    await rig.pipeline.durable()
+    assert rig.disk.written == []
+
+
+async def test_who_decides_nothing_new_waits_for_what_is_being_written(rig: Rig) -> None:
+    await rig.hold()
+    waiting = rig.wait()
+    rig.disk.let.release()
+    await waiting
+    assert rig.acted[0] == "act 1"
+
+
+async def test_an_act_alone_is_done_too(rig: Rig) -> None:
+    rig.pipeline.then(lambda: rig.acted.append("alone"))
+    await rig.pipeline.durable()
+    assert rig.acted == ["alone", "publish []"]
+
+
+async def test_an_act_may_decide(rig: Rig) -> None:
+    rig.pipeline.then(lambda: rig.decide(7))
+    await rig.pipeline.durable()
+    await rig.pipeline.durable()
+    assert rig.disk.written == [[], [7]]
+
+
+async def test_an_act_that_fails_stops_no_other(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.decide(1)
+    rig.pipeline.then(lambda: rig.acted.remove("never there"))
+    rig.decide(2)
+    await rig.pipeline.durable()
+    assert rig.acted == ["act 1", "act 2", "publish [1, 2]"]
+    assert "an act failed after its commit" in caplog.text
+    assert rig.told == []
+
+
+async def test_a_listener_that_fails_leaves_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Batch) -> None:
+        raise ZeroDivisionError
+
+    disk = Disk()
+    pipeline = Pipeline(disk.commit, fail, lambda _: None)
+    pipeline.then(lambda: None)
+    await pipeline.durable()
+    assert "an act failed" in caplog.text
+    await pipeline.close()
+
+
+async def test_a_waiter_that_gives_up_takes_nobody_with_it(rig: Rig) -> None:
+    await rig.hold()
+    impatient, patient = rig.wait(), rig.wait()
+    await asyncio.wait([impatient], timeout=0)
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    rig.disk.let.release()
+    await patient
+    assert rig.acted[0] == "act 1"
+
+
+async def test_a_refusal_before_any_fact_is_no_failure(rig: Rig) -> None:
+    with pytest.raises(Draining), rig.pipeline.deciding():
+        raise Draining
+    rig.decide(1)
+    await rig.pipeline.durable()
+    assert (rig.disk.written, rig.told) == ([[1]], [])
+
+
+# A commit that fails.
+
+
+@pytest.mark.parametrize("failure", [OSError("disk full"), SystemExit()])
+async def test_nothing_of_a_failed_commit_nor_of_the_next_group_is_acted_on(
+    rig: Rig, failure: BaseException
+) -> None:
+    rig.disk.failures.append(failure)
+    await rig.hold()
+    first = rig.wait()
+    await asyncio.wait([first], timeout=0)
+    rig.decide(2)
+    second = rig.wait()
+    rig.disk.let.release(2)
+    for waiting in (first, second):
+        with pytest.raises(StoreUnavailable):
+            await waiting
+    assert (rig.disk.written, rig.acted) == ([], [])
+    assert rig.told == [failure]
+
+
+async def test_until_resumed_every_decision_is_refused(rig: Rig) -> None:
+    rig.disk.failures.append(OSError("disk full"))
+    rig.decide(1)
+    with pytest.raises(StoreUnavailable):
+        await rig.pipeline.durable()
+    with pytest.raises(StoreUnavailable):
+        rig.decide(2)
+    with pytest.raises(StoreUnavailable):
+        await rig.pipeline.durable()
+    rig.pipeline.resume()
+    rig.decide(3)
+    await rig.pipeline.durable()
+    assert rig.disk.written == [[3]]
+    assert rig.acted == ["act 3", "publish [3]"]
+
+
+async def test_a_failure_that_nobody_waited_for_is_told_all_the_same(rig: Rig) -> None:
+    failed = asyncio.Event()
+    pipeline = Pipeline(rig.disk.commit, lambda _: None, lambda _: failed.set())
+    rig.disk.failures.append(OSError("disk full"))
+    pipeline.then(lambda: None)
+    await failed.wait()
+    assert pipeline.broken
+    await pipeline.close()
+
+
+# A decision that dies halfway.
+
+
+async def test_a_decision_that_dies_takes_its_group_with_it(rig: Rig) -> None:
+    rig.decide(1)
+    waiting = rig.wait()
+    with pytest.raises(ZeroDivisionError):
+        rig.die(2)
+    with pytest.raises(StoreUnavailable):
+        await waiting
+    assert (rig.disk.written, rig.acted) == ([], [])
+    assert [type(error) for error in rig.told] == [ZeroDivisionError]
+
+
+async def test_what_is_being_written_when_a_decision_dies_is_finished(rig: Rig) -> None:
+    await rig.hold()
+    waiting = rig.wait()
+    await asyncio.wait([waiting], timeout=0)
+    with pytest.raises(ZeroDivisionError):
+        rig.die(2)
+    assert rig.told == []  # not before the other group is durable: memory is rebuilt from what is
+    rig.disk.let.release(2)
+    await waiting
+    assert (rig.disk.written, rig.acted) == ([[1]], ["act 1", "publish [1]"])
+    assert len(rig.told) == 1
+
+
+async def test_a_death_and_a_failed_commit_together_are_told_once(rig: Rig) -> None:
+    await rig.hold()
+    rig.disk.failures.append(OSError("disk full"))
+    waiting = rig.wait()
+    await asyncio.wait([waiting], timeout=0)
+    with pytest.raises(ZeroDivisionError):
+        rig.die(2)
+    rig.disk.let.release()
+    with pytest.raises(StoreUnavailable):
+        await waiting
+    assert [type(error) for error in rig.told] == [OSError]
+
+
+# The end.
+
+
+async def test_closing_finishes_what_is_decided(rig: Rig) -> None:
+    rig.decide(1)
+    await rig.pipeline.close()
+    assert rig.acted == ["act 1", "publish [1]"]
+
+
+async def test_closing_a_broken_pipeline_says_what_is_lost(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.disk.failures.append(OSError("disk full"))
+    rig.decide(1)
+    await rig.pipeline.close()
+    assert "not durable" in caplog.text
