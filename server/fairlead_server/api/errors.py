@@ -22,7 +22,7 @@ from fairlead_server.store.database import StoreError
 
 DOMAIN = "fairlead"
 _MOST_VIOLATIONS = 20
-_MOST_DETAIL = 3072  # bytes of violations, which leaves a quarter of 4 KiB to everything else
+_MOST_DETAIL = 2560  # bytes of violations; with all else that makes less than 4 KiB
 _MOST_TEXT = 200  # characters of one violation's field or description
 _RETRY_SECONDS = 1
 
