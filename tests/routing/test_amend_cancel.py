@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -24,6 +25,7 @@ from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.order import Flag, Order, OrderState, PendingAction
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.terms import TimeInForce
+from fairlead_server.routing.order_entry import RequestAnswer
 from fairlead_server.store.database import Store
 
 from tests.domain.builders import NOW, cancel_reject, new_order, report, terms
@@ -53,7 +55,7 @@ async def test_an_amend_is_sent_and_takes_effect_with_the_venues_word(desk: Desk
     assert desk.exposure().buying == 200  # the worse of both
     desk.hear(about(order, report(ReportKind.REPLACED), cl_ord_id=request.cl_ord_id))
     after = desk.now(order)
-    assert (after.terms.quantity, after.terms.price) == (200, Decimal("50.05"))
+    assert (after.terms.quantity, after.terms.price) == (Decimal(200), Decimal("50.05"))
     assert after.cl_ord_id == request.cl_ord_id
     assert desk.kinds(order)[-2:] == [EventKind.AMEND_REQUESTED, EventKind.AMENDED]
 
@@ -153,7 +155,7 @@ async def test_a_version_that_has_passed_is_a_mismatch(desk: Desk) -> None:
     order = desk.working()
     for request in (desk.amend, desk.cancel):
         with pytest.raises(VersionMismatch) as caught:
-            request(order, version=order.version - 1)  # type: ignore[operator]
+            request(order, version=order.version - 1)
         assert (caught.value.expected, caught.value.actual) == (order.version - 1, order.version)
     assert desk.amend(order, 200, version=order.version).outcome is PENDING
 
@@ -166,7 +168,7 @@ async def test_an_amend_that_was_decided_is_answered_again(desk: Desk) -> None:
     [request] = again.order.pending
     desk.hear(about(order, report(ReportKind.REPLACED), cl_ord_id=request.cl_ord_id))
     done = desk.amend(order, 200)
-    assert (done.outcome, done.duplicate, done.order.terms.quantity) == (DONE, True, 200)
+    assert (done.outcome, done.duplicate, done.order.terms.quantity) == (DONE, True, Decimal(200))
     assert len(desk.gateway.decided) == 2
 
 
@@ -186,11 +188,12 @@ async def test_a_refused_amend_is_answered_alike_after_a_restart(desk: Desk) -> 
 async def test_a_request_id_that_meant_something_else_is_a_conflict(desk: Desk) -> None:
     order, other = desk.working(), desk.sent(new_order(client_order_id="client-2"))
     desk.amend(order, 200)
-    for wrong in (
+    wrongs: list[Callable[[], RequestAnswer]] = [
         lambda: desk.amend(order, 300),
         lambda: desk.amend(other, 200),
         lambda: desk.cancel(order, request_id="amend-1"),
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(RequestIdConflict) as caught:
             wrong()
         assert (caught.value.request_id, caught.value.order_id) == ("amend-1", order.order_id)
@@ -233,12 +236,11 @@ def _gone(desk: Desk) -> None:
     ],
 )
 async def test_an_amend_that_cannot_be_sent_changes_nothing(
-    store: Store, given: object, expected: type[RouterError]
+    store: Store, given: Callable[[Desk], None], expected: type[RouterError]
 ) -> None:
     desk = Desk(store)
     order = desk.working()
     await desk.check()
-    assert callable(given)
     given(desk)
     with pytest.raises(expected):
         desk.amend(order, 200)

@@ -9,7 +9,7 @@ import pytest
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.event import Alarm, EventKind
-from fairlead_server.domain.execution import MessageReject, ReportKind
+from fairlead_server.domain.execution import ExecutionReport, MessageReject, ReportKind
 from fairlead_server.domain.order import Flag, Order, OrderState
 from fairlead_server.domain.reject import RejectReason, RejectSource
 from fairlead_server.domain.terms import OrderType, Side
@@ -67,7 +67,12 @@ async def test_a_fill_is_stored_with_its_order_its_event_and_the_position(desk: 
     assert batch.orders == {order.order_id: after}
     [event], [row] = batch.events, batch.executions
     assert (event.kind, event.sequence) == (EventKind.FILLED, after.sequence)
-    assert (row.exec_id, row.quantity, row.price, row.sequence) == ("E1", 40, 50, event.sequence)
+    assert (row.exec_id, row.quantity, row.price, row.sequence) == (
+        "E1",
+        Decimal(40),
+        Decimal(50),
+        event.sequence,
+    )
     assert (row.side, row.kind, row.account_id) == ("BUY", EventKind.FILLED, "ACC1")
     assert batch.positions == {("ACC1", "ACME"): Decimal(40)}
     assert desk.exposure() == replace(desk.exposure(), position=Decimal(40), buying=Decimal(60))
@@ -141,7 +146,7 @@ async def test_a_late_fill_of_an_archived_order_is_booked(desk: Desk) -> None:
     later = await desk.restarted()
     assert list(later.book.live("BROKER")) == []
     after = later.filled(order, 40)
-    assert (after.state, after.cum_qty) == (OrderState.CANCELED, 40)
+    assert (after.state, after.cum_qty) == (OrderState.CANCELED, Decimal(40))
     assert later.events[-1].alarms == (Alarm.LATE_FILL,)
     assert later.exposure().position == 40
     await later.end()
@@ -166,10 +171,10 @@ async def test_a_bust_and_a_correction_are_rows_beside_the_fill(desk: Desk) -> N
     desk.hear(about(order, bust("B1", "E1")))
     found = [(row.kind, row.exec_id, row.ref_exec_id, row.quantity) for row in await rows(desk)]
     assert found == [
-        (EventKind.FILLED, "E1", "", 40),
-        (EventKind.FILLED, "E2", "", 30),
-        (EventKind.TRADE_CORRECTED, "C1", "E2", 20),
-        (EventKind.TRADE_BUSTED, "B1", "E1", 40),
+        (EventKind.FILLED, "E1", "", Decimal(40)),
+        (EventKind.FILLED, "E2", "", Decimal(30)),
+        (EventKind.TRADE_CORRECTED, "C1", "E2", Decimal(20)),
+        (EventKind.TRADE_BUSTED, "B1", "E1", Decimal(40)),
     ]
     assert desk.exposure().position == 20
 
@@ -200,7 +205,8 @@ async def test_a_fill_of_an_unknown_order_is_an_external_order_with_its_exposure
     order = event.order
     assert event.kind is EventKind.ORPHAN_EXECUTION
     assert order.flags == {Flag.EXTERNAL}
-    assert (order.version, order.cum_qty, order.terms.quantity, order.terms.price) == (1, 40, 100, 51)
+    assert (order.version, order.cum_qty) == (1, Decimal(40))
+    assert (order.terms.quantity, order.terms.price) == (Decimal(100), Decimal(51))
     assert (order.request.account_id, order.request.instrument_id) == ("ACC1", "ACME")
     assert desk.exposure() == replace(desk.exposure(), position=Decimal(40), buying=Decimal(60))
     assert [row.quantity for row in await rows(desk)] == [40]
@@ -252,8 +258,8 @@ async def test_an_external_order_may_name_its_account_and_an_instrument_that_we_
         replace(trade("E1", 40), side=None),
     ],
 )
-async def test_what_tells_of_no_exposure_makes_no_order(desk: Desk, heard: object) -> None:
-    desk.hear(replace(heard, cl_ord_id="theirs"))  # type: ignore[type-var]
+async def test_what_tells_of_no_exposure_makes_no_order(desk: Desk, heard: ExecutionReport) -> None:
+    desk.hear(replace(heard, cl_ord_id="theirs"))
     assert desk.events == []
 
 

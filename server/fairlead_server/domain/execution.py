@@ -112,8 +112,13 @@ class CancelReject:
 
 @dataclass(frozen=True, slots=True)
 class MessageReject:
-    """Reject(3) or BusinessMessageReject(j): the peer could not take a message of ours, named by RefSeqNum(45)."""
+    """Reject(3) or BusinessMessageReject(j): the peer could not take a message of ours.
+
+    It is named by RefSeqNum(45), which is 0 where a j leaves it out, or by BusinessRejectRefID(379).
+    """
 
     message: VenueMessage
     ref_msg_seq_num: int
     reject: Reject
+    ref_msg_type: str = ""  # RefMsgType(372)
+    ref_id: str = ""  # BusinessRejectRefID(379): of an order message its ClOrdID(11)

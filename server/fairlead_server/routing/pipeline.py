@@ -127,8 +127,9 @@ class Pipeline:
             _tell_lost(group)
             self._break(error)
         else:
-            for act in (*group.acts, partial(self._committed, group.batch)):
+            for act in group.acts:
                 _perform(act)
+            _perform(partial(self._committed, group.batch))
             if group.done is not None:
                 group.done.set_result(None)
         if self._lost is None:

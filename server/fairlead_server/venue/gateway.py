@@ -21,7 +21,7 @@ from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder
 from fairlead_server.fix import events, msg_types, tags
 from fairlead_server.fix.errors import FixError
-from fairlead_server.fix.message import Fields, Message, decode, mask
+from fairlead_server.fix.message import Fields, Message, decode, mask, sendable
 from fairlead_server.fix.session import Numbers, Ready, Sent, Session, SessionConfig, State
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.ledger import Ledger
@@ -29,6 +29,7 @@ from fairlead_server.routing.order_entry import OrderEntry
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock, Outbound, SessionView
 from fairlead_server.store.batch import Direction, MessageRow
+from fairlead_server.store.errors import StoreError
 from fairlead_server.venue import incoming, outgoing
 
 _log = logging.getLogger(__name__)
@@ -58,13 +59,17 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class VenueSettings:
-    """``resend_stale`` is the age beyond which an order that the venue asks for again is not sent any more."""
+    """``resend_stale`` is the age beyond which an order that the venue asks for again is not sent any more.
+
+    ``reconnect_max`` bounds the waits between attempts to connect, which grow from a second on.
+    """
 
     session_id: str
     config: SessionConfig
     endpoint: Endpoint
     default_account: str
     resend_stale: timedelta = timedelta(seconds=3)
+    reconnect_max: timedelta = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
@@ -186,6 +191,9 @@ class VenueSession:
     # The connection: what the wire brings.
 
     def connected(self, wire: Wire) -> None:
+        if self._pipeline.broken:  # the session is about to be rebuilt from the store
+            wire.close("the store is not available")
+            return
         now = self._clock()
         self._wire = wire
         self.facts.connection += 1
@@ -291,6 +299,8 @@ class VenueSession:
             wire.close(reason)
 
     def _on_logged_on(self, now: datetime) -> None:
+        if not self.available:
+            return  # the same bytes brought the end of the connection
         _log.info("%s: active", self.session_id)
         self.facts.active_time = self.facts.state_time = now
         self.facts.down_since = None
@@ -320,22 +330,27 @@ class VenueSession:
                 self._reject(message, "3", "Unsupported Message Type", now)
 
     def _on_reject(self, answer: MessageReject, now: datetime) -> None:
-        """RefSeqNum(45) names a message of ours; the journal knows which order it was about."""
         text = answer.reject.text
         _log.warning("%s: the peer rejected message %d: %s", self.session_id, answer.ref_msg_seq_num, text)
+        cl_ord_id = self._refused(answer)
+        if cl_ord_id:
+            self._executions.message_rejected(answer, cl_ord_id, self, now)
+
+    def _refused(self, answer: MessageReject) -> str | None:
+        """The ClOrdID(11) of the order or request that was refused, of which the journal knows by its number."""
         epoch, number = self.session.numbers.epoch, answer.ref_msg_seq_num
         for sent in self._journal.sent(self.session_id, epoch, number, number):
-            cl_ord_id = decode(sent.frame).get(tags.CL_ORD_ID)
-            if cl_ord_id and sent.msg_type != msg_types.ORDER_STATUS_REQUEST:
-                self._executions.message_rejected(answer, cl_ord_id, self, now)
+            is_inquiry = sent.msg_type == msg_types.ORDER_STATUS_REQUEST
+            return None if is_inquiry else decode(sent.frame).get(tags.CL_ORD_ID)
+        return None if answer.ref_msg_type == msg_types.ORDER_STATUS_REQUEST else answer.ref_id
 
     def _reject(self, message: Message, reason: str, text: str, now: datetime) -> None:
         _log.warning("%s: message %d not taken: %s", self.session_id, message.msg_seq_num, text)
-        if not self.session.active or message.msg_type == msg_types.BUSINESS_MESSAGE_REJECT:
+        if not self.session.active or message.msg_type in _REJECTS:
             return
         fields = [
             (tags.REF_SEQ_NUM, str(message.msg_seq_num)),
-            (tags.REF_MSG_TYPE, message.msg_type),
+            (tags.REF_MSG_TYPE, message.msg_type if sendable(message.msg_type) else "?"),
             (tags.BUSINESS_REJECT_REASON, reason),
             (tags.TEXT, text),
         ]
@@ -364,8 +379,9 @@ class VenueSession:
                 if wire is not self._wire:
                     return
                 self._resend(part, stored)
-        except StoreUnavailable:
-            _log.error("%s: a resend request stays unanswered: the store is not available", self.session_id)
+        except (StoreUnavailable, StoreError) as error:
+            # The peer asks again after the next logon; until it is answered nothing else could be sent.
+            _log.error("%s: a resend request stays unanswered: %s", self.session_id, error)
             self._close(wire, "the store is not available")
 
     def _resend(self, part: events.ResendWanted, stored: list[Sent]) -> None:
@@ -383,6 +399,7 @@ class VenueSession:
 
 
 _ORDERS = frozenset({msg_types.NEW_ORDER_SINGLE, msg_types.ORDER_CANCEL_REPLACE_REQUEST})
+_REJECTS = frozenset({msg_types.REJECT, msg_types.BUSINESS_MESSAGE_REJECT})  # never answered by another
 _NEVER_RESENT = frozenset({msg_types.ORDER_STATUS_REQUEST})  # asked anew instead
 _SHOWN_STATE = {
     State.LOGON_SENT: "LOGON_SENT",

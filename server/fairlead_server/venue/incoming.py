@@ -20,11 +20,13 @@ from fairlead_server.domain.execution import (
 )
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource, VenueReject
 from fairlead_server.fix import msg_types, tags
+from fairlead_server.fix.errors import BadValue
 from fairlead_server.fix.message import Message
 from fairlead_server.venue.outgoing import SIDE
 
 _TEXT = 256  # characters of a venue's text that we keep
 _ID = 64  # characters of a venue's identifiers
+_LARGEST = Decimal(10**18)  # beyond it sums of quantity x price would lose digits
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _EXEC_TYPE = {
@@ -107,7 +109,7 @@ def execution_report(message: Message, source: VenueMessage) -> ExecutionReport:
         kind,
         source,
         _id(message, tags.EXEC_ID),
-        exec_type[:_ID],
+        _id(message, tags.EXEC_TYPE),
         ord_status,
         _id(message, tags.CL_ORD_ID),
         _id(message, tags.ORIG_CL_ORD_ID),
@@ -116,12 +118,12 @@ def execution_report(message: Message, source: VenueMessage) -> ExecutionReport:
         _id(message, tags.ACCOUNT),
         _id(message, tags.SYMBOL),
         _SIDE.get(message.get(tags.SIDE) or ""),
-        _decimal(message, tags.ORDER_QTY),
+        _quantity(message, tags.ORDER_QTY),
         _decimal(message, tags.PRICE),
-        _decimal(message, tags.LAST_QTY),
+        _quantity(message, tags.LAST_QTY),
         _decimal(message, tags.LAST_PX),
-        _decimal(message, tags.CUM_QTY),
-        _decimal(message, tags.LEAVES_QTY),
+        _quantity(message, tags.CUM_QTY),
+        _quantity(message, tags.LEAVES_QTY),
         _decimal(message, tags.AVG_PX),
         message.utc_timestamp(tags.TRANSACT_TIME)
         if tags.TRANSACT_TIME in message
@@ -168,7 +170,8 @@ def business_reject(message: Message, source: VenueMessage) -> MessageReject:
     )
     reject = Reject(RejectSource.VENUE, RejectReason.VENUE_BUSINESS_REJECT, text, venue=venue)
     number = message.integer(tags.REF_SEQ_NUM) if tags.REF_SEQ_NUM in message else 0
-    return MessageReject(source, number, reject)
+    ref_msg_type, ref_id = _id(message, tags.REF_MSG_TYPE), _id(message, tags.BUSINESS_REJECT_REF_ID)
+    return MessageReject(source, number, reject, ref_msg_type, ref_id)
 
 
 def _order_refusal(message: Message) -> Reject:
@@ -194,7 +197,19 @@ def _text(message: Message) -> str:
 
 
 def _decimal(message: Message, tag: int) -> Decimal | None:
-    return message.decimal(tag) if tag in message else None
+    if tag not in message:
+        return None
+    value = message.decimal(tag)
+    if abs(value) >= _LARGEST:
+        raise BadValue(tag, message[tag], "an amount of this world")
+    return value
+
+
+def _quantity(message: Message, tag: int) -> Decimal | None:
+    value = _decimal(message, tag)
+    if value is not None and value < 0:
+        raise BadValue(tag, message[tag], "zero or more")
+    return value
 
 
 def _code(message: Message, tag: int) -> int | None:

@@ -5,28 +5,38 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fairlead_server.routing.ports import Clock
 from fairlead_server.venue.gateway import VenueSession
 
 _log = logging.getLogger(__name__)
 
-_FIRST_WAIT = 1.0  # seconds
-_LONGEST_WAIT = 60.0
-_SETTLED = 60.0  # seconds of being active after which the next wait is short again
-_CONNECT_TIMEOUT = 10.0
-_WRITE_BUFFER = 1 << 20  # bytes that a slow peer may leave unread before its connection counts as stalled
-_STALLED = 30.0  # seconds
-
 Chance = Callable[[], float]  # in [0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """In seconds, but for ``write_buffer``: bytes that a slow peer may leave unread before it counts as stalled."""
+
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    settled: float = 60.0  # of being active, after which the next wait is short again
+    connect_timeout: float = 10.0
+    write_buffer: int = 1 << 20
+    stalled: float = 30.0
+
+
+_USUAL = Timing()
 
 
 class Connection(asyncio.Protocol):
     """One TCP connection of a session. Everything it does is hand bytes on and keep time."""
 
-    def __init__(self, venue: VenueSession, clock: Clock) -> None:
+    def __init__(self, venue: VenueSession, clock: Clock, timing: Timing = _USUAL) -> None:
         self._venue = venue
         self._clock = clock
+        self._timing = timing
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -39,7 +49,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives no other
         self._transport = transport
-        transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        transport.set_write_buffer_limits(high=self._timing.write_buffer)
         self._venue.connected(self)
         self._set_timer()
 
@@ -55,7 +65,7 @@ class Connection(asyncio.Protocol):
         self.ended.set_result(None)
 
     def pause_writing(self) -> None:
-        self._stalled = self._loop.call_later(_STALLED, self.abort, "the peer does not read")
+        self._set_stalled("the peer does not read")
 
     def resume_writing(self) -> None:
         if self._stalled is not None:
@@ -73,7 +83,7 @@ class Connection(asyncio.Protocol):
         self._reason = reason
         if self._transport is not None:
             self._transport.close()
-            self._stalled = self._loop.call_later(_STALLED, self.abort, reason)
+            self._set_stalled(reason)
 
     def abort(self, reason: str) -> None:
         self._reason = reason
@@ -81,6 +91,10 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     # Time.
+
+    def _set_stalled(self, reason: str) -> None:
+        self.resume_writing()
+        self._stalled = self._loop.call_later(self._timing.stalled, self.abort, reason)
 
     def _set_timer(self) -> None:
         """One timer, set anew only when it would come too late: most messages put the deadline off."""
@@ -103,10 +117,11 @@ class Connection(asyncio.Protocol):
 class Initiator:
     """Connects, and connects again: full-jitter exponential backoff, short again after a minute of being active."""
 
-    def __init__(self, venue: VenueSession, clock: Clock, chance: Chance) -> None:
+    def __init__(self, venue: VenueSession, clock: Clock, chance: Chance, timing: Timing = _USUAL) -> None:
         self._venue = venue
         self._clock = clock
         self._chance = chance
+        self._timing = timing
         self._connection: Connection | None = None
         self._allowed = asyncio.Event()
         self._allowed.set()
@@ -114,17 +129,17 @@ class Initiator:
 
     async def run(self) -> None:
         """Until :meth:`stop`, or until the session is halted: then an operator has to act."""
-        wait = _FIRST_WAIT
+        wait = self._timing.first_wait
         while not self._stopping:
             await self._allowed.wait()
             if await self._connect_once():
-                wait = _FIRST_WAIT
+                wait = self._timing.first_wait
             if self._venue.halted or self._stopping:
                 return
             delay = wait * self._chance()
             _log.info("%s: %s; next try in %.1f s", self._venue.session_id, self._venue.facts.reason, delay)
             await asyncio.sleep(delay)
-            wait = min(wait * 2, _LONGEST_WAIT)
+            wait = min(wait * 2, self._timing.longest_wait)
 
     async def stop(self, text: str, timeout: float) -> None:
         """Log out, wait for the answer, close."""
@@ -152,18 +167,22 @@ class Initiator:
         endpoint = self._venue.settings.endpoint
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(_CONNECT_TIMEOUT):
+            async with asyncio.timeout(self._timing.connect_timeout):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self._venue, self._clock), endpoint.host, endpoint.port
+                    lambda: Connection(self._venue, self._clock, self._timing), endpoint.host, endpoint.port
                 )
         except (OSError, TimeoutError) as error:
             cause = str(error) or "timed out"
             self._venue.disconnected(f"cannot connect to {endpoint.host}:{endpoint.port}: {cause}")
             return False
         self._connection = connection
+        if self._stopping or not self._allowed.is_set():
+            connection.abort("not wanted any more")
         try:
             await asyncio.shield(connection.ended)
         finally:
             connection.abort("shut down")
-        active = self._venue.facts.active_time
-        return active is not None and (self._clock() - active).total_seconds() >= _SETTLED
+        connected, active = self._venue.facts.connect_time, self._venue.facts.active_time
+        if connected is None or active is None or active < connected:
+            return False
+        return (self._clock() - active).total_seconds() >= self._timing.settled

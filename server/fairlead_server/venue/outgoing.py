@@ -33,6 +33,7 @@ _CAPACITY_42 = {OrderCapacity.AGENCY: "A", OrderCapacity.PRINCIPAL: "P"}  # Rule
 _CAPACITY_44 = {**_CAPACITY_42, OrderCapacity.RISKLESS_PRINCIPAL: "R"}  # OrderCapacity(528)
 _AUTOMATED = "1"  # HandlInst(21): no broker intervention
 _PARTICIPATE_DONT_INITIATE = "6"  # ExecInst(18)
+_NONE = "NONE"  # where an id is required and there is none: an order that the venue has not from us
 
 
 def missing_capability(new: NewOrder, begin_string: str) -> str | None:
@@ -64,7 +65,7 @@ def order_cancel_replace_request(order: Order, request: Request, begin_string: s
     terms = request.terms or order.terms
     return [
         *_venue_order_id(order),
-        (tags.ORIG_CL_ORD_ID, request.orig_cl_ord_id),
+        (tags.ORIG_CL_ORD_ID, request.orig_cl_ord_id or _NONE),
         (tags.CL_ORD_ID, request.cl_ord_id),
         (tags.ACCOUNT, order.request.account_id),
         (tags.HANDL_INST, _AUTOMATED),
@@ -80,7 +81,7 @@ def order_cancel_replace_request(order: Order, request: Request, begin_string: s
 def order_cancel_request(order: Order, request: Request, now: datetime) -> Fields:
     return [
         *_venue_order_id(order),
-        (tags.ORIG_CL_ORD_ID, request.orig_cl_ord_id),
+        (tags.ORIG_CL_ORD_ID, request.orig_cl_ord_id or _NONE),
         (tags.CL_ORD_ID, request.cl_ord_id),
         (tags.ACCOUNT, order.request.account_id),
         *_instrument(order),
@@ -92,7 +93,7 @@ def order_cancel_request(order: Order, request: Request, now: datetime) -> Field
 def order_status_request(order: Order) -> Fields:
     return [
         *_venue_order_id(order),
-        (tags.CL_ORD_ID, order.cl_ord_id),
+        (tags.CL_ORD_ID, order.cl_ord_id or _NONE),
         (tags.ACCOUNT, order.request.account_id),
         *_instrument(order),
     ]
