@@ -11,11 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+Number = tuple[int, int]  # epoch, MsgSeqNum(34)
 SOH = "\x01"
 _ADMIN = frozenset("0 1 2 3 4 5 A".split())
 _ORDERS = frozenset("D G".split())  # what may be withheld when the venue asks for it too late
@@ -76,7 +77,8 @@ class Venue:
     def read(self, turn: Row) -> None:
         for client, part in turn.get("sessions", {}).items():
             self.numbers[client] = part["numbers"]
-            self.received[client] += part["received"]
+            epoch = part["numbers"][2]
+            self.received[client] += [{"epoch": epoch, **row} for row in part["received"]]
             self.sent[client] += part["sent"]
             self.queued[client] += len(part["queued"]) - part["dequeued"]
         self.fills += [each for each in turn.get("executions", ()) if each["exec_type"] == "F"]
@@ -97,26 +99,32 @@ def _numbers_agree(router: Router, venue: Venue) -> Iterator[str]:
 
 def _numbers_are_contiguous(router: Router, venue: Venue) -> Iterator[str]:
     for session_id, client in router.client.items():
-        out = [row["msg_seq_num"] for row in router.out(session_id)]
-        if out != list(range(1, router.sessions[session_id]["next_out"])):
-            yield f"{session_id}: the router numbered {_gaps(out)}"
-        sent = [row["seq"] for row in venue.sent[client]]
-        if sent != list(range(1, venue.numbers[client][1])):
-            yield f"{session_id}: the venue numbered {_gaps(sent)}"
+        ours, (_, next_out, epoch) = router.sessions[session_id], venue.numbers[client]
+        out = [(row["epoch"], row["msg_seq_num"]) for row in router.out(session_id)]
+        sent = [(row["epoch"], row["seq"]) for row in venue.sent[client]]
+        yield from _contiguous(f"{session_id}: the router", out, (ours["epoch"], ours["next_out"]))
+        yield from _contiguous(f"{session_id}: the venue", sent, (epoch, next_out))
+
+
+def _contiguous(who: str, numbers: list[Number], end: Number) -> Iterator[str]:
+    """From 1 in each epoch, each number once, up to the next one to be used."""
+    for before, number in pairwise([(0, 0), *numbers, end]):
+        if number not in ((before[0], before[1] + 1), (max(before[0], number[0]), 1)):
+            yield f"{who} numbered {number} after {before}"
 
 
 def _what_was_sent_arrived(router: Router, venue: Venue) -> Iterator[str]:
     """As what it was sent, under its number; but for orders that were held back, and questions about orders."""
     for session_id, client in router.client.items():
-        sent = {row["msg_seq_num"]: row for row in router.out(session_id) if row["msg_type"] not in _ADMIN}
-        received = {row["seq"]: row for row in venue.received[client]}
+        sent = {_number(row): row for row in router.out(session_id) if row["msg_type"] not in _ADMIN}
+        received = {(row["epoch"], row["seq"]): row for row in venue.received[client]}
         if len(received) != len(venue.received[client]):
             yield f"{session_id}: the venue took one number twice"
         for number, row in received.items():
             ours = sent.get(number)
             if ours is None:
                 yield f"{session_id}: the venue received {row}, which the router does not know of"
-            elif (ours["msg_type"], _fields(ours["frame"])[11]) != (row["type"], row["cl_ord_id"]):
+            elif (ours["msg_type"], _fields(ours["frame"]).get(11)) != (row["type"], row["cl_ord_id"]):
                 yield f"{session_id}: number {number} was sent as {ours['frame']!r}, received as {row}"
         for number in sent.keys() - received.keys():
             yield from _withheld(router, session_id, sent[number])
@@ -131,14 +139,11 @@ def _withheld(router: Router, session_id: str, row: Row) -> Iterator[str]:
 
 def _what_the_venue_said_was_heard_once(router: Router, venue: Venue) -> Iterator[str]:
     for session_id, client in router.client.items():
-        said = {(row["seq"], row["type"]) for row in venue.sent[client] if row["type"] not in _ADMIN}
-        heard = Counter(
-            (row["msg_seq_num"], row["msg_type"])
-            for row in router.heard(session_id)
-            if row["msg_type"] not in _ADMIN
-        )
+        said = {(row["epoch"], row["seq"]) for row in venue.sent[client] if row["type"] not in _ADMIN}
+        heard = Counter(_number(row) for row in router.heard(session_id) if row["msg_type"] not in _ADMIN)
         for each in said - heard.keys():
-            yield f"{session_id}: the router never heard {each}"
+            if each[0] == router.sessions[session_id]["epoch"]:  # of an older epoch nothing can be asked for again
+                yield f"{session_id}: the router never heard {each}"
         for each in heard.keys() - said:
             yield f"{session_id}: the router heard {each}, which the venue did not say"
         for each, times in heard.items():
@@ -246,9 +251,9 @@ def _positions_are_the_sum_of_the_fills(router: Router, venue: Venue) -> Iterato
 
 
 def _the_log_is_dense(router: Router, venue: Venue) -> Iterator[str]:
-    sequence = [row["sequence"] for row in router.events]
-    if sequence != list(range(1, len(sequence) + 1)):
-        yield f"the log is numbered {_gaps(sequence)}"
+    for before, sequence in pairwise([0, *(row["sequence"] for row in router.events)]):
+        if sequence != before + 1:
+            yield f"the log goes on with {sequence} after {before}"
     filled = Counter(row["order_id"] for row in router.events if row["kind"] == "FILLED")
     if filled != Counter(row["order_id"] for row in router.executions):
         yield "the log tells of other fills than there are"
@@ -279,6 +284,10 @@ def _rows(connection: sqlite3.Connection, table: str, order: str) -> list[Row]:
     return [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY {order}")]
 
 
+def _number(row: Row) -> Number:
+    return row["epoch"], row["msg_seq_num"]
+
+
 def _client(frame: bytes) -> str:
     """What the venue calls a session, from a message that we sent there."""
     fields = _fields(frame)
@@ -290,9 +299,3 @@ def _fields(frame: bytes) -> dict[int, str]:
         int(tag): value
         for tag, _, value in (each.partition("=") for each in frame.decode("latin-1").split(SOH)[:-1])
     }
-
-
-def _gaps(numbers: list[int]) -> str:
-    """What is odd about a list of numbers, in short."""
-    odd = [(a, b) for a, b in zip(numbers, numbers[1:], strict=False) if b != a + 1]
-    return f"{numbers[:1]} to {numbers[-1:]}, with jumps {odd[:5]}"

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.processes import Yard
-from tests.system.world import World
+pytest.register_assert_rewrite("tests.system.world")
+
+from tests.system.processes import Yard  # noqa: E402 - after its asserts are made to explain themselves
+from tests.system.world import World  # noqa: E402
 
 
 @pytest.fixture

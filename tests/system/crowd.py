@@ -16,7 +16,7 @@ from fairlead import AckLevel, AsyncClient, ClientOrder, NewOrder, OrderState, O
 from fairlead.v1.common_pb2 import Order
 from fairlead.v1.order_service_pb2 import SubmitOrderResponse
 
-from tests.system.world import PATIENCE, World
+from tests.system.world import PATIENCE, RESTING, World
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ def order_number(number: int) -> NewOrder:
         case 2:
             return {**market, "instrument_id": "XAUUSD", "quantity": 40}
         case 3 | 4:
-            rests: NewOrder = {**market, "instrument_id": "JPM", "side": Side.BUY}
+            rests: NewOrder = {**market, "instrument_id": RESTING, "side": Side.BUY}
             return {**rests, "order_type": OrderType.LIMIT, "price": "150.00"}
         case _:
             return {**market, "quantity": 1_000_000}
