@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from fairlead import AsyncClient, ClientOrder, OrderState, OrderType, Side, StartPosition, TimeInForce, new_key
+from fairlead import (
+    AsyncClient,
+    ClientOrder,
+    OrderState,
+    OrderType,
+    Side,
+    StartPosition,
+    TimeInForce,
+    new_key,
+)
 from fairlead.errors import OrderActionPending, OutcomeUnknown, Unavailable
 from fairlead.v1.common_pb2 import PENDING_ACTION_NONE, Order
-from fairlead.v1.execution_service_pb2 import ExecutionEvent
 from fairlead.values import Amendment
 
 from tests.interop.processes import Router
@@ -23,6 +32,7 @@ SESSIONS = {"A42": "QF42", "A44": "QF44"}  # account -> session
 _PATIENCE = 100.0  # seconds
 _AT_ONCE = 4
 CANCEL: Amendment = {}
+_Wanted = Mapping[ClientOrder, Callable[[Order], bool]]
 
 BUY, SELL = Side.BUY, Side.SELL
 DAY, GTC, IOC, FOK = TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
@@ -99,24 +109,31 @@ class Desk:
         async with asyncio.TaskGroup() as tasks:
             for row in rows:
                 for account in accounts:
-                    ref = ClientOrder(account, f"order-{len(self._wanted) + 1}")
-                    self._wanted[ref] = row.outcome
-                    tasks.create_task(self._trade(row, ref))
+                    tasks.create_task(self._trade(row, self._named(row, account)))
         await self.settled()
 
-    async def settled(self) -> dict[ClientOrder, Order]:
-        return await self.until({ref: outcome.reached for ref, outcome in self._wanted.items()})
+    async def enter(self, row: Row, account: str) -> None:
+        """Submit it, and leave it to :meth:`settled` to wait for its outcome."""
+        await self._submit(row, self._named(row, account))
+
+    def _named(self, row: Row, account: str) -> ClientOrder:
+        ref = ClientOrder(account, f"order-{len(self._wanted) + 1}")
+        self._wanted[ref] = row.outcome
+        return ref
+
+    async def settled(self) -> None:
+        await self.until({ref: outcome.reached for ref, outcome in self._wanted.items()})
 
     async def _trade(self, row: Row, ref: ClientOrder) -> None:
         async with self._at_once:
-            await self.submit(row, ref)
+            await self._submit(row, ref)
             if row.then is None:
                 return
             enough = Decimal(row.after)
             await self.until({ref: lambda o: _acked(o) and Decimal(o.cum_quantity) >= enough})
             await self._then(row.then, ref)
 
-    async def submit(self, row: Row, ref: ClientOrder) -> Order:
+    async def _submit(self, row: Row, ref: ClientOrder) -> Order:
         while True:
             try:
                 answer = await self.client.submit_order(
@@ -150,30 +167,33 @@ class Desk:
             else:
                 return
 
-    async def until(self, wanted: Mapping[ClientOrder, Callable[[Order], bool]]) -> dict[ClientOrder, Order]:
+    async def until(self, wanted: _Wanted) -> None:
         """Follow the executions from their beginning until every order is as wanted."""
         orders: dict[ClientOrder, Order] = {}
-        open_ = set(wanted)
         try:
-            async with (
-                asyncio.timeout(_PATIENCE),
-                self.client.subscribe(position=StartPosition.EARLIEST) as subscription,
-            ):
-                async for event in subscription:
-                    ref = _take(event, orders)
-                    if ref in wanted:
-                        (open_.discard if wanted[ref](orders[ref]) else open_.add)(ref)
-                    if not open_:
-                        break
+            async with asyncio.timeout(_PATIENCE):
+                while True:
+                    with suppress(Unavailable):  # a stream that never opened, for the router is down just now
+                        await self._follow(wanted, orders)
+                        return
         except TimeoutError:
-            raise AssertionError({ref: orders.get(ref, "never heard of") for ref in open_}) from None
-        return orders
+            missing = {ref: orders.get(ref) for ref in wanted if not _is(wanted, ref, orders)}
+            raise AssertionError(missing) from None
+
+    async def _follow(self, wanted: _Wanted, orders: dict[ClientOrder, Order]) -> None:
+        missing = set(wanted)
+        async with self.client.subscribe(position=StartPosition.EARLIEST) as subscription:
+            async for event in subscription:
+                ref = ClientOrder(event.order.account_id, event.order.client_order_id)
+                orders[ref] = event.order
+                if ref in wanted:
+                    (missing.discard if _is(wanted, ref, orders) else missing.add)(ref)
+                if not missing:
+                    return
 
 
-def _take(event: ExecutionEvent, orders: dict[ClientOrder, Order]) -> ClientOrder:
-    ref = ClientOrder(event.order.account_id, event.order.client_order_id)
-    orders[ref] = event.order
-    return ref
+def _is(wanted: _Wanted, ref: ClientOrder, orders: dict[ClientOrder, Order]) -> bool:
+    return ref in orders and wanted[ref](orders[ref])
 
 
 def _waits(order: Order) -> bool:

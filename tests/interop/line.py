@@ -61,9 +61,7 @@ def lose_all(way: To) -> Judge:
 def cut_inside(way: To, *msg_types: str) -> Judge:
     """Half of the next message of these types arrives, then the connection is gone."""
     marks = [f"\x0135={msg_type}\x01".encode() for msg_type in msg_types]
-    return lambda to, raw: (
-        Fate.CUT_INSIDE if to is way and any(mark in raw for mark in marks) else Fate.PASS
-    )
+    return lambda to, raw: Fate.CUT_INSIDE if to is way and any(mark in raw for mark in marks) else Fate.PASS
 
 
 @dataclass

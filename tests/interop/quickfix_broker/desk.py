@@ -120,7 +120,9 @@ class Desk:
             return Entry(None, [self._report(refused, "8", [(103, "6"), (58, "ClOrdID used twice")])])
         if order.symbol in _CLOSED:
             refused = replace(order, status="8")
-            return Entry(refused, [self._report(refused, "8", [(103, "2"), (58, f"{order.symbol} is closed")])])
+            return Entry(
+                refused, [self._report(refused, "8", [(103, "2"), (58, f"{order.symbol} is closed")])]
+            )
         return Entry(order, [self._report(order, "0")])
 
     def cancel(self, begin_string: str, cl_ord_id: str, orig: str) -> Entry:

@@ -22,7 +22,9 @@ class Journal:
         self._path = path
         self._file = path.open("ab", buffering=0)  # a write that has returned survives kill -9
 
-    def heard(self, begin_string: str, msg_type: str, seq_num: int, cl_ord_id: str, *, poss_dup: bool) -> None:
+    def heard(
+        self, begin_string: str, msg_type: str, seq_num: int, cl_ord_id: str, *, poss_dup: bool
+    ) -> None:
         self._write(
             "heard",
             begin_string=begin_string,
