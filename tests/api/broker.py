@@ -55,7 +55,7 @@ class Broker:
         self._writer: asyncio.StreamWriter | None = None
         self._news = asyncio.Event()
         self._numbers: Counter[str] = Counter()
-        self.serving: set[asyncio.Task[None]] = set()
+        self.serving: list[asyncio.Task[None]] = []
 
     def count(self, msg_type: str) -> int:
         return sum(message.msg_type == msg_type for message in self.heard)
@@ -86,8 +86,7 @@ class Broker:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
-        self.serving.add(task)
-        task.add_done_callback(self.serving.discard)
+        self.serving.append(task)
         await task
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -126,6 +125,7 @@ class Broker:
             assert cl_ord_id not in self.orders, "a ClOrdID(11) was sent twice as new"
             self.orders[cl_ord_id] = self._resting(message)
         resting = self.orders[message.get(tags.ORIG_CL_ORD_ID) or cl_ord_id]
+        self.orders[cl_ord_id] = resting  # a later request may name this one
         self.say(*self.answers[message.msg_type](self, resting, message))
 
     def _resting(self, message: Message) -> Resting:
@@ -219,7 +219,6 @@ def report(
 def _renamed(broker: Broker, order: Resting, message: Message, exec_type: str, ord_status: str) -> Outgoing:
     """The order goes on under the ClOrdID(11) of the request that is granted."""
     order.cl_ord_id = message[tags.CL_ORD_ID]
-    broker.orders[order.cl_ord_id] = order
     orig = (tags.ORIG_CL_ORD_ID, message[tags.ORIG_CL_ORD_ID])
     return report(broker, order, exec_type, ord_status, orig)
 
@@ -234,7 +233,7 @@ async def listening() -> AsyncIterator[tuple[Broker, int]]:
     finally:
         server.close()
         broker.hang_up()
-        await asyncio.gather(*broker.serving)
+        await asyncio.gather(*broker.serving)  # which also tells what went wrong here
         await server.wait_closed()
 
 

@@ -98,7 +98,7 @@ class OrderService:
             self._clock(),
             request.expected_version if request.HasField("expected_version") else None,
         )
-        answer = await self._resolved(answer, request.request_id, request.ack_level, caller)
+        answer = await self._resolved(answer, request, _amend_answered(request.request_id), caller)
         return order_service_pb2.AmendOrderResponse(
             order=messages.order(answer.order),
             outcome=_AMEND_OUTCOME[answer.outcome],
@@ -118,7 +118,7 @@ class OrderService:
             self._clock(),
             request.expected_version if request.HasField("expected_version") else None,
         )
-        answer = await self._resolved(answer, request.request_id, request.ack_level, caller)
+        answer = await self._resolved(answer, request, _cancel_answered, caller)
         return order_service_pb2.CancelOrderResponse(
             order=messages.order(answer.order),
             outcome=_CANCEL_OUTCOME[answer.outcome],
@@ -202,15 +202,16 @@ class OrderService:
         return await self._watch.wait(waiter, caller.patience(self._clock())) or order
 
     async def _resolved(
-        self, answer: RequestAnswer, request_id: str, level: common_pb2.AckLevel.ValueType, caller: Caller
+        self,
+        answer: RequestAnswer,
+        request: order_service_pb2.AmendOrderRequest | order_service_pb2.CancelOrderRequest,
+        wanted: Wanted,
+        caller: Caller,
     ) -> RequestAnswer:
-        def ended(order: Order) -> bool:
-            return all(request.request_id != request_id for request in order.pending)
-
-        order = await self._settled(answer.order, level, ended, caller)
+        order = await self._settled(answer.order, request.ack_level, wanted, caller)
         if order is answer.order or answer.outcome is not RequestOutcome.PENDING:
             return answer
-        return self._entry.standing(request_id, order, duplicate=answer.duplicate)
+        return self._entry.standing(request.request_id, order, duplicate=answer.duplicate)
 
     async def _committed(self, ref: OrderRef) -> tuple[int, Order]:
         """The order as the store has it, and the log's head before it was read."""
@@ -228,6 +229,15 @@ class OrderService:
 
 def _seen_by_venue(order: Order) -> bool:
     return order.venue_ack_time is not None or not order.live
+
+
+def _amend_answered(request_id: str) -> Wanted:
+    return lambda order: all(request.request_id != request_id for request in order.pending)
+
+
+def _cancel_answered(order: Order) -> bool:
+    """One that found another under way has been sent as that one. What has traded meanwhile leaves nothing to cancel."""
+    return not order.live or not any(request.is_cancel for request in order.pending)
 
 
 def _reached(order: Order) -> common_pb2.AckLevel.ValueType:
