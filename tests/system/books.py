@@ -25,10 +25,14 @@ _STATE = {"4": "CANCELED", "8": "REJECTED", "C": "EXPIRED"}
 
 def disagreements(store: Path, journal: Path) -> list[str]:
     """What is wrong, one line each; none when everything that one side knows the other knows too."""
-    router, venue = Router(store), Venue()
-    for line in journal.read_text().splitlines():
-        venue.read(json.loads(line))
+    router, venue = Router(store), read_venue(journal)
     return list(chain.from_iterable(rule(router, venue) for rule in _RULES))
+
+
+def received(journal: Path, msg_type: str) -> list[str]:
+    """The ClOrdIDs(11) of the messages of one type that the venue has received."""
+    every = chain.from_iterable(read_venue(journal).received.values())
+    return [row["cl_ord_id"] for row in every if row["type"] == msg_type]
 
 
 class Router:
@@ -83,6 +87,13 @@ class Venue:
             self.queued[client] += len(part["queued"]) - part["dequeued"]
         self.fills += [each for each in turn.get("executions", ()) if each["exec_type"] == "F"]
         self.orders |= {order["order_id"]: order for order in turn.get("orders", ())}
+
+
+def read_venue(journal: Path) -> Venue:
+    venue = Venue()
+    for line in journal.read_text().splitlines():
+        venue.read(json.loads(line))
+    return venue
 
 
 # Sequence numbers and messages.

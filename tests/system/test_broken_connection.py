@@ -15,8 +15,12 @@ SOON = ("sessions.SIM44.heart_bt_int=1", "sessions.SIM42.heart_bt_int=1")
 NEW_ORDER, REPORT = b"\x0135=D\x01", b"\x0135=8\x01"
 
 
-async def refused_while_down(world: World) -> None:
-    """A new order is refused with the reason, and there is no such order."""
+async def test_while_the_venue_is_away_orders_are_refused_with_the_reason(world: World) -> None:
+    venue, _ = await world.start_venue(), await world.start_router()
+    await world.until_serving()
+    await venue.kill()
+    await world.until_serving(serving=False)
+
     async with world.client() as client:
         with pytest.raises(errors.VenueSessionDown) as refused:
             await client.submit_order(**{**order_number(0), "client_order_id": "too-early"})
@@ -25,6 +29,7 @@ async def refused_while_down(world: World) -> None:
     assert refused.value.code.name == "UNAVAILABLE"
     assert refused.value.metadata["session_id"] == "SIM44"
     assert refused.value.message.startswith("session SIM44 is down since ")
+    assert await world.orders() == []
 
 
 async def test_kill_9_of_the_venue_again_and_again(world: World) -> None:
@@ -34,7 +39,6 @@ async def test_kill_9_of_the_venue_again_and_again(world: World) -> None:
             await crowd.answers(15)
             await venue.kill()
             await world.until_serving(serving=False)
-            await refused_while_down(world)
             venue = await world.start_venue()
         await crowd.answers(15)
         await crowd.finish()
