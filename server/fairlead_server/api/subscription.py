@@ -141,25 +141,22 @@ class Subscription:
                     return
             if self._wanted.until is not None and self._position >= self._wanted.until:
                 return
+            before = self._position
             rows = await self._next()
             if rows:
                 yield self._events(rows, replay=rows[-1].sequence <= head)
             elif self._feed.closed:
                 yield self._ending()
                 raise Draining
-            elif not await self._more():
+            elif (patience := self._heartbeat_at - asyncio.get_running_loop().time()) <= 0:
                 yield await self._heartbeat()
+            elif self._position == before:
+                await self._more(patience)
 
-    async def _more(self) -> bool:
-        """Wait until there is more to look at; False when a heartbeat is due first."""
-        patience = self._heartbeat_at - asyncio.get_running_loop().time()
-        if patience <= 0:
-            return False
-        if not await self._feed.beyond(self._position, patience):
-            return self._feed.closed  # that is news too
-        if self._wanted.batch_delay:
+    async def _more(self, patience: float) -> None:
+        """Wait until there is more to look at, but not longer than ``patience`` seconds."""
+        if await self._feed.beyond(self._position, patience) and self._wanted.batch_delay:
             await asyncio.sleep(self._wanted.batch_delay)
-        return True
 
     async def _next(self) -> Sequence[EventRow]:
         """The next events that pass the filter; the position moves over those that do not."""
