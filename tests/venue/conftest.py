@@ -1,0 +1,30 @@
+"""A link for each test, on a store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from fairlead_server.store.database import Store, open_store
+
+from tests.venue.link import Link
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = open_store("sqlite://")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["FIX.4.2", "FIX.4.4"])
+def begin_string(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def link(store: Store) -> AsyncIterator[Link]:
+    made = Link(store)
+    yield made
+    made.venue.disconnected("the test is over")
+    await made.pipeline.close()
