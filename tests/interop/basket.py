@@ -46,7 +46,7 @@ class Outcome:
 
     def reached(self, order: Order) -> bool:
         return (
-            order.state == self.state
+            OrderState(order.state) is self.state
             and Decimal(order.cum_quantity or 0) == Decimal(self.filled)
             and self.price in (None, order.price)
             and not _waits(order)
@@ -153,13 +153,13 @@ class Desk:
                 return answer.order
 
     async def _then(self, change: Amendment, ref: ClientOrder) -> None:
-        request_id = new_key()
+        terms: Amendment = {**change, "request_id": new_key()}
         while True:
             try:
                 if change is CANCEL:
-                    await self.client.cancel_order(ref, request_id=request_id)
+                    await self.client.cancel_order(ref, request_id=terms["request_id"])
                 else:
-                    await self.client.amend_order(ref, **{**change, "request_id": request_id})
+                    await self.client.amend_order(ref, **terms)
             except (Unavailable, OutcomeUnknown):
                 await self.router.active(SESSIONS[ref.account_id])
             except OrderActionPending:

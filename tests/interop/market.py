@@ -89,7 +89,7 @@ async def market(tmp_path: Path, settings: dict[str, str]) -> AsyncIterator[Mark
     overrides = [
         f"sessions.{name}.{key}={value}" for name in audit.BEGIN_STRINGS for key, value in settings.items()
     ]
-    router = Router(config, *overrides)
+    router = Router(config, tmp_path, *overrides)
     try:
         await broker.start()
         await router.start()

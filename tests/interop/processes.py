@@ -29,10 +29,12 @@ def free_port() -> int:
 
 
 class Process:
-    """One program; its output goes to a file, which a failing test can show."""
+    """One Python program; what it logs goes to a file, which a failing test can show."""
 
-    def __init__(self, command: list[str], log: Path, ready: str) -> None:
-        self._command = command
+    def __init__(
+        self, module: str, arguments: list[str], log: Path, ready: str, python: str = sys.executable
+    ) -> None:
+        self._command = [python, "-m", module, *arguments]
         self._ready = ready
         self._running: asyncio.subprocess.Process | None = None
         self.log = log
@@ -80,8 +82,13 @@ class Broker(Process):
         self.port = free_port()
         self.folder = folder
         self.journal = folder / "journal.jsonl"
-        command = [python, "-m", "tests.interop.quickfix_broker", str(self.port), str(folder)]
-        super().__init__(command, folder / "output.log", "ready")
+        super().__init__(
+            "tests.interop.quickfix_broker",
+            [str(self.port), str(folder)],
+            folder / "output.log",
+            "ready",
+            python,
+        )
 
     def numbers(self, begin_string: str) -> tuple[int, int]:
         """What QuickFIX's own store says: the next number to send, the next to expect."""
@@ -105,15 +112,15 @@ class Stored:
 
 
 class Router(Process):
-    def __init__(self, config: Path, *settings: str) -> None:
+    def __init__(self, config: Path, folder: Path, *settings: str) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self._database = config.parent / "fairlead.db"
+        self._database = folder / "fairlead.db"
         overrides = [f"server.port={self.port}", f"store.url=sqlite:///{self._database}", *settings]
-        command = [sys.executable, "-m", "fairlead_server", "serve", "--config", str(config)]
+        arguments = ["serve", "--config", str(config)]
         for override in overrides:
-            command += ["--set", override]
-        super().__init__(command, config.parent / "router.log", "fairlead: gRPC")
+            arguments += ["--set", override]
+        super().__init__("fairlead_server", arguments, folder / "router.log", "fairlead: gRPC")
 
     async def active(self, *sessions: str) -> None:
         """Until these FIX sessions are, by the health service."""

@@ -15,8 +15,8 @@ from fairlead import AckLevel, ClientOrder, OrderCapacity, OrderState, OrderType
 from tests.interop import line
 from tests.interop.audit import BEGIN_STRINGS, numbers_used
 from tests.interop.basket import BASKET, BUY, FILLED, REJECTED, SESSIONS, WORKING, Outcome, Row
-from tests.interop.market import Market
 from tests.interop.line import To
+from tests.interop.market import Market
 from tests.interop.quickfix_broker import journal
 
 LIMIT, STOP, STOP_LIMIT = OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT
@@ -123,10 +123,10 @@ async def test_after_an_ordered_restart_nothing_has_to_be_asked_for_again(market
 class TestSilence:
     @pytest.fixture
     def settings(self) -> dict[str, str]:
-        return {"heart_bt_int": "1", "resend_stale_ms": "600000"}
+        return {"heart_bt_int": "2", "resend_stale_ms": "600000"}
 
     async def test_heartbeats_keep_an_idle_line_open(self, market: Market) -> None:
-        await asyncio.gather(market.line.sees(6, To.ROUTER, "0"), market.line.sees(6, To.BROKER, "0"))
+        await asyncio.gather(market.line.sees(4, To.ROUTER, "0"), market.line.sees(4, To.BROKER, "0"))
         await market.desk.trade([PLAIN])
 
         assert market.line.connections == len(BEGIN_STRINGS)
