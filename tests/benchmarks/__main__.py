@@ -24,12 +24,12 @@ from tests.benchmarks.rig import OrdersLost, running
 RESULTS = Path("var/bench/results.json").absolute()
 
 
-async def measure(rounds: int, orders: int, cases: Sequence[Case]) -> None:
+async def measure(rounds: int, orders: int, cases: Sequence[Case], profile: Path | None) -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     # Beside the results and not in /tmp, which may be memory: the store has to be on a disk.
     with tempfile.TemporaryDirectory(prefix="run-", dir=RESULTS.parent) as folder:
         facts = machine.facts(Path(folder))
-        async with running(Path(folder)) as rig:
+        async with running(Path(folder), profile) as rig:
             print(report.preamble(facts, rig.request_size, rig.response_size), flush=True)
             bench = Bench(rig, rounds, orders)
             await bench.warm_up()
@@ -38,6 +38,8 @@ async def measure(rounds: int, orders: int, cases: Sequence[Case]) -> None:
                 comparisons[case.name] = await bench.run(case)
                 print(f"\n{report.table(comparisons[case.name])}", flush=True)
             await rig.end()
+    if {"unary1", "open70"} <= comparisons.keys():
+        print(f"\n{report.tail_under_load(comparisons['unary1'], comparisons['open70'])}")
     report.write(RESULTS, facts, comparisons)
     print(f"\n{rig.submitted} orders, each answered, filled and seen once; every round is in {RESULTS}")
 
@@ -46,7 +48,7 @@ def main() -> int:
     options = _options()
     try:
         with asyncio.Runner(loop_factory=_precise_loop) as runner:
-            runner.run(measure(options.rounds, options.orders, options.cases))
+            runner.run(measure(options.rounds, options.orders, options.cases, options.profile))
     except (OrdersLost, ProcessFailed, grpc.aio.AioRpcError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -63,6 +65,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, default=5, help="of each case, router and echo in turn")
     parser.add_argument("--orders", type=_positive, default=5000, help="a round, at full load")
     parser.add_argument("--cases", type=_cases, default="", metavar="A,B", help=f"of {', '.join(CASES)}")
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="run the router under cProfile; the figures are no figures then",
+    )
     return parser.parse_args()
 
 

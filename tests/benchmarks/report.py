@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.benchmarks.figures import Comparison, Spread
+from tests.benchmarks.figures import ANSWER_P50, ANSWER_P99, Comparison, Spread
 
 
 def preamble(machine: Mapping[str, str], request_size: int, response_size: int) -> str:
@@ -23,6 +23,14 @@ def table(comparison: Comparison) -> str:
         cells = (comparison.router(name), comparison.reference(name), comparison.ratio(name))
         rows.append(f"  {name:24}{_cell(cells[0]):>28}{_cell(cells[1]):>28}{_cell(cells[2]):>22}")
     return "\n".join(rows)
+
+
+def tail_under_load(idle: Comparison, loaded: Comparison) -> str:
+    """How much an answer's worst per cent at a load that is sustained differs from an answer of an idle router."""
+    p50, p99 = idle.router(ANSWER_P50), loaded.router(ANSWER_P99)
+    if p50 is None or p99 is None:
+        return ""
+    return f"answer p99 of the open loop / answer p50 with 1 in flight: {p99.median / p50.median:.1f}"
 
 
 def write(path: Path, machine: Mapping[str, str], comparisons: Mapping[str, Comparison]) -> None:

@@ -125,8 +125,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Rig]:
-    """All of it, ready for load; nothing is left running. The store and the logs are in ``folder``."""
+async def running(folder: Path, profile: Path | None = None) -> AsyncIterator[Rig]:
+    """All of it, ready for load; nothing is left running. The store and the logs are in ``folder``.
+
+    With ``profile`` the router runs under cProfile, which makes it several times slower, and leaves its result there.
+    """
+    profiler = ("cProfile", "-o", str(profile), "-m") if profile else ()
     async with AsyncExitStack() as stack:
         venue = await _started(stack, "venue", folder, "tests.benchmarks.venue")
         settings = (
@@ -136,7 +140,7 @@ async def running(folder: Path) -> AsyncIterator[Rig]:
         )
         sets = [word for setting in settings for word in ("--set", setting)]
         router = await _started(
-            stack, "router", folder, "fairlead_server", "serve", "--config", str(CONFIG), *sets
+            stack, "router", folder, *profiler, "fairlead_server", "serve", "--config", str(CONFIG), *sets
         )
         found = _PORT.search(router.ready)
         assert found is not None, router.ready
