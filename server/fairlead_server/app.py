@@ -39,7 +39,7 @@ from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Snapshot, StoreError, open_store
 from fairlead_server.venue.gateway import VenueSession
-from fairlead_server.venue.initiator import Initiator
+from fairlead_server.venue.initiator import Initiator, Timing
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,8 @@ class App:
                 self._changed,
             )
             self._sessions[settings.session_id] = session
-            self._venues[settings.session_id] = Venue(session, Initiator(session, now, random.random))
+            timing = Timing(longest_wait=settings.reconnect_max.total_seconds())
+            self._venues[settings.session_id] = Venue(session, Initiator(session, now, random.random, timing))
         self._server = self._grpc_server(snapshot)
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
