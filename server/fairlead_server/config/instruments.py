@@ -25,12 +25,21 @@ class InstrumentsError(Exception):
         self.line = line
         self.column = column
         self.problem = problem
-        super().__init__(f"line {line}: {column}: {problem}")
+        super().__init__(": ".join(part for part in (f"line {line}", column, problem) if part))
 
 
 def read_instruments(text: str, calendars: Mapping[str, Calendar], now: datetime) -> dict[str, Instrument]:
     """By instrument_id. A reference price without a time is taken to be of ``now``."""
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        return _read(reader, calendars, now)
+    except csv.Error as error:
+        raise InstrumentsError(reader.line_num + 1, "", f"is not CSV: {error}") from None
+
+
+def _read(
+    reader: csv.DictReader[str], calendars: Mapping[str, Calendar], now: datetime
+) -> dict[str, Instrument]:
     header = reader.fieldnames or ()
     for column in _REQUIRED:
         if column not in header:
@@ -38,10 +47,14 @@ def read_instruments(text: str, calendars: Mapping[str, Calendar], now: datetime
     for column in header:
         if column not in _REQUIRED + _OPTIONAL:
             raise InstrumentsError(1, column, f"is no column; known are {', '.join(_REQUIRED + _OPTIONAL)}")
+        if header.count(column) > 1:
+            raise InstrumentsError(1, column, "the column stands here twice")
     instruments: dict[str, Instrument] = {}
     symbols: set[str] = set()
     for cells in reader:
         row = _Row(reader.line_num, cells)
+        if None in cells:  # where DictReader puts what has no column, such as the rest of 1,000
+            raise row.error(header[-1], "more cells follow than there are columns")
         instrument = row.instrument(calendars, now)
         if instrument.instrument_id in instruments:
             raise row.error("instrument_id", f"{instrument.instrument_id} stands here twice")

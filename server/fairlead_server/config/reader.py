@@ -7,35 +7,31 @@ reference, ``env:NAME`` or ``file:PATH``, so that the file itself holds none.
 from __future__ import annotations
 
 import hashlib
-import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from fairlead_server.config.instruments import InstrumentsError, read_instruments
-from fairlead_server.config.schema import DAYS, AccountTable, CalendarTable, File, RouteTable, SessionTable
+from fairlead_server.config.schema import (
+    DAYS,
+    AccountTable,
+    CalendarTable,
+    File,
+    RouteTable,
+    SessionTable,
+)
+from fairlead_server.config.tables import ConfigError, from_environ, read_text, tables
 from fairlead_server.domain.instrument import Calendar, Instrument, Span
 from fairlead_server.domain.risk import AccountPolicy, Policy
 from fairlead_server.domain.routes import Route
+from fairlead_server.fix.message import sendable
 from fairlead_server.fix.session import Role, SessionConfig
 from fairlead_server.venue.gateway import Endpoint, VenueSettings
 
-
-class ConfigError(Exception):
-    """``key`` is a dotted path into ``file``, empty where the whole file is meant."""
-
-    def __init__(self, file: str, key: str, problem: str) -> None:
-        self.file = file
-        self.key = key
-        self.problem = problem
-        super().__init__(": ".join(part for part in (file, key, problem) if part))
+_LONGEST_WINDOW = 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +52,9 @@ class Config:
 
 def load(path: Path, overrides: Iterable[str], environ: Mapping[str, str], now: datetime) -> Config:
     """``overrides`` are ``key.path=value``; reference prices that carry no time are taken to be of ``now``."""
-    text = _read(path)
-    try:
-        data = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), "", f"is not TOML: {error}") from None
-    changes = [*_from_environ(environ), *overrides]
-    for change in changes:
-        _override(data, change)
-    file = _convert(path, data)
+    text = read_text(path)
+    changes = [*from_environ(environ), *overrides]
+    file = tables(path, text, changes)
     reader = _Reader(path, file, environ, now)
     digest = hashlib.sha256("\0".join([text, *changes]).encode())
     return reader.config(digest)
@@ -93,8 +83,8 @@ class _Reader:
             router.shard,
             instruments,
             self._policy(instruments, version),
-            tuple(self._session(name, session) for name, session in self.file.sessions.items()),
-            tuple(self._route(index, route, instruments) for index, route in enumerate(self.file.routes)),
+            self._sessions(),
+            self._routes(instruments),
             self.file.log.level,
             version,
         )
@@ -102,7 +92,7 @@ class _Reader:
     def _instruments(self) -> tuple[dict[str, Instrument], str]:
         path = self.path.parent / self.file.instruments_file
         calendars = {name: self._calendar(name, row) for name, row in self.file.calendars.items()}
-        text = _read(path)
+        text = read_text(path)
         try:
             return read_instruments(text, calendars, self.now), text
         except InstrumentsError as error:
@@ -142,15 +132,27 @@ class _Reader:
                 value = getattr(limits, limit)
                 if value is not None and (not value.is_finite() or value < 0):
                     raise self._error(f"{where}.{limit}", f"{value} must not be negative")
+        window = row.duplicate_window_seconds
+        if not (window.is_finite() and 0 <= window <= _LONGEST_WINDOW):
+            raise self._error(f"{key}.duplicate_window_seconds", f"{window} must be 0 to {_LONGEST_WINDOW}")
         return AccountPolicy(
             name,
             row.limits(),
             {instrument: limits.limits() for instrument, limits in row.instruments.items()},
             frozenset(row.blocked_instruments),
             row.kill_switch,
-            timedelta(seconds=float(row.duplicate_window_seconds)),
+            timedelta(seconds=float(window)),
             row.max_duplicates,
         )
+
+    def _sessions(self) -> tuple[VenueSettings, ...]:
+        """Two that the peer cannot tell apart would throw each other out for ever."""
+        known: dict[object, str] = {}
+        for name, row in self.file.sessions.items():
+            same = (row.begin_string, row.sender_comp_id, row.target_comp_id, row.host, row.port)
+            if known.setdefault(same, name) != name:
+                raise self._error(f"sessions.{name}", f"is the same session as {known[same]}")
+        return tuple(self._session(name, row) for name, row in self.file.sessions.items())
 
     def _session(self, name: str, row: SessionTable) -> VenueSettings:
         key = f"sessions.{name}"
@@ -166,7 +168,17 @@ class _Reader:
             row.reset_on_logon,
         )
         stale = timedelta(milliseconds=row.resend_stale_ms)
-        return VenueSettings(name, config, Endpoint(row.host, row.port), row.default_account, stale)
+        reconnect_max = timedelta(seconds=row.reconnect_max_seconds)
+        endpoint = Endpoint(row.host, row.port)
+        return VenueSettings(name, config, endpoint, row.default_account, stale, reconnect_max)
+
+    def _routes(self, instruments: Mapping[str, Instrument]) -> tuple[Route, ...]:
+        known: set[str] = set()
+        for index, row in enumerate(self.file.routes):
+            if row.route_id in known:
+                raise self._error(f"routes[{index}].route_id", f"{row.route_id} stands here twice")
+            known.add(row.route_id)
+        return tuple(self._route(index, row, instruments) for index, row in enumerate(self.file.routes))
 
     def _route(self, index: int, row: RouteTable, instruments: Mapping[str, Instrument]) -> Route:
         key = f"routes[{index}]"
@@ -182,12 +194,16 @@ class _Reader:
         if kind == "env":
             if name not in self.environ:
                 raise self._error(key, f"the environment variable {name} is not set")
-            return self.environ[name]
-        if kind == "file":
-            return _read(self.path.parent / name).rstrip("\n")
-        raise self._error(
-            key, "must be a reference, env:NAME or file:PATH; the value itself does not belong here"
-        )
+            secret = self.environ[name]
+        elif kind == "file":
+            secret = read_text(self.path.parent / name).rstrip("\r\n")
+        else:
+            raise self._error(
+                key, "must be a reference, env:NAME or file:PATH; the value itself does not belong here"
+            )
+        if not sendable(secret):
+            raise self._error(key, f"{reference} is empty, or holds what a FIX message cannot carry")
+        return secret
 
     def _known(self, key: str, names: Iterable[str], among: Iterable[str], kind: str) -> None:
         known = set(among)
@@ -198,51 +214,3 @@ class _Reader:
 
     def _error(self, key: str, problem: str) -> ConfigError:
         return ConfigError(str(self.path), key, problem)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(str(path), "", f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(str(path), "", "is not UTF-8 text") from None
-
-
-def _from_environ(environ: Mapping[str, str]) -> list[str]:
-    """``FAIRLEAD__SERVER__PORT=50061`` sets ``server.port``."""
-    prefix = "FAIRLEAD__"
-    return [
-        f"{name.removeprefix(prefix).replace('__', '.').lower()}={value}"
-        for name, value in sorted(environ.items())
-        if name.startswith(prefix)
-    ]
-
-
-def _override(data: dict[str, Any], change: str) -> None:
-    key, equals, value = change.partition("=")
-    if not equals:
-        raise ConfigError("", change, "an override is written KEY.PATH=VALUE, such as server.port=50061")
-    *tables, last = key.split(".")
-    for table in tables:
-        data = data.setdefault(table, {})
-        if not isinstance(data, dict):
-            raise ConfigError("", key, f"{table} is not a table")
-    data[last] = _scalar(value)
-
-
-def _scalar(text: str) -> object:
-    """As TOML reads it where it can, else the text itself, so that strings need no quotes."""
-    try:
-        return tomllib.loads(f"v = {text}", parse_float=Decimal)["v"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _convert(path: Path, data: dict[str, Any]) -> File:
-    try:
-        return msgspec.convert(data, File)
-    except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$")
-        key = re.sub(r"\[\.\.\.\]", "", where.rstrip("`").lstrip("."))
-        raise ConfigError(str(path), key, problem.replace("`", "")) from None

@@ -12,6 +12,7 @@ from fairlead_server.domain.risk import Limits
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,36}\Z")]
 _CompId = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,64}\Z")]
+_Host = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,253}\Z")]
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -22,7 +23,7 @@ class Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ServerTable(Table):
-    host: str = "127.0.0.1"
+    host: _Host = "127.0.0.1"
     port: _Port = 50051
     server_id: _Name = "fairlead-1"
 
@@ -63,7 +64,7 @@ class AccountTable(LimitsTable):
 class RiskTable(Table):
     kill_switch: bool = False
     blocked_instruments: list[_Name] = []
-    max_reference_age_seconds: Annotated[int, msgspec.Meta(gt=0)] = 86400
+    max_reference_age_seconds: Annotated[int, msgspec.Meta(gt=0, le=31_536_000)] = 86400
 
 
 class SpanTable(Table):
@@ -82,14 +83,15 @@ class SessionTable(Table):
     begin_string: Literal["FIX.4.2", "FIX.4.4"]
     sender_comp_id: _CompId
     target_comp_id: _CompId
-    host: str
+    host: _Host
     port: _Port
     default_account: _Name
     heart_bt_int: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 30
     username: str | None = None
     password: str | None = None
     reset_on_logon: bool = False
-    resend_stale_ms: Annotated[int, msgspec.Meta(ge=0)] = 3000
+    resend_stale_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 3000
+    reconnect_max_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60
 
 
 class RouteTable(Table):
