@@ -62,9 +62,14 @@ def found_in(file: Path) -> int:
     return number
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(300, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
-def test_a_store_that_is_killed_again_and_again_keeps_all_it_confirmed(tmp_path: Path, kills: int) -> None:
-    chance = random.Random(kills)
+SOAK = [pytest.param(seed, 20, marks=[pytest.mark.soak, pytest.mark.timeout(600)]) for seed in range(10)]
+
+
+@pytest.mark.parametrize(("seed", "kills"), [(0, 3), *SOAK])
+def test_a_store_that_is_killed_again_and_again_keeps_all_it_confirmed(
+    tmp_path: Path, seed: int, kills: int
+) -> None:
+    chance = random.Random(seed)
     for _ in range(kills):
         confirmed = kill_after(chance.randint(1, 40), f"sqlite:///{tmp_path}/store.db")
 
