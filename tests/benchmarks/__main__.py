@@ -1,7 +1,8 @@
 """The router's speed beside that of a bare echo server: ``python -m tests.benchmarks``, from the root of the repository.
 
 Only ratios of one run count, for machines differ and change from one minute to the next; ``docs/performance.md`` says
-how to read them. Exit codes: 0 measured; 1 an order was lost, or a process failed; 2 the command is wrong.
+how to read them. Exit codes: 0 measured; 1 an order was lost, or a process failed; 2 the command is wrong;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -49,9 +50,14 @@ def main() -> int:
     try:
         with asyncio.Runner(loop_factory=_precise_loop) as runner:
             runner.run(measure(options.rounds, options.orders, options.cases, options.profile))
-    except (OrdersLost, ProcessFailed, grpc.aio.AioRpcError) as error:
+    except (OrdersLost, ProcessFailed) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    except grpc.aio.AioRpcError as error:
+        print(f"bench: a call failed: {error.code().name}: {error.details()}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

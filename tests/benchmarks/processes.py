@@ -50,6 +50,11 @@ class Process:
         user, system = stat.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / _TICKS
 
+    def check(self) -> None:
+        """Raises ProcessFailed if it has ended by itself."""
+        if self._process.returncode is not None:
+            raise ProcessFailed(self.name, self._log)
+
     async def stop(self) -> str:
         """Ask it to end; returns the last line it said, raises ProcessFailed if it was gone or ends in failure."""
         if self._process.returncode is None:

@@ -153,7 +153,12 @@ async def running(folder: Path, profile: Path | None = None) -> AsyncIterator[Ri
             stack, "echo", folder, "tests.benchmarks.echo", response.SerializeToString().hex()
         )
         rig.compare_with(echo, _submit(await _channel(stack, json.loads(echo.ready)["port"])))
-        yield rig
+        try:
+            yield rig
+        except (OrdersLost, grpc.aio.AioRpcError):
+            for process in (venue, router, echo):
+                process.check()  # one that has died is the cause, and has said why
+            raise
 
 
 async def _started(stack: AsyncExitStack, name: str, folder: Path, *command: str) -> Process:
