@@ -41,8 +41,8 @@ Answer = Callable[["Broker", Resting, Message], Iterable[Outgoing]]
 
 
 class Broker:
-    def __init__(self, config: SessionConfig) -> None:
-        self.session = Session(config, Numbers())
+    def __init__(self, config: SessionConfig, numbers: Numbers) -> None:
+        self.session = Session(config, numbers)
         self.heard: list[Message] = []
         self.orders: dict[str, Resting] = {}
         self.answers: dict[str, Answer] = {
@@ -224,9 +224,9 @@ def _renamed(broker: Broker, order: Resting, message: Message, exec_type: str, o
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[tuple[Broker, int]]:
+async def listening(numbers: Numbers) -> AsyncIterator[tuple[Broker, int]]:
     """A broker, and the port on which it can be reached."""
-    broker = Broker(SessionConfig("FIX.4.4", "BROKER", "FAIRLEAD", Role.ACCEPTOR))
+    broker = Broker(SessionConfig("FIX.4.4", "BROKER", "FAIRLEAD", Role.ACCEPTOR), numbers)
     server = await asyncio.start_server(broker.serve, "127.0.0.1", 0)
     try:
         yield broker, server.sockets[0].getsockname()[1]

@@ -7,7 +7,7 @@ HALTED is halted. The account SMALL has limits that nearly everything exceeds.
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ from fairlead_server.config import Config
 from fairlead_server.domain.instrument import Instrument, ReferencePrice
 from fairlead_server.domain.risk import AccountPolicy, Limits, Policy
 from fairlead_server.domain.routes import Route
-from fairlead_server.fix.session import Role, SessionConfig
+from fairlead_server.fix.session import Numbers, Role, SessionConfig
 from fairlead_server.venue.gateway import Endpoint, VenueSettings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # the stubs' types exist for the type checker only
 Stream = grpc.aio.UnaryStreamCall[SubscribeExecutionsRequest, SubscribeExecutionsResponse]
 
 IN_MEMORY = "sqlite://"
+NEW = Numbers()
 _keys = count(1)
 
 
@@ -142,14 +143,12 @@ def events_of(messages: Iterable[SubscribeExecutionsResponse]) -> list[Execution
 
 
 @asynccontextmanager
-async def running(
-    store_url: str = IN_MEMORY, wanted: Callable[[Config], Config] = lambda c: c
-) -> AsyncIterator[Router]:
-    """A router that can route: its session BROKER is active."""
+async def running(store_url: str = IN_MEMORY, numbers: Numbers = NEW) -> AsyncIterator[Router]:
+    """A router that can route: its session BROKER is active. ``numbers`` are those of a broker that was here before."""
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
-        async with listening() as (broker, port):
-            app = App(wanted(_config(store_url, port, taken.getsockname()[1])))
+        async with listening(numbers) as (broker, port):
+            app = App(_config(store_url, port, taken.getsockname()[1]))
             try:
                 address = f"127.0.0.1:{await app.start()}"
                 async with grpc.aio.insecure_channel(address) as channel:
