@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -135,9 +136,14 @@ class Router(Process):
 
     async def _reaches(self, channel: aio.Channel, session: str, wanted: int) -> None:
         request = health_pb2.HealthCheckRequest(service=f"session/{session}")
-        async for told in health_pb2_grpc.HealthStub(channel).Watch(request, wait_for_ready=True):
-            if told.status == wanted:
-                return
+        while True:
+            try:
+                async for told in health_pb2_grpc.HealthStub(channel).Watch(request, wait_for_ready=True):
+                    if told.status == wanted:
+                        return
+            except aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:  # it may be killed while we watch
+                    raise
 
     def stored(self, session: str) -> Stored:
         with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
