@@ -117,6 +117,7 @@ class Link:
         self.batches: list[Batch] = []
         self.told: list[BaseException] = []
         self.events: list[OrderEvent] = []
+        self.indigestible = ""  # an ExecID(17) at which a decision dies
         self.changes = 0
         self.clock = Clock()
         new_id = map("ID{:06}".format, itertools.count(1)).__next__
@@ -173,6 +174,8 @@ class Link:
         self.trace.append("commit " + " ".join(f"{m.direction.value} {m.msg_type}" for m in batch.messages))
 
     def _encode(self, event: OrderEvent) -> bytes:
+        if self.indigestible and event.exec_id == self.indigestible:
+            raise ZeroDivisionError
         self.events.append(event)
         return event.event_id.encode()
 

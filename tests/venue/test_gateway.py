@@ -559,3 +559,55 @@ async def test_a_resend_while_the_store_fails_closes_the_connection(link: Link) 
         await link.settle()
     await link.settle_quietly()
     assert link.wire.closed == "the store is not available"
+
+
+async def test_a_message_that_nothing_can_digest_is_passed_over_in_the_end(
+    link: Link, caplog: pytest.LogCaptureFixture
+) -> None:
+    await link.up()
+    order = link.submit()
+    await link.exchange()
+    link.indigestible = "poison"
+    link.report(order, "F", (17, "poison"), (32, "10"), (31, "50"))
+    link.fill(order, 40)
+    poison = link.venue.session.numbers.next_in
+    deaths = 0
+    while not link.now(order).cum_qty:
+        try:
+            await link.exchange()
+        except ZeroDivisionError:
+            deaths += 1
+            await asyncio.sleep(0)  # the pipeline tells of it
+        if link.pipeline.broken:
+            link.cut()
+            link.load()
+            link.pipeline.resume()
+            link.connect()
+    assert deaths == len(link.told) == 3
+    assert link.now(order).cum_qty == 40
+    assert f"message {poison} is passed over" in caplog.text
+    assert [type(error) for error in link.told] == [ZeroDivisionError] * 3
+    kept = [m for batch in link.batches for m in batch.messages if b"17=poison" in m.frame]
+    assert [message.msg_seq_num for message in kept] == [poison]
+
+
+async def test_a_store_that_cannot_be_read_is_not_the_messages_fault(link: Link) -> None:
+    await link.up()
+    reads = 0
+
+    class Unreadable:
+        def sent(self, *_: object) -> list[Any]:
+            nonlocal reads
+            reads += 1
+            raise StoreError("sqlite://", "disk I/O error", "check the disk")
+
+    link.venue._journal = Unreadable()
+    for count in range(1, 6):
+        with pytest.raises(StoreError):
+            link.venue.received(link.by_hand("3", [(45, "1")]))
+        assert reads == count
+        await asyncio.sleep(0)
+        link.cut()
+        link.load()
+        link.pipeline.resume()
+        await link.up()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ from fairlead_server.venue import incoming, outgoing
 
 _log = logging.getLogger(__name__)
 
+_TRIES = 3  # of a message at which a decision died
 _RESEND_STEP = 256  # journal rows read at once
 
 
@@ -111,6 +113,7 @@ class VenueSession:
         self._changed = changed
         self._wire: Wire | None = None
         self._answering: asyncio.Task[None] | None = None
+        self._deaths: Counter[tuple[int, int]] = Counter()  # by epoch and MsgSeqNum(34), of decisions
         self.halted = ""
         self.load(Numbers())
 
@@ -311,9 +314,22 @@ class VenueSession:
     # Messages of the venue.
 
     def _on_message(self, message: Message, now: datetime) -> None:
-        epoch = self.session.numbers.epoch
-        row = self._row(Direction.IN, epoch, message.msg_seq_num, message.msg_type, now, mask(message.raw))
+        """What we cannot digest is tried again, for the peer sends it again; then it is kept and passed over."""
+        number = self.session.numbers.epoch, message.msg_seq_num
+        row = self._row(Direction.IN, *number, message.msg_type, now, mask(message.raw))
         self._pipeline.batch.messages.append(row)
+        if self._deaths[number] == _TRIES:
+            _log.critical("%s: message %d is passed over, see the journal", self.session_id, number[1])
+            return
+        try:
+            self._hear(message, now)
+        except StoreError:
+            raise  # not the message's fault
+        except Exception:
+            self._deaths[number] += 1
+            raise
+
+    def _hear(self, message: Message, now: datetime) -> None:
         try:
             heard = incoming.read(message, self.session_id, now)
         except FixError as error:
