@@ -12,10 +12,9 @@ import importlib.metadata
 import logging
 import os
 import random
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-from ulid import ULID
 
 from fairlead_server.api.execution_service import ExecutionService
 from fairlead_server.api.messages import event_bytes
@@ -27,7 +26,7 @@ from fairlead_server.api.system_service import ServerFacts, SystemService
 from fairlead_server.api.tokens import Tokens
 from fairlead_server.config import Config
 from fairlead_server.domain.exposure import RecentOrders
-from fairlead_server.domain.ids import ClOrdIds
+from fairlead_server.domain.ids import ClOrdIds, Ulids
 from fairlead_server.fix.session import Numbers
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.executions import Executions
@@ -52,10 +51,6 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def new_id() -> str:
-    return str(ULID())
-
-
 @dataclass(frozen=True, slots=True)
 class Venue:
     session: VenueSession
@@ -74,7 +69,9 @@ class App:
         self._watch = Watch()
         self._pipeline = Pipeline(self._store.commit, self._committed, self._store_failed)
         self._book = Book(self._store)
-        self._ledger = Ledger(self._book, self._pipeline, event_bytes, new_id)
+        ulids = Ulids(secrets.randbits(48))
+        self._new_id = lambda: ulids.next(now())
+        self._ledger = Ledger(self._book, self._pipeline, event_bytes, self._new_id)
         self._cl_ord_ids = ClOrdIds(config.router_id, config.shard)
         self._venues: dict[str, Venue] = {}
         self._sessions: dict[str, VenueSession] = {}
@@ -84,7 +81,7 @@ class App:
             self._ledger,
             config.instruments,
             {s.session_id: s.default_account for s in config.sessions},
-            new_id,
+            self._new_id,
         )
         for settings in config.sessions:
             session = VenueSession(
@@ -118,7 +115,7 @@ class App:
             self._sessions,
             self._cl_ord_ids,
             RecentOrders(max(windows, default=timedelta())),
-            new_id,
+            self._new_id,
         )
 
     def _grpc_server(self, snapshot: Snapshot) -> Server:
@@ -134,12 +131,14 @@ class App:
         )
         services = {
             "OrderService": OrderService(self._entry, self._pipeline, self._watch, store, tokens, now),
-            "ExecutionService": ExecutionService(config.server_id, self.feed, store, tokens, now, new_id),
+            "ExecutionService": ExecutionService(
+                config.server_id, self.feed, store, tokens, now, self._new_id
+            ),
             "SessionService": SessionService(self._sessions, tokens),
             "ReferenceService": ReferenceService(config.instruments, tokens),
             "SystemService": SystemService(facts, now),
         }
-        return Server(services, now, new_id, config.server_id)
+        return Server(services, now, self._new_id, config.server_id)
 
     # Running.
 

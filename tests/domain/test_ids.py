@@ -1,4 +1,4 @@
-"""ClOrdID(11) is unique for ever, over days, restarts and routers."""
+"""ClOrdID(11) is unique for ever, over days, restarts and routers; so are our own identifiers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fairlead_server.domain.ids import ClOrdIds
+from fairlead_server.domain.ids import ClOrdIds, Ulids
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +72,28 @@ def test_a_clock_before_the_epoch_and_an_exhausted_counter_are_errors_and_not_re
         ClOrdIds("FL", 0).next(datetime(2019, 12, 31, tzinfo=UTC))
     with pytest.raises(ValueError, match="does not fit 7 places"):
         ClOrdIds("FL", 0, 36**7 - 1).next(NOW)
+
+
+# ULIDs.
+
+
+def test_ulids_sort_in_the_order_of_their_making_and_never_repeat() -> None:
+    ulids = Ulids(chance=0)
+    times = [NOW + timedelta(microseconds=100 * step) for step in range(1000)]
+
+    made = [ulids.next(time) for time in times]
+
+    assert made == sorted(set(made))
+    assert all(len(each) == 26 for each in made)
+
+
+def test_a_ulid_is_its_time_its_process_and_a_counter_in_crockfords_base_32() -> None:
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+
+    assert Ulids(chance=0).next(epoch) == "00000000000000000000000001"
+    assert Ulids(chance=(1 << 48) - 1).next(epoch) == "0000000000ZZZZZZZZZW000001"
+    assert Ulids(chance=0).next(epoch + timedelta(milliseconds=32**2)) == "00000001000000000000000001"
+
+
+def test_two_processes_make_different_ulids_in_one_millisecond() -> None:
+    assert Ulids(chance=1).next(NOW) != Ulids(chance=2).next(NOW)

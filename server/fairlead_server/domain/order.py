@@ -174,6 +174,8 @@ class Order:
     @property
     def worst_quantity(self) -> Decimal:
         """The most that it may come to be: an unanswered amend is counted."""
+        if not self.pending:
+            return self.terms.quantity
         return max([self.terms.quantity, *(r.terms.quantity for r in self.pending if r.terms is not None)])
 
     def find_request(self, cl_ord_id: str) -> Request | None:

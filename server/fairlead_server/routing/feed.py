@@ -49,8 +49,10 @@ class Feed:
             return ()
         if not self._ring or self._ring[0].sequence > after + 1:
             return None
-        start = after + 1 - self._ring[0].sequence
-        return tuple(islice(self._ring, start, start + limit))
+        newer = list(
+            islice(reversed(self._ring), self.head - after)
+        )  # from the end: most subscribers are near it
+        return newer[: -limit - 1 : -1]
 
     async def beyond(self, sequence: int, timeout: float) -> bool:
         """Wait until the log goes beyond ``sequence``; False after ``timeout`` seconds or when the feed closes."""

@@ -47,7 +47,7 @@ class Ledger:
         batch = self._pipeline.batch
         self.head += 1
         order = replace(change.order, sequence=self.head, last_cause=cause)
-        event = self._event(replace(change, order=order), change.kind, cause, now, report, message)
+        event = self._event(order, change, change.kind, cause, now, report, message)
         batch.events.append(self._row(event))
         batch.orders[order.order_id] = order
         self._book.put(order)
@@ -82,6 +82,7 @@ class Ledger:
 
     def _event(
         self,
+        order: Order,
         change: Change,
         kind: EventKind,
         cause: Cause,
@@ -93,7 +94,7 @@ class Ledger:
             self.head,
             self._new_id(),
             kind,
-            change.order,
+            order,
             now,
             cause,
             change.execution,

@@ -183,10 +183,10 @@ class OrderEntry:
         symbol = self._instruments[new.instrument_id].symbol
         created = pending_new(self._new_id(), new, symbol, now)
         cl_ord_id = self._cl_ord_ids.next(now)
-        outbound = gateway.new_order(created.routed(gateway.session_id, cl_ord_id, now), now)
+        sent = created.routed(gateway.session_id, cl_ord_id, now)
+        outbound = gateway.new_order(sent, now)
         order = self._ledger.enter(None, Change(created, EventKind.ACCEPTED), cause, now)
         self._decided(order, None, now)
-        sent = order.routed(gateway.session_id, cl_ord_id, now)
         order = self._ledger.enter(order, Change(sent, EventKind.ROUTED), Cause(Initiator.SYSTEM), now)
         self._ledger.name(gateway.session_id, cl_ord_id, order.order_id, self._cl_ord_ids.last)
         self._ledger.send(outbound)
