@@ -6,6 +6,7 @@ Every test ends in the same audit, see :mod:`tests.interop.audit`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,13 @@ from tests.interop.quickfix_broker import journal
 
 LIMIT, STOP, STOP_LIMIT = OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT
 PLAIN = Row("AAPL", BUY, "100", "230.00", Outcome(FILLED, "100"))
+
+
+async def together(*parts: Coroutine[None, None, None]) -> None:
+    """All of them to their end; when one fails, the others end as well and leave nothing running."""
+    async with asyncio.TaskGroup() as tasks:
+        for part in parts:
+            tasks.create_task(part)
 
 
 async def test_a_basket_is_traded_over_both_versions(market: Market) -> None:
@@ -70,7 +78,7 @@ async def test_a_line_that_is_cut_inside_messages_loses_and_doubles_nothing(mark
         await market.line.was_cut(line.cut_inside(To.ROUTER, "8"))
         await market.line.was_cut(line.cut_inside(To.BROKER, "F", "G"))
 
-    await asyncio.gather(market.desk.trade(BASKET * 4), cut_again_and_again())
+    await together(market.desk.trade(BASKET * 4), cut_again_and_again())
 
     assert market.line.connections >= 2 + 4
     await market.agrees()
@@ -83,7 +91,7 @@ async def test_a_router_that_is_killed_goes_on_where_it_was(market: Market) -> N
             await market.router.kill()
             await market.router.start()
 
-    await asyncio.gather(market.desk.trade(BASKET * 3), kill_again_and_again())
+    await together(market.desk.trade(BASKET * 3), kill_again_and_again())
 
     await market.agrees()
 
@@ -95,7 +103,7 @@ async def test_a_broker_that_is_killed_goes_on_where_it_was(market: Market) -> N
             await market.broker.kill()
             await market.broker.start()
 
-    await asyncio.gather(market.desk.trade(BASKET * 3), kill_again_and_again())
+    await together(market.desk.trade(BASKET * 3), kill_again_and_again())
 
     await market.agrees()
 
@@ -126,7 +134,7 @@ class TestSilence:
         return {"heart_bt_int": "2", "resend_stale_ms": "600000"}
 
     async def test_heartbeats_keep_an_idle_line_open(self, market: Market) -> None:
-        await asyncio.gather(market.line.sees(4, To.ROUTER, "0"), market.line.sees(4, To.BROKER, "0"))
+        await together(market.line.sees(4, To.ROUTER, "0"), market.line.sees(4, To.BROKER, "0"))
         await market.desk.trade([PLAIN])
 
         assert market.line.connections == len(BEGIN_STRINGS)
