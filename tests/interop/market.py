@@ -41,6 +41,7 @@ target_comp_id = "QUICKFIX"
 host = "127.0.0.1"
 port = {port}
 default_account = "A42"
+reconnect_max_seconds = 2
 [sessions.QF44]
 begin_string = "FIX.4.4"
 sender_comp_id = "FAIRLEAD"
@@ -48,6 +49,7 @@ target_comp_id = "QUICKFIX"
 host = "127.0.0.1"
 port = {port}
 default_account = "A44"
+reconnect_max_seconds = 2
 [[routes]]
 route_id = "R42"
 session_id = "QF42"
