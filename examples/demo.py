@@ -29,6 +29,7 @@ EXAMPLES = Path(__file__).parent
 READY_SECONDS = 30.0
 END_SECONDS = 10.0
 QUIET_SECONDS = 1.5  # without an event: the basket has come to rest
+BASKET_DONE, BASKET_REFUSED = 0, 1  # as the command line ends; that some of its orders are refused is meant
 
 
 class CannotRun(Exception):
@@ -50,13 +51,13 @@ async def main() -> int:
 
 async def _demonstrate(options: argparse.Namespace, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as running:
-        await _start(running, "fix_sim", _fix_sim(options), options.var)
-        await _start(running, "router", _router(options), options.var)
+        broker = await _start(running, "fix_sim", _fix_sim(options), options.var)
+        router = await _start(running, "router", _router(options), options.var)
         client = await running.enter_async_context(fairlead.AsyncClient(f"127.0.0.1:{options.grpc_port}"))
-        await _sessions_active(client)
+        await _sessions_active(client, options.var)
         await _route_basket(client, options)
         await _what_next(client, options)
-        await stop.wait()
+        await _stay_up(stop, broker, router)
         print("stopping")
 
 
@@ -96,7 +97,9 @@ def _router(options: argparse.Namespace) -> Sequence[str]:
     return ("fairlead_server", "serve", "--config", str(options.config), *sets)
 
 
-async def _start(running: AsyncExitStack, name: str, command: Sequence[str], var: Path) -> None:
+async def _start(
+    running: AsyncExitStack, name: str, command: Sequence[str], var: Path
+) -> asyncio.subprocess.Process:
     """Start it, and wait for the one line that says it is ready; its log goes to a file."""
     log = _log_file(var, name)
     process = await asyncio.create_subprocess_exec(
@@ -110,8 +113,10 @@ async def _start(running: AsyncExitStack, name: str, command: Sequence[str], var
     except TimeoutError:
         raise CannotRun(f"{name} was not ready after {READY_SECONDS:g} s; see {var / name}.log") from None
     if not line:
+        await _end(process, patience=END_SECONDS)
         raise CannotRun(_last_words(var, name))
-    print(line.decode().rstrip())
+    print(line.decode().rstrip(), flush=True)
+    return process
 
 
 def _log_file(var: Path, name: str) -> BinaryIO:
@@ -129,29 +134,40 @@ def _last_words(var: Path, name: str) -> str:
     return lines[-1] if lines else f"{name} ended without a word"
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), END_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+async def _stay_up(stop: asyncio.Event, *processes: asyncio.subprocess.Process) -> None:
+    """Until asked to stop; without one of its processes there is nothing to see."""
+    ended = [asyncio.create_task(process.wait()) for process in processes]
+    asked = asyncio.create_task(stop.wait())
+    await asyncio.wait([asked, *ended], return_when=asyncio.FIRST_COMPLETED)
+    for task in (asked, *ended):
+        task.cancel()
+    if not stop.is_set():
+        raise CannotRun("a process has ended by itself; its last words are in its log")
+
+
+async def _end(process: asyncio.subprocess.Process, patience: float = 0.0) -> None:
+    """Let it end by itself, ask it to, make it."""
+    for ask in (None, process.terminate, process.kill):
+        with suppress(TimeoutError, ProcessLookupError):
+            if ask is not None:
+                ask()
+            await asyncio.wait_for(process.wait(), END_SECONDS if ask else patience)
+            return
 
 
 # What is shown.
 
 
-async def _sessions_active(client: fairlead.AsyncClient) -> None:
+async def _sessions_active(client: fairlead.AsyncClient, var: Path) -> None:
     active = session_service_pb2.SESSION_STATE_ACTIVE
     try:
         async with asyncio.timeout(READY_SECONDS):
             while any([session.state != active async for session in client.list_sessions()]):
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise CannotRun("the FIX sessions did not become active; see var/router.log") from None
+        raise CannotRun(f"the FIX sessions did not become active; see {var / 'router.log'}") from None
     known = [order async for order in client.list_orders()]
-    print(f"FIX sessions are active; {len(known)} orders are known from earlier runs\n")
+    print(f"FIX sessions are active; {len(known)} orders are known from earlier runs\n", flush=True)
 
 
 async def _route_basket(client: fairlead.AsyncClient, options: argparse.Namespace) -> None:
@@ -171,10 +187,17 @@ async def _route_basket(client: fairlead.AsyncClient, options: argparse.Namespac
 async def _run_basket(options: argparse.Namespace) -> None:
     """As anybody would from a terminal; what it prints itself is what the live table shows."""
     words = ("--server", f"127.0.0.1:{options.grpc_port}", "basket", str(options.basket))
-    quiet = subprocess.DEVNULL
     command = (sys.executable, "-m", "fairlead", *words)
-    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
-    await process.wait()
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        _, words_of_error = await process.communicate()
+    finally:
+        await _end(process)
+    if process.returncode not in (BASKET_DONE, BASKET_REFUSED):
+        last = words_of_error.decode().strip().splitlines()[-1:]
+        raise CannotRun(last[0] if last else f"the basket has failed with code {process.returncode}")
 
 
 async def _rest(orders: dict[str, tuple[Order, str]]) -> None:
