@@ -18,8 +18,8 @@ from typing import Any
 Row = dict[str, Any]
 Number = tuple[int, int]  # epoch, MsgSeqNum(34)
 SOH = "\x01"
-_ADMIN = frozenset("0 1 2 3 4 5 A".split())
-_ORDERS = frozenset("D G".split())  # what may be withheld when the venue asks for it too late
+_ADMIN = frozenset("012345A")
+_ORDERS = frozenset("DG")  # what may be withheld when the venue asks for it too late
 _STATE = {"4": "CANCELED", "8": "REJECTED", "C": "EXPIRED"}
 
 
@@ -52,13 +52,11 @@ class Router:
         self.facts: dict[str, Row] = {key: json.loads(row["facts"]) for key, row in self.orders.items()}
         self.named = {(row["session_id"], row["cl_ord_id"]): row["order_id"] for row in named}
         self.client = {
-            row["session_id"]: _client(row["frame"])
-            for row in self.messages
-            if row["direction"] == "OUT"
+            row["session_id"]: _client(row["frame"]) for row in self.messages if row["direction"] == "OUT"
         }
 
     def session(self, client: str) -> str:
-        return next(session for session, name in self.client.items() if name == client)
+        return next((session for session, name in self.client.items() if name == client), "")
 
     def out(self, session_id: str) -> list[Row]:
         return [row for row in self.messages if row["session_id"] == session_id and row["direction"] == "OUT"]
@@ -153,7 +151,9 @@ def _what_the_venue_said_was_heard_once(router: Router, venue: Venue) -> Iterato
         said = {(row["epoch"], row["seq"]) for row in venue.sent[client] if row["type"] not in _ADMIN}
         heard = Counter(_number(row) for row in router.heard(session_id) if row["msg_type"] not in _ADMIN)
         for each in said - heard.keys():
-            if each[0] == router.sessions[session_id]["epoch"]:  # of an older epoch nothing can be asked for again
+            if (
+                each[0] == router.sessions[session_id]["epoch"]
+            ):  # of an older epoch nothing can be asked for again
                 yield f"{session_id}: the router never heard {each}"
         for each in heard.keys() - said:
             yield f"{session_id}: the router heard {each}, which the venue did not say"
@@ -232,10 +232,10 @@ def _fills_agree(router: Router, venue: Venue) -> Iterator[str]:
     for row in router.executions:
         ours[row["order_id"]][row["exec_id"], Decimal(row["quantity"]), Decimal(row["price"])] += 1
     for order_id in theirs.keys() | ours.keys():
-        for fill, times in (theirs[order_id] - ours[order_id]).items():
-            yield f"{order_id}: the fill {fill} is missing {times} times"
-        for fill, times in (ours[order_id] - theirs[order_id]).items():
-            yield f"{order_id}: the fill {fill} is {times} times too many"
+        for missing, times in (theirs[order_id] - ours[order_id]).items():
+            yield f"{order_id}: the fill {missing} is missing {times} times"
+        for surplus, times in (ours[order_id] - theirs[order_id]).items():
+            yield f"{order_id}: the fill {surplus} is {times} times too many"
 
 
 def _orders_are_the_sum_of_their_fills(router: Router, venue: Venue) -> Iterator[str]:

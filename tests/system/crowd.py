@@ -10,13 +10,13 @@ import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from fairlead import AckLevel, AsyncClient, ClientOrder, NewOrder, OrderState, OrderType, Side, errors
 from fairlead.v1.common_pb2 import Order
 from fairlead.v1.order_service_pb2 import SubmitOrderResponse
 
-from tests.system.world import PATIENCE, RESTING, World
+from tests.system.world import ENDED, PATIENCE, RESTING, World
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class Crowd:
         self._enough = False
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> Crowd:
+    async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._submit_on()) for _ in range(_CLIENTS)]
         return self
 
@@ -105,7 +105,7 @@ class Crowd:
         self.told[key] = response
         async with self._news:
             self._news.notify_all()
-        if response.order.state != OrderState.REJECTED:
+        if OrderState(response.order.state) != OrderState.REJECTED:
             await self._follow(client, number, ClientOrder(ACCOUNT, key))
 
     async def _follow(self, client: AsyncClient, number: int, order: ClientOrder) -> None:
@@ -135,9 +135,6 @@ def compare(told: SubmitOrderResponse, found: Order) -> list[str]:
     differing = [name for name in same if getattr(order, name) != getattr(found, name)]
     if found.version < order.version:
         differing.append("version")
-    if order.state in _ENDED and found.state != order.state:
+    if OrderState(order.state) in ENDED and found.state != order.state:
         differing.append("state")
     return [f"{order.client_order_id}: {name}" for name in differing]
-
-
-_ENDED = {OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED}

@@ -1,4 +1,4 @@
-"""Real processes, and the certainty that none outlives its test: each leads a process group of its own.
+"""Real processes, and the certainty that none outlives its test: all carry a mark that their children inherit.
 
 Whoever starts one waits for the line that says it is ready. What it logs goes to a file, which a failed test shows.
 """
@@ -11,6 +11,7 @@ import random
 import signal
 import socket
 import sys
+import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 READY = 30.0  # seconds; a busy machine takes its time
 END = 15.0
+_MARK = "FAIRLEAD_TEST_YARD"
 
 
 class DidNotStart(Exception):
@@ -41,18 +43,24 @@ class Process:
         return self._process.returncode is None
 
     def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
+        os.kill(self.pid, number)
+
+    def pause(self) -> None:
+        """It holds its connections and does nothing, until it may proceed."""
+        self.signal(signal.SIGSTOP)
+
+    def proceed(self) -> None:
+        self.signal(signal.SIGCONT)
 
     async def line(self) -> str:
-        """The next line of its standard output, without its end; empty when there are no more."""
+        """The next line of its standard output, with its end; empty when there are no more."""
         assert self._process.stdout is not None
         async with asyncio.timeout(READY):
-            return (await self._process.stdout.readline()).decode().rstrip()
+            return (await self._process.stdout.readline()).decode()
 
     async def kill(self) -> None:
-        """``kill -9``, to it and all that it has started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """``kill -9``."""
+        self.signal(signal.SIGKILL)
         await self.ended()
 
     async def stop(self) -> int:
@@ -86,6 +94,7 @@ class Yard:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._mark = f"{_MARK}={uuid.uuid4().hex}".encode()
         self._processes: list[Process] = []
 
     async def spawn(self, name: str, arguments: Sequence[str]) -> Process:
@@ -99,6 +108,7 @@ class Yard:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
                 cwd=ROOT,
+                env={**os.environ, _MARK: self._mark.decode().partition("=")[2]},
                 start_new_session=True,
             )
         self._processes.append(Process(name, process, log))
@@ -112,9 +122,22 @@ class Yard:
             raise DidNotStart(name, process.log.read_text())
         return process
 
+    def left(self) -> list[int]:
+        """What runs still, of all that was started here, and of what that has started."""
+        found = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return [pid for pid in found if self._is_ours(pid)]
+
     async def close(self) -> None:
+        for pid in self.left():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for process in self._processes:
-            await process.kill()
+            await process.ended()
+
+    def _is_ours(self, pid: int) -> bool:
+        with suppress(OSError):
+            return self._mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return False  # it has just ended
 
 
 def free_port() -> int:
@@ -124,25 +147,3 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started and that are still there."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            status = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(status[1]) == pid and status[0] != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def group(pgid: int) -> list[int]:
-    """The processes of a session that are still there."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            status = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(status[3]) == pgid and status[0] != "Z":
-                found.append(int(entry.name))
-    return found

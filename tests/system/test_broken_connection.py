@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fairlead import ClientOrder, errors
+from fairlead import ClientOrder, NewOrder, errors
 
 from tests.system.crowd import ACCOUNT, Crowd, order_number
 from tests.system.proxy import Look, Proxy, Torn, proxy
 from tests.system.world import World, at_rest
 
 SOON = ("sessions.SIM44.heart_bt_int=1", "sessions.SIM42.heart_bt_int=1")
+TOO_EARLY: NewOrder = {**order_number(0), "client_order_id": "too-early"}
 NEW_ORDER, REPORT = b"\x0135=D\x01", b"\x0135=8\x01"
 
 
@@ -23,7 +24,7 @@ async def test_while_the_venue_is_away_orders_are_refused_with_the_reason(world:
 
     async with world.client() as client:
         with pytest.raises(errors.VenueSessionDown) as refused:
-            await client.submit_order(**{**order_number(0), "client_order_id": "too-early"})
+            await client.submit_order(**TOO_EARLY)
         with pytest.raises(errors.NotFound):
             await client.get_order(ClientOrder(ACCOUNT, "too-early"))
     assert refused.value.code.name == "UNAVAILABLE"

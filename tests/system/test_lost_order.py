@@ -35,7 +35,9 @@ async def until(world: World, key: str, state: OrderState) -> None:
     """Until the order is in that state, and not in doubt."""
     await world.event(
         lambda event: (
-            event.order.client_order_id == key and event.order.state == state and not event.order.in_doubt
+            event.order.client_order_id == key
+            and OrderState(event.order.state) == state
+            and not event.order.in_doubt
         )
     )
 
@@ -54,8 +56,8 @@ async def test_an_order_that_never_arrived_is_asked_about_and_rejected(world: Wo
 
         async with world.client() as client:
             order = await client.get_order(told)
-        assert told.state == OrderState.PENDING_NEW
-        assert (order.state, order.in_doubt) == (OrderState.REJECTED, False)
+        assert OrderState(told.state) == OrderState.PENDING_NEW
+        assert (OrderState(order.state), order.in_doubt) == (OrderState.REJECTED, False)
         assert order.reject.source == REJECT_SOURCE_ROUTER
         assert order.reject.reason == REJECT_REASON_ROUTER_SESSION_LOST
         assert await history(world, "lost") == [

@@ -20,6 +20,7 @@ PATIENCE = 40.0  # seconds for whatever must come about
 QUICK = Retry(initial=0.02, maximum=0.2, settle_attempts=20)
 _CHANNEL = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500))
 
+ENDED = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
 RESTING = "JPM"  # the crowd's orders for it are too far away to trade
 # Everything trades as the reference price says, but for TSLA and XAUUSD, whose fills come little by little.
 RULES = """
@@ -99,27 +100,33 @@ class World:
     async def until(self, wanted: Callable[[Mapping[str, Order]], bool]) -> dict[str, Order]:
         """Until the orders are as wanted, as snapshot and stream tell; the live ones, and those that change."""
         orders: dict[str, Order] = {}
-        async with asyncio.timeout(PATIENCE), self.client() as client:
-            async with client.subscribe(position=StartPosition.SNAPSHOT_THEN_LIVE) as subscription:
-                async for update in subscription.updates():
-                    match update:
-                        case OrderSnapshot():
-                            orders |= {order.order_id: order for order in update.orders}
-                        case ExecutionEvent():
-                            orders[update.order.order_id] = update.order
-                        case CaughtUp():
-                            pass
-                    if wanted(orders):
-                        return orders
+        async with (
+            asyncio.timeout(PATIENCE),
+            self.client() as client,
+            client.subscribe(position=StartPosition.SNAPSHOT_THEN_LIVE) as subscription,
+        ):
+            async for update in subscription.updates():
+                match update:
+                    case OrderSnapshot():
+                        orders |= {order.order_id: order for order in update.orders}
+                    case ExecutionEvent():
+                        orders[update.order.order_id] = update.order
+                    case CaughtUp():
+                        pass
+                if wanted(orders):
+                    return orders
         raise AssertionError("the stream has ended")
 
     async def event(self, wanted: Callable[[ExecutionEvent], bool]) -> ExecutionEvent:
         """The first event of the whole log that is as wanted."""
-        async with asyncio.timeout(PATIENCE), self.client() as client:
-            async with client.subscribe(position=StartPosition.EARLIEST) as subscription:
-                async for event in subscription:
-                    if wanted(event):
-                        return event
+        async with (
+            asyncio.timeout(PATIENCE),
+            self.client() as client,
+            client.subscribe(position=StartPosition.EARLIEST) as subscription,
+        ):
+            async for event in subscription:
+                if wanted(event):
+                    return event
         raise AssertionError("the stream has ended")
 
     async def log(self) -> list[ExecutionEvent]:
@@ -157,13 +164,12 @@ class World:
 
 def at_rest(orders: Mapping[str, Order]) -> bool:
     """Nothing is on its way: every order has ended but those that rest, and those wait for no answer."""
-    return all(order.state in _ENDED or _rests(order) for order in orders.values())
+    return all(OrderState(order.state) in ENDED or _rests(order) for order in orders.values())
 
 
 def _rests(order: Order) -> bool:
     asked = order.in_doubt or order.pending_action in _ASKED
-    return order.instrument_id == RESTING and order.state == OrderState.WORKING and not asked
+    return order.instrument_id == RESTING and OrderState(order.state) == OrderState.WORKING and not asked
 
 
-_ENDED = {OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED}
 _ASKED = {PENDING_ACTION_AMEND, PENDING_ACTION_CANCEL}
