@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -113,6 +114,8 @@ class Link:
     def __init__(self, store: Store, begin_string: str = "FIX.4.4", **config: Any) -> None:
         self.store = store
         self.trace: list[str] = []
+        self.gate = threading.Event()  # commits wait for it
+        self.gate.set()
         self.failure: Exception | None = None
         self.batches: list[Batch] = []
         self.told: list[BaseException] = []
@@ -167,6 +170,7 @@ class Link:
         self.venue.load(snapshot.sessions.get("BROKER", Numbers()))
 
     def _commit(self, batch: Batch) -> None:
+        self.gate.wait()
         if self.failure is not None:
             raise self.failure
         self.store.commit(batch)

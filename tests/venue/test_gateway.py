@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from fairlead_server.domain.errors import StoreUnavailable, VenueUnavailable
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import Flag, OrderState
 from fairlead_server.fix import events
-from fairlead_server.fix.session import Numbers
+from fairlead_server.fix.session import Numbers, Sent
 from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.store.database import Store
 from fairlead_server.store.errors import StoreError
@@ -211,15 +212,36 @@ async def test_a_waiting_cancel_goes_out_with_the_logon(link: Link) -> None:
 
 async def test_a_resend_waits_for_what_is_decided_and_not_committed(link: Link) -> None:
     await link.up()
-    await link.exchange()
     first = link.venue.session.numbers.next_out
+    link.gate.clear()
     link.submit()
     # The peer asks for it before the commit: by hand, for it cannot know of it.
     link.venue.received(link.by_hand("2", [(7, str(first)), (16, "0")]))
+    task = link.venue._answering
+    assert task is not None
+    await asyncio.wait([task], timeout=0.05)  # time enough to read too early
     assert link.wire.data == b""
+    link.gate.set()
     await link.exchange()
     sent = [text for text in link.broker.wire_types if text.startswith("D")]
     assert sent == [f"D {first}", f"D {first} again"]
+
+
+class SlowFirst:
+    """Reads the journal; the first reader has to wait."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.second = threading.Event()
+        self.reads = 0
+
+    def sent(self, session_id: str, epoch: int, begin: int, end: int) -> list[Sent]:
+        self.reads += 1
+        if self.reads == 1:
+            self.second.wait(0.05)  # for one that would overtake
+        else:
+            self.second.set()
+        return self.store.sent(session_id, epoch, begin, end)
 
 
 async def test_two_resend_requests_are_answered_in_turn(link: Link) -> None:
@@ -228,6 +250,7 @@ async def test_two_resend_requests_are_answered_in_turn(link: Link) -> None:
     link.submit()
     link.submit(2)
     await link.exchange()
+    link.venue._journal = SlowFirst(link.store)
     link.venue.received(link.by_hand("2", [(7, str(first)), (16, str(first))]))
     link.venue.received(link.by_hand("2", [(7, str(first + 1)), (16, "0")]))
     await link.exchange()
