@@ -9,11 +9,12 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import grpc
 from fairlead.v1.common_pb2 import (
@@ -38,7 +39,7 @@ from fairlead.v1.session_service_pb2_grpc import SessionServiceStub
 from fairlead.v1.system_service_pb2_grpc import SystemServiceStub
 from fairlead_server.app import App
 from fairlead_server.config import Config
-from fairlead_server.domain.instrument import Instrument, ReferencePrice
+from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Span
 from fairlead_server.domain.risk import AccountPolicy, Limits, Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.fix.session import Numbers, Role, SessionConfig
@@ -226,10 +227,14 @@ def _session(name: str, port: int) -> VenueSettings:
     return VenueSettings(name, config, Endpoint("127.0.0.1", port), "ACC1")
 
 
-def _instrument(name: str, *, halted: bool = False) -> Instrument:
+def _instrument(name: str) -> Instrument:
     last = ReferencePrice(Decimal(50), datetime.now(UTC), "file")
-    return Instrument(name, name, "USD", Decimal("0.05"), Decimal(1), Decimal(1), halted, last)
+    return Instrument(name, name, "USD", Decimal("0.05"), Decimal(1), Decimal(1), reference=last)
 
 
 def _halted() -> Instrument:
-    return _instrument("HALTED", halted=True)
+    """It would trade in the night from Sunday to Monday, and from Monday to Tuesday."""
+    night = Span(frozenset({6, 0}), time(18), time(17))
+    return replace(
+        _instrument("HALTED"), halted=True, calendar=Calendar("night", ZoneInfo("America/Chicago"), (night,))
+    )

@@ -36,9 +36,7 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("pair", "published"), PUBLISHED, ids=lambda value: getattr(value, "DESCRIPTOR", value)
-)
+@pytest.mark.parametrize(("pair", "published"), PUBLISHED)
 def test_each_published_number_means_something(pair: Pair[Any], published: Any) -> None:
     assert set(pair.member) == set(published.values()) - {0}
 

@@ -27,7 +27,12 @@ from fairlead.v1.order_service_pb2 import (
     ListOrdersRequest,
     OrderFilter,
 )
-from fairlead.v1.reference_service_pb2 import GetInstrumentRequest, ListInstrumentsRequest
+from fairlead.v1.reference_service_pb2 import (
+    DAY_OF_WEEK_MONDAY,
+    DAY_OF_WEEK_SUNDAY,
+    GetInstrumentRequest,
+    ListInstrumentsRequest,
+)
 from fairlead.v1.session_service_pb2 import (
     SESSION_STATE_ACTIVE,
     SESSION_STATE_BACKOFF,
@@ -425,6 +430,10 @@ async def test_named_instruments_are_listed_and_unknown_ones_left_out(router: Ro
 
     (halted,) = listed.instruments
     assert halted.halted
+    assert halted.trading_hours.time_zone == "America/Chicago"
+    (night,) = halted.trading_hours.spans
+    assert list(night.days) == [DAY_OF_WEEK_MONDAY, DAY_OF_WEEK_SUNDAY]
+    assert (night.opens, night.closes) == ("18:00:00", "17:00:00")
 
 
 async def test_an_instrument_tells_its_rules(router: Router) -> None:

@@ -264,7 +264,7 @@ async def test_a_filter_is_the_same_in_whatever_order_it_is_written(
     assert kinds_of(await turned.rest()) == ["established", "caught_up"]
 
 
-@pytest.mark.parametrize("cursor", ["AAAA", "=", "A" * 1024], ids=["short", "empty", "long"])
+@pytest.mark.parametrize("cursor", ["A", "AAAA", "=", "A" * 1024], ids=["one", "short", "empty", "long"])
 async def test_a_cursor_that_nobody_gave_out_is_refused(router: Router, cursor: str) -> None:
     wrong = await cursor_refused(router, after_cursor=cursor)
 
@@ -382,7 +382,7 @@ async def test_a_stream_that_is_left_leaves_nothing_behind(router: Router) -> No
         (ExecutionFilter(instrument_ids=["FAR"]), lambda e: False),
         (ExecutionFilter(kinds=[EXECUTION_KIND_RISK_REJECTED]), lambda e: e.order.account_id == "SMALL"),
     ],
-    ids=str,
+    ids=["accounts", "fills", "fills of one strategy", "session", "nothing", "refusals"],
 )
 async def test_a_filter_lets_through_what_it_says(
     router: Router, past: list[ExecutionEvent], criteria: ExecutionFilter, passes: Any
