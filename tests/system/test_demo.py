@@ -93,7 +93,13 @@ async def test_it_routes_the_basket_and_ends_on_ctrl_c_and_a_second_run_knows_th
 
 
 @pytest.mark.parametrize(
-    "sign", ["fix_sim: FIX", "fairlead: gRPC", "FIX sessions are active", "accepted +AAPL"]
+    "sign",
+    [
+        "fix_sim: FIX",
+        pytest.param("fairlead: gRPC", marks=pytest.mark.soak),
+        pytest.param("FIX sessions are active", marks=pytest.mark.soak),
+        "accepted +AAPL",
+    ],
 )
 async def test_ctrl_c_at_any_moment_leaves_nothing_running(demo: Demo, sign: str) -> None:
     process = await demo.spawn()

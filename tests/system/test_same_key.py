@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fairlead import AckLevel, NewOrder, OrderType, Side, errors
+from fairlead import AckLevel, AsyncClient, NewOrder, OrderType, Side, errors
 
 from tests.system.books import received
 from tests.system.world import World
@@ -41,42 +41,33 @@ async def test_many_at_once_make_one_order(world: World) -> None:
     assert len(received(world.journal, "D")) == 1
 
 
-async def test_the_same_key_after_a_crash_is_a_duplicate(world: World) -> None:
+async def conflicts(client: AsyncClient, order_id: str) -> None:
+    with pytest.raises(errors.KeyConflict) as conflict:
+        await client.submit_order(**OTHER)
+    assert conflict.value.code.name == "ALREADY_EXISTS"
+    assert conflict.value.reason == "CLIENT_ORDER_ID_CONFLICT"
+    assert conflict.value.metadata["order_id"] == order_id
+    assert set(conflict.value.metadata["differing_fields"].split(",")) == {"quantity", "price"}
+
+
+async def test_a_key_means_the_same_before_and_after_a_crash(world: World) -> None:
+    """The same body is a duplicate, another one a conflict that names the fields."""
     venue, router = await world.start_venue(), await world.start_router()
     await world.until_serving()
     async with world.client() as client:
         first = await client.submit_order(**ORDER)
+        await conflicts(client, first.order.order_id)
         await router.kill()
         router = await world.start_router()
         again = await client.submit_order(**ORDER)
+        await conflicts(client, first.order.order_id)
 
     assert (first.duplicate, again.duplicate) == (False, True)
     assert again.order.order_id == first.order.order_id
+    assert len(await world.orders()) == 1
     await world.until_serving()
     await world.balanced(router, venue)
     assert len(received(world.journal, "D")) == 1
-
-
-@pytest.mark.parametrize("crash", [False, True])
-async def test_the_same_key_with_another_body_is_a_conflict_that_names_the_fields(
-    world: World, *, crash: bool
-) -> None:
-    await world.start_venue()
-    router = await world.start_router()
-    await world.until_serving()
-    async with world.client() as client:
-        first = await client.submit_order(**ORDER)
-        if crash:
-            await router.kill()
-            await world.start_router()
-        with pytest.raises(errors.KeyConflict) as conflict:
-            await client.submit_order(**OTHER)
-
-    assert conflict.value.code.name == "ALREADY_EXISTS"
-    assert conflict.value.reason == "CLIENT_ORDER_ID_CONFLICT"
-    assert conflict.value.metadata["order_id"] == first.order.order_id
-    assert set(conflict.value.metadata["differing_fields"].split(",")) == {"quantity", "price"}
-    assert len(await world.orders()) == 1
 
 
 async def test_of_two_bodies_at_once_one_makes_the_order_and_the_other_a_conflict(world: World) -> None:
