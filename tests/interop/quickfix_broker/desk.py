@@ -207,21 +207,16 @@ class Desk:
         return Entry(canceled, [self._report(canceled, "4")])
 
     def _filled(self, order: Order, quantity: Decimal) -> Entry:
-        filled, price, report = self._fill(order, quantity)
-        del price
-        return Entry(filled, [report])
-
-    def _fill(self, order: Order, quantity: Decimal) -> tuple[Order, Decimal, Report]:
         price = order.price or _MARKET_PRICE
         total = order.filled + quantity
         status = "2" if total == order.quantity else "1"
         filled = replace(order, filled=total, paid=order.paid + quantity * price, status=status)
-        return filled, price, self._report(filled, "F", [(32, f"{quantity:f}"), (31, f"{price:f}")])
+        return Entry(filled, [self._report(filled, "F", [(32, f"{quantity:f}"), (31, f"{price:f}")])])
 
     def _too_late(self, order: Order, cl_ord_id: str, orig: str, response_to: str) -> Entry:
-        filled, _, report = self._fill(order, order.leaves)
-        refusal = self._cancel_reject(filled, order.begin_string, cl_ord_id, orig, response_to, "0")
-        return Entry(filled, [report, refusal])
+        last = self._filled(order, order.leaves)
+        refusal = self._cancel_reject(last.order, order.begin_string, cl_ord_id, orig, response_to, "0")
+        return Entry(last.order, [*last.reports, refusal])
 
     def _refuse(
         self, order: Order | None, begin_string: str, cl_ord_id: str, orig: str, response_to: str
