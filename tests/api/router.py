@@ -43,7 +43,7 @@ from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePri
 from fairlead_server.domain.risk import AccountPolicy, Limits, Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.fix.session import Numbers, Role, SessionConfig
-from fairlead_server.venue.gateway import Endpoint, VenueSettings
+from fairlead_server.venue.settings import Endpoint, VenueSettings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.api.broker import Broker, listening

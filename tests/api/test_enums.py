@@ -11,7 +11,7 @@ from fairlead_server.api.enums import Pair
 from fairlead_server.api.order_service import _AMEND_OUTCOME, _CANCEL_OUTCOME
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.order import RouteState
-from fairlead_server.venue.gateway import _SHOWN_STATE
+from fairlead_server.venue.settings import _SHOWN
 
 PAIRS = [pair for pair in vars(enums).values() if isinstance(pair, Pair)]
 
@@ -51,7 +51,7 @@ def test_every_outcome_of_a_request_has_its_word_in_both_answers() -> None:
 
 
 def test_the_states_of_a_session_are_published() -> None:
-    shown = {*_SHOWN_STATE.values(), "HALTED", "BACKOFF", "LOGOUT_SENT"}
+    shown = {*_SHOWN.values(), "HALTED", "BACKOFF", "LOGOUT_SENT"}
 
     assert {f"SESSION_STATE_{state}" for state in shown} <= set(session_service_pb2.SessionState.keys())
 

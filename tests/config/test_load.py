@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fairlead_server.config import Config, ConfigError, load
 from fairlead_server.fix.session import Role
-from fairlead_server.venue.gateway import Endpoint
+from fairlead_server.venue.settings import Endpoint
 
 from tests.domain.builders import NOW
 

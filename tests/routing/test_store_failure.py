@@ -20,7 +20,7 @@ from fairlead_server.fix.session import Numbers, Role, SessionConfig
 from fairlead_server.store.batch import Batch, EventRow
 from fairlead_server.store.database import Store
 from fairlead_server.store.errors import StoreError
-from fairlead_server.venue.gateway import Endpoint, VenueSettings
+from fairlead_server.venue.settings import Endpoint, VenueSettings
 
 from tests.api.broker import Broker, fill, listening
 from tests.domain.builders import account, instrument, new_order

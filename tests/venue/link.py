@@ -34,7 +34,8 @@ from fairlead_server.routing.order_entry import OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Store
-from fairlead_server.venue.gateway import Endpoint, VenueSession, VenueSettings
+from fairlead_server.venue.gateway import VenueSession
+from fairlead_server.venue.settings import Endpoint, VenueSettings
 
 from tests.domain.builders import NOW, account, instrument, new_order
 
@@ -203,15 +204,15 @@ class Link:
         """Wait for what is decided, and for answers to resend requests."""
         while True:
             await self.pipeline.durable()
-            task = self.venue._answering
+            task = self.venue._resending.last
             if task is None or task.done():
                 return
             await asyncio.wait([task])
 
     async def settle_quietly(self) -> None:
         """The same where the store fails."""
-        if self.venue._answering is not None:
-            await asyncio.wait([self.venue._answering])
+        if self.venue._resending.last is not None:
+            await asyncio.wait([self.venue._resending.last])
 
     async def exchange(self) -> None:
         """Pass everything on, both ways, until both are silent."""

@@ -217,7 +217,7 @@ async def test_a_resend_waits_for_what_is_decided_and_not_committed(link: Link) 
     link.submit()
     # The peer asks for it before the commit: by hand, for it cannot know of it.
     link.venue.received(link.by_hand("2", [(7, str(first)), (16, "0")]))
-    task = link.venue._answering
+    task = link.venue._resending.last
     assert task is not None
     await asyncio.wait([task], timeout=0.05)  # time enough to read too early
     assert link.wire.data == b""
@@ -277,7 +277,7 @@ async def test_a_resend_of_a_connection_that_is_gone_is_forgotten(link: Link) ->
     link.submit()
     await link.exchange()
     link.venue.received(link.by_hand("2", [(7, "1"), (16, "0")]))
-    task = link.venue._answering
+    task = link.venue._resending.last
     assert task is not None
     link.cut()
     await asyncio.wait([task])
@@ -294,9 +294,11 @@ async def test_an_unreadable_report_is_answered_and_passed_over(link: Link) -> N
     number = link.broker.session.numbers.next_out
     link.broker.send("8", (11, order.cl_ord_id), (150, "F"), (32, "lots"))
     await link.exchange()
-    answer = link.broker.heard[-1]
+    answer, question = link.broker.heard[-2:]
     assert (answer.msg_type, answer[45], answer[372], answer[380]) == ("j", str(number), "8", "5")
     assert "tag 32" in answer[58]
+    assert (question.msg_type, question[11]) == ("H", order.cl_ord_id)  # it may have been a fill: ask, never guess
+    assert Flag.IN_DOUBT in link.now(order).flags
     assert link.venue.session.numbers.next_in == number + 1
     assert link.now(order).cum_qty == 0
 
@@ -566,7 +568,7 @@ async def test_a_resend_that_cannot_be_read_closes_the_connection(link: Link) ->
         def sent(self, *_: object) -> list[Any]:
             raise StoreError("sqlite://", "disk I/O error", "check the disk")
 
-    link.venue._journal = Unreadable()
+    link.venue._resending._journal = Unreadable()
     link.venue.received(link.by_hand("2", [(7, "1"), (16, "0")]))
     await link.settle()
     assert link.wire.closed == "the store is not available"

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 from fairlead_server.fix.session import Session, SessionConfig
 from fairlead_server.store.database import Store
-from fairlead_server.venue.gateway import Endpoint
 from fairlead_server.venue.initiator import Initiator, Timing
+from fairlead_server.venue.settings import Endpoint
 
 from tests.venue.link import Broker, Link
 

@@ -29,7 +29,7 @@ from fairlead_server.domain.risk import AccountPolicy, Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.fix.message import sendable
 from fairlead_server.fix.session import Role, SessionConfig
-from fairlead_server.venue.gateway import Endpoint, VenueSettings
+from fairlead_server.venue.settings import Endpoint, VenueSettings
 
 _LONGEST_WINDOW = 86_400  # seconds
 

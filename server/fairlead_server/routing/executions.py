@@ -115,6 +115,14 @@ class Executions:
         change = Change(after, EventKind.IN_DOUBT, text=text, ask_status=True)
         self._enter(before, change, gateway, now, cause=Cause(Initiator.SYSTEM))
 
+    def lapsed(self, cl_ord_id: str, gateway: Gateway, now: datetime) -> bool:
+        """Whether the order of a message has ended, or must not be sent any more, so that it is not sent again."""
+        order = self._book.by_report(gateway.session_id, (cl_ord_id,), "")
+        if order is None:
+            return False
+        bound = order.request.route_before
+        return not order.live or (not order.acked and bound is not None and bound <= now)
+
     def session_reset(self, gateway: Gateway, text: str, now: datetime) -> None:
         """Numbers began anew: what was unanswered in the old epoch cannot be asked for again.
 

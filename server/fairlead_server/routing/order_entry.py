@@ -107,13 +107,11 @@ class OrderEntry:
     # Submit.
 
     def submit(self, new: NewOrder, cause: Cause, deadline: datetime | None, now: datetime) -> Answer:
+        known = self._book.by_client_order_id(new.account_id, new.client_order_id)
         with self._pipeline.deciding():
-            return self._submit(new, cause, deadline, now)
+            return self._submit(new, cause, deadline, now) if known is None else self._repeated(known, new)
 
     def _submit(self, new: NewOrder, cause: Cause, deadline: datetime | None, now: datetime) -> Answer:
-        known = self._book.by_client_order_id(new.account_id, new.client_order_id)
-        if known is not None:
-            return self._repeated(known, new)
         if self.draining:
             raise Draining
         if any(limit is not None and limit <= now for limit in (deadline, new.route_before)):
@@ -209,8 +207,9 @@ class OrderEntry:
         now: datetime,
         expected_version: int | None = None,
     ) -> RequestAnswer:
+        order = self.find(ref)
         with self._pipeline.deciding():
-            return self._amend(self.find(ref), request_id, amendment, cause, now, expected_version)
+            return self._amend(order, request_id, amendment, cause, now, expected_version)
 
     def _amend(
         self,
@@ -284,8 +283,8 @@ class OrderEntry:
         expected_version: int | None = None,
     ) -> RequestAnswer:
         """Never refused by risk. With the session down it waits, and goes out first when the session is up."""
+        order = self.find(ref)
         with self._pipeline.deciding():
-            order = self.find(ref)
             repeated = self._repeated_request(request_id, order, None)
             if repeated is not None:
                 return repeated

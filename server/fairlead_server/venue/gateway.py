@@ -7,23 +7,20 @@ that they were made for; if it is gone, they are dropped, and the peer asks for 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Protocol, assert_never
 
-from fairlead_server.domain.errors import StoreUnavailable
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder
 from fairlead_server.fix import events, msg_types, tags
 from fairlead_server.fix.errors import FixError
 from fairlead_server.fix.message import Fields, Message, decode, mask, sendable
-from fairlead_server.fix.session import Numbers, Ready, Sent, Session, SessionConfig, State
+from fairlead_server.fix.session import Numbers, Ready, Sent, Session
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.order_entry import OrderEntry
@@ -32,17 +29,12 @@ from fairlead_server.routing.ports import Clock, Outbound, SessionView
 from fairlead_server.store.batch import Direction, MessageRow
 from fairlead_server.store.errors import StoreError
 from fairlead_server.venue import incoming, outgoing
+from fairlead_server.venue.resending import Journal, Resending
+from fairlead_server.venue.settings import Facts, VenueSettings, shown_state, view
 
 _log = logging.getLogger(__name__)
 
 _TRIES = 3  # of a message at which a decision died
-_RESEND_STEP = 256  # journal rows read at once
-
-
-class Journal(Protocol):
-    """What was sent, as the store has it."""
-
-    def sent(self, session_id: str, epoch: int, begin: int, end: int) -> list[Sent]: ...
 
 
 class Wire(Protocol):
@@ -51,41 +43,6 @@ class Wire(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def close(self, reason: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class VenueSettings:
-    """``resend_stale`` is the age beyond which an order that the venue asks for again is not sent any more.
-
-    ``reconnect_max`` bounds the waits between attempts to connect, which grow from a second on.
-    """
-
-    session_id: str
-    config: SessionConfig
-    endpoint: Endpoint
-    default_account: str
-    resend_stale: timedelta = timedelta(seconds=3)
-    reconnect_max: timedelta = timedelta(seconds=60)
-
-
-@dataclass(slots=True)
-class Facts:
-    """What operations see of a session beside its state and numbers."""
-
-    reason: str = "not connected yet"
-    connection: int = 0
-    connect_time: datetime | None = None
-    active_time: datetime | None = None
-    down_since: datetime | None = None
-    last_sent_time: datetime | None = None
-    last_received_time: datetime | None = None
-    state_time: datetime | None = None
 
 
 class VenueSession:
@@ -112,7 +69,9 @@ class VenueSession:
         self._clock = clock
         self._changed = changed
         self._wire: Wire | None = None
-        self._answering: asyncio.Task[None] | None = None
+        self._resending = Resending(
+            settings.session_id, journal, pipeline.durable, self._resend, self._unanswered
+        )
         self._deaths: Counter[tuple[int, int]] = Counter()  # by epoch and MsgSeqNum(34), of decisions
         self.halted = ""
         self.load(Numbers())
@@ -164,32 +123,8 @@ class VenueSession:
         return self._outbound(self.session.send(msg_type, fields, now), now)
 
     def view(self) -> SessionView:
-        config, facts, numbers = self.settings.config, self.facts, self.session.numbers
-        return SessionView(
-            self.session_id,
-            self._shown_state(),
-            facts.reason,
-            config.begin_string,
-            config.sender_comp_id,
-            config.target_comp_id,
-            self.settings.endpoint.host,
-            self.settings.endpoint.port,
-            numbers.next_in,
-            numbers.next_out,
-            numbers.epoch,
-            facts.connection,
-            config.heart_bt_int,
-            facts.state_time,
-            facts.connect_time,
-            facts.active_time,
-            facts.last_sent_time,
-            facts.last_received_time,
-        )
-
-    def _shown_state(self) -> str:
-        if self.halted:
-            return "HALTED"
-        return "BACKOFF" if self._wire is None else _SHOWN_STATE.get(self.session.state, "LOGOUT_SENT")
+        state = "HALTED" if self.halted else shown_state(self.session.state, connected=self._wire is not None)
+        return view(self.settings, self.facts, self.session.numbers, state)
 
     # The connection: what the wire brings.
 
@@ -226,9 +161,7 @@ class VenueSession:
         now = self._clock()
         self._wire = None
         self.session.disconnected()
-        if self._answering is not None:
-            self._answering.cancel()
-            self._answering = None
+        self._resending.stop()
         if self.facts.down_since is None:
             self.facts.down_since = now
         self.facts.state_time = now
@@ -275,7 +208,7 @@ class VenueSession:
             case events.LoggedOn():
                 self._on_logged_on(now)
             case events.ResendWanted():
-                self._answer_soon(event)
+                self._resending.begin(event)
             case events.NumbersReset():
                 _log.warning("%s: numbers reset, epoch %d: %s", self.session_id, event.epoch, event.reason)
                 self._executions.session_reset(self, f"the session's numbers were reset: {event.reason}", now)
@@ -334,6 +267,9 @@ class VenueSession:
             heard = incoming.read(message, self.session_id, now)
         except FixError as error:
             self._reject(message, "5", str(error), now)  # Conditionally Required Field Missing
+            if message.msg_type == msg_types.EXECUTION_REPORT:  # it may have been a fill
+                text = f"a report was not understood: {error}"
+                self._executions.in_doubt(message.get(tags.CL_ORD_ID) or "", self, text, now)
             return
         match heard:
             case ExecutionReport():
@@ -374,51 +310,30 @@ class VenueSession:
 
     # Resending.
 
-    def _answer_soon(self, wanted: events.ResendWanted) -> None:
-        previous, wire = self._answering, self._wire
-        self._answering = asyncio.create_task(self._answer(wanted, previous, wire))
-
-    async def _answer(
-        self, wanted: events.ResendWanted, previous: asyncio.Task[None] | None, wire: Wire | None
-    ) -> None:
-        """From the journal, in steps; what was decided and is not committed yet is waited for first."""
-        if previous is not None:
-            await asyncio.wait([previous])
-        try:
-            await self._pipeline.durable()
-            for begin in range(wanted.begin, wanted.end + 1, _RESEND_STEP):
-                part = events.ResendWanted(
-                    begin, min(begin + _RESEND_STEP - 1, wanted.end), wanted.epoch, wanted.connection
-                )
-                read: Callable[..., list[Sent]] = self._journal.sent
-                stored = await asyncio.to_thread(read, self.session_id, part.epoch, part.begin, part.end)
-                if wire is not self._wire:
-                    return
-                self._resend(part, stored)
-        except (StoreUnavailable, StoreError) as error:
-            # The peer asks again after the next logon; until it is answered nothing else could be sent.
-            _log.error("%s: a resend request stays unanswered: %s", self.session_id, error)
-            self._close(wire, "the store is not available")
-
-    def _resend(self, part: events.ResendWanted, stored: list[Sent]) -> None:
+    def _resend(self, part: events.ResendWanted, stored: Sequence[Sent]) -> None:
         """Aged orders are gap-filled, never sent late; whether they are at the venue is asked."""
         now = self._clock()
         oldest = now - self.settings.resend_stale
-        aged = [s for s in stored if s.msg_type in _ORDERS and s.sending_time < oldest]
-        again = [s for s in stored if s.msg_type not in _NEVER_RESENT and s not in aged]
+        aged = [sent for sent in stored if sent.msg_type in _ORDERS and self._aged(sent, oldest, now)]
+        again = [sent for sent in stored if sent.msg_type not in _NEVER_RESENT and sent not in aged]
         with self._pipeline.deciding():
             self._take(self.session.resend(part, again, now), now)
             for sent in aged:
-                cl_ord_id = decode(sent.frame)[tags.CL_ORD_ID]
-                text = f"not sent again: older than {self.settings.resend_stale.total_seconds():g} s"
-                self._executions.in_doubt(cl_ord_id, self, text, now)
+                self._executions.in_doubt(_cl_ord_id(sent), self, "not sent again: it came too late", now)
+
+    def _aged(self, sent: Sent, oldest: datetime, now: datetime) -> bool:
+        return sent.sending_time < oldest or self._executions.lapsed(_cl_ord_id(sent), self, now)
+
+    def _unanswered(self, error: Exception) -> None:
+        """The peer asks again after the next logon; until it is answered nothing else could be sent."""
+        _log.error("%s: a resend request stays unanswered: %s", self.session_id, error)
+        self._close(self._wire, "the store is not available")
+
+
+def _cl_ord_id(sent: Sent) -> str:
+    return decode(sent.frame)[tags.CL_ORD_ID]
 
 
 _ORDERS = frozenset({msg_types.NEW_ORDER_SINGLE, msg_types.ORDER_CANCEL_REPLACE_REQUEST})
 _REJECTS = frozenset({msg_types.REJECT, msg_types.BUSINESS_MESSAGE_REJECT})  # never answered by another
 _NEVER_RESENT = frozenset({msg_types.ORDER_STATUS_REQUEST})  # asked anew instead
-_SHOWN_STATE = {
-    State.LOGON_SENT: "LOGON_SENT",
-    State.SYNCING: "SYNCING",
-    State.ACTIVE: "ACTIVE",
-}

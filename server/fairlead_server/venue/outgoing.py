@@ -31,6 +31,7 @@ TIME_IN_FORCE = {
 }
 _CAPACITY_42 = {OrderCapacity.AGENCY: "A", OrderCapacity.PRINCIPAL: "P"}  # Rule80A(47)
 _CAPACITY_44 = {**_CAPACITY_42, OrderCapacity.RISKLESS_PRINCIPAL: "R"}  # OrderCapacity(528)
+_NO_SYMBOL = "[N/A]"  # Symbol(55) is required where there is none (FIX 4.4 data dictionary, Symbol(55))
 _AUTOMATED = "1"  # HandlInst(21): no broker intervention
 _PARTICIPATE_DONT_INITIATE = "6"  # ExecInst(18)
 _NONE = "NONE"  # where an id is required and there is none: an order that the venue has not from us
@@ -100,7 +101,8 @@ def order_status_request(order: Order) -> Fields:
 
 
 def _instrument(order: Order) -> Fields:
-    return [(tags.SYMBOL, order.symbol), (tags.SIDE, SIDE[order.request.side])]
+    symbol = order.symbol or _NO_SYMBOL  # an order that the venue told of without one
+    return [(tags.SYMBOL, symbol), (tags.SIDE, SIDE[order.request.side])]
 
 
 def _venue_order_id(order: Order) -> Fields:
