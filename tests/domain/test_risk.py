@@ -98,6 +98,17 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
         [typed(OrderType.MARKET, stop_price=Decimal(50)), typed(OrderType.LIMIT, stop_price=Decimal(50))],
     ),
     "quantity": ([ask(terms=terms(1))], [ask(terms=terms(0)), ask(terms=terms(-10))]),
+    "part_quantity": (
+        [
+            ask(terms=replace(terms(100), display_quantity=Decimal(100))),
+            replace(ask(new=new_order(min_quantity=Decimal(100))), terms=terms(100)),
+            replace(ask(new=new_order(min_quantity=Decimal(100))), terms=terms(50), filled=Decimal(10)),
+        ],
+        [
+            ask(terms=replace(terms(100), display_quantity=Decimal(110))),
+            replace(ask(new=new_order(min_quantity=Decimal(100))), terms=terms(50)),
+        ],
+    ),
     "min_quantity": ([ask(terms=terms(20)), ask(terms=terms(21))], [ask(terms=terms(19))]),
     "lot_size": ([ask(terms=terms(110))], [ask(terms=terms(109)), ask(terms=terms(Decimal("110.5")))]),
     "tick_size": (
@@ -431,6 +442,7 @@ def test_an_amend_below_what_is_filled_opens_nothing() -> None:
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.rule_id)
 def test_what_concerns_risk_alone_is_never_asked_of_a_pure_decrease(control: Any) -> None:
     form = {"account_known", "instrument_known", "quantity", "min_quantity", "lot_size", "tick_size"}
+    form |= {"part_quantity"}
     form |= {"price_required", "price_not_allowed", "stop_required", "stop_not_allowed"}
 
     assert (control.applies is Applies.ALWAYS) is (control.rule_id in form)

@@ -297,7 +297,10 @@ async def test_an_unreadable_report_is_answered_and_passed_over(link: Link) -> N
     answer, question = link.broker.heard[-2:]
     assert (answer.msg_type, answer[45], answer[372], answer[380]) == ("j", str(number), "8", "5")
     assert "tag 32" in answer[58]
-    assert (question.msg_type, question[11]) == ("H", order.cl_ord_id)  # it may have been a fill: ask, never guess
+    assert (question.msg_type, question[11]) == (
+        "H",
+        order.cl_ord_id,
+    )  # it may have been a fill: ask, never guess
     assert Flag.IN_DOUBT in link.now(order).flags
     assert link.venue.session.numbers.next_in == number + 1
     assert link.now(order).cum_qty == 0

@@ -211,6 +211,14 @@ def _quantity(p: Proposal) -> Finding | None:
     return Finding("quantity must be above zero", ZERO, p.terms.quantity) if p.terms.quantity <= 0 else None
 
 
+def _parts(p: Proposal) -> Finding | None:
+    least = None if p.filled else p.new.min_quantity  # once something is filled, the minimum has been met
+    for name, part in (("display", p.terms.display_quantity), ("minimum", least)):
+        if part is not None and part > p.terms.quantity:
+            return Finding(f"the {name} quantity is above the quantity", p.terms.quantity, part)
+    return None
+
+
 def _min_quantity(p: Proposal) -> Finding | None:
     if p.instrument is None or p.terms.quantity >= p.instrument.min_quantity:
         return None
@@ -313,6 +321,7 @@ CONTROLS: tuple[Control, ...] = (
         "stop_not_allowed", RejectReason.RISK_STOP_PRICE_NOT_ALLOWED, Applies.ALWAYS, _stop_price_not_allowed
     ),
     Control("quantity", RejectReason.RISK_INVALID_QUANTITY, Applies.ALWAYS, _quantity),
+    Control("part_quantity", RejectReason.RISK_INVALID_QUANTITY, Applies.ALWAYS, _parts),
     Control("min_quantity", RejectReason.RISK_QUANTITY_BELOW_MIN, Applies.ALWAYS, _min_quantity),
     Control("lot_size", RejectReason.RISK_LOT_SIZE, Applies.ALWAYS, _lot_size),
     Control("tick_size", RejectReason.RISK_TICK_SIZE, Applies.ALWAYS, _tick_size),

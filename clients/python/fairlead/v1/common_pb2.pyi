@@ -381,7 +381,7 @@ class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectRe
     REJECT_REASON_ROUTER_SESSION_DOWN: _RejectReason.ValueType  # 2
     """The FIX session of the route is down, and the order may not wait."""
     REJECT_REASON_ROUTER_EXPIRED_BEFORE_ROUTE: _RejectReason.ValueType  # 3
-    """`route_before`, or the deadline of the call, passed before it could be sent; guaranteed not sent."""
+    """`route_before` passed before it could be sent; guaranteed not sent. Not given yet: see SubmitOrder."""
     REJECT_REASON_ROUTER_SESSION_LOST: _RejectReason.ValueType  # 4
     """The FIX session was lost before it was sent; guaranteed not sent."""
     REJECT_REASON_ROUTER_ORDER_TERMINAL: _RejectReason.ValueType  # 5
@@ -529,7 +529,7 @@ REJECT_REASON_ROUTER_NO_ROUTE: RejectReason.ValueType  # 1
 REJECT_REASON_ROUTER_SESSION_DOWN: RejectReason.ValueType  # 2
 """The FIX session of the route is down, and the order may not wait."""
 REJECT_REASON_ROUTER_EXPIRED_BEFORE_ROUTE: RejectReason.ValueType  # 3
-"""`route_before`, or the deadline of the call, passed before it could be sent; guaranteed not sent."""
+"""`route_before` passed before it could be sent; guaranteed not sent. Not given yet: see SubmitOrder."""
 REJECT_REASON_ROUTER_SESSION_LOST: RejectReason.ValueType  # 4
 """The FIX session was lost before it was sent; guaranteed not sent."""
 REJECT_REASON_ROUTER_ORDER_TERMINAL: RejectReason.ValueType  # 5
@@ -888,7 +888,7 @@ class Order(_message.Message):
     strategy_id: _builtins.str
     """The strategy that it belongs to; may be empty."""
     route_id: _builtins.str
-    """The route that it takes, as asked for or as the router decided; empty if it was refused before it had one."""
+    """The route that was asked for; empty if the router decided. Where it went is `venue.session_id`."""
     note: _builtins.str
     """The caller's own words."""
     capacity: Global___OrderCapacity.ValueType

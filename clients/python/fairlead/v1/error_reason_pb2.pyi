@@ -63,7 +63,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CLIENT_ORDER_ID_CONFLICT: _ErrorReason.ValueType  # 30
     """ALREADY_EXISTS. The `client_order_id` was used for another order. Metadata: order_id, differing_fields (comma-separated)."""
     ERROR_REASON_REQUEST_ID_CONFLICT: _ErrorReason.ValueType  # 31
-    """ALREADY_EXISTS. The `request_id` was used for another amend or cancel. Metadata: request_id, order_id, differing_fields."""
+    """ALREADY_EXISTS. The `request_id` was used for another amend or cancel. Metadata: request_id, order_id."""
     ERROR_REASON_ORDER_VERSION_MISMATCH: _ErrorReason.ValueType  # 40
     """ABORTED. `expected_version` is not the order's version. Metadata: order_id, expected, actual."""
     ERROR_REASON_ORDER_TERMINAL: _ErrorReason.ValueType  # 41
@@ -131,7 +131,7 @@ ERROR_REASON_ACCOUNT_FORBIDDEN: ErrorReason.ValueType  # 24
 ERROR_REASON_CLIENT_ORDER_ID_CONFLICT: ErrorReason.ValueType  # 30
 """ALREADY_EXISTS. The `client_order_id` was used for another order. Metadata: order_id, differing_fields (comma-separated)."""
 ERROR_REASON_REQUEST_ID_CONFLICT: ErrorReason.ValueType  # 31
-"""ALREADY_EXISTS. The `request_id` was used for another amend or cancel. Metadata: request_id, order_id, differing_fields."""
+"""ALREADY_EXISTS. The `request_id` was used for another amend or cancel. Metadata: request_id, order_id."""
 ERROR_REASON_ORDER_VERSION_MISMATCH: ErrorReason.ValueType  # 40
 """ABORTED. `expected_version` is not the order's version. Metadata: order_id, expected, actual."""
 ERROR_REASON_ORDER_TERMINAL: ErrorReason.ValueType  # 41

@@ -904,9 +904,9 @@ class VenueReport(_message.Message):
     exec_type: _builtins.str
     """ExecType(150), one character; empty if the message has none."""
     ord_status: _builtins.str
-    """OrdStatus(39), one character; empty if the message has none."""
+    """OrdStatus(39) as the order has it after the message."""
     cl_ord_id: _builtins.str
-    """ClOrdID(11) in the message; empty if it has none."""
+    """The ClOrdID(11) by which the venue knows the order after the message."""
     poss_dup: _builtins.bool
     """PossDupFlag(43)."""
     poss_resend: _builtins.bool

@@ -202,7 +202,7 @@ class SubmitOrderRequest(_message.Message):
 
     @_builtins.property
     def route_before(self) -> _timestamp_pb2.Timestamp:
-        """Not to be sent after this moment: it is EXPIRED instead. Unset = no bound but the deadline of the call."""
+        """Not to be sent after this moment, neither for the first time nor again. Unset = no bound but the deadline of the call."""
 
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -270,7 +270,7 @@ class SubmitOrderResponse(_message.Message):
     duplicate: _builtins.bool
     """It existed before this call: the same request came earlier."""
     ack_level_reached: _common_pb2.AckLevel.ValueType
-    """How far it has come."""
+    """How far it has come. An order that was refused by risk is ACCEPTED at most: durable, and not routed."""
     cursor: _builtins.str
     """The stream's position after the last event that this answer includes: subscribe after it and miss nothing."""
     @_builtins.property

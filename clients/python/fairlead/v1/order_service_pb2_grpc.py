@@ -89,9 +89,9 @@ class OrderServiceServicer(object):
         a call whose outcome is unknown is simply repeated. The same key with another body is
         ALREADY_EXISTS / CLIENT_ORDER_ID_CONFLICT. `ack_level` is not part of the body.
 
-        An order whose deadline has passed when it is decided is not created: DEADLINE_EXCEEDED / NOT_ROUTED_IN_TIME. An
-        order committed before but not yet sent when the deadline passes is not sent: it is EXPIRED with reason
-        ROUTER_EXPIRED_BEFORE_ROUTE, on the stream and by key.
+        An order whose deadline, or `route_before`, has passed when it is decided is not created: DEADLINE_EXCEEDED /
+        NOT_ROUTED_IN_TIME. One that is created is committed with the message that carries it and sent at once after; if
+        the connection breaks just then, the venue asks for it, and it is not sent again after `route_before`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

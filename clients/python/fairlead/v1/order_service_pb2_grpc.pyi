@@ -49,9 +49,9 @@ class OrderServiceStub:
     a call whose outcome is unknown is simply repeated. The same key with another body is
     ALREADY_EXISTS / CLIENT_ORDER_ID_CONFLICT. `ack_level` is not part of the body.
 
-    An order whose deadline has passed when it is decided is not created: DEADLINE_EXCEEDED / NOT_ROUTED_IN_TIME. An
-    order committed before but not yet sent when the deadline passes is not sent: it is EXPIRED with reason
-    ROUTER_EXPIRED_BEFORE_ROUTE, on the stream and by key.
+    An order whose deadline, or `route_before`, has passed when it is decided is not created: DEADLINE_EXCEEDED /
+    NOT_ROUTED_IN_TIME. One that is created is committed with the message that carries it and sent at once after; if
+    the connection breaks just then, the venue asks for it, and it is not sent again after `route_before`.
     """
     AmendOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.AmendOrderRequest, _order_service_pb2.AmendOrderResponse]
     """Changes the terms of a live order; what is not set stays as it is.
@@ -95,9 +95,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     a call whose outcome is unknown is simply repeated. The same key with another body is
     ALREADY_EXISTS / CLIENT_ORDER_ID_CONFLICT. `ack_level` is not part of the body.
 
-    An order whose deadline has passed when it is decided is not created: DEADLINE_EXCEEDED / NOT_ROUTED_IN_TIME. An
-    order committed before but not yet sent when the deadline passes is not sent: it is EXPIRED with reason
-    ROUTER_EXPIRED_BEFORE_ROUTE, on the stream and by key.
+    An order whose deadline, or `route_before`, has passed when it is decided is not created: DEADLINE_EXCEEDED /
+    NOT_ROUTED_IN_TIME. One that is created is committed with the message that carries it and sent at once after; if
+    the connection breaks just then, the venue asks for it, and it is not sent again after `route_before`.
     """
     AmendOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.AmendOrderRequest, _order_service_pb2.AmendOrderResponse]  # type: ignore[assignment]
     """Changes the terms of a live order; what is not set stays as it is.
@@ -144,9 +144,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         a call whose outcome is unknown is simply repeated. The same key with another body is
         ALREADY_EXISTS / CLIENT_ORDER_ID_CONFLICT. `ack_level` is not part of the body.
 
-        An order whose deadline has passed when it is decided is not created: DEADLINE_EXCEEDED / NOT_ROUTED_IN_TIME. An
-        order committed before but not yet sent when the deadline passes is not sent: it is EXPIRED with reason
-        ROUTER_EXPIRED_BEFORE_ROUTE, on the stream and by key.
+        An order whose deadline, or `route_before`, has passed when it is decided is not created: DEADLINE_EXCEEDED /
+        NOT_ROUTED_IN_TIME. One that is created is committed with the message that carries it and sent at once after; if
+        the connection breaks just then, the venue asks for it, and it is not sent again after `route_before`.
         """
 
     @_abc_1.abstractmethod
