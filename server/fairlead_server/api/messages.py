@@ -45,13 +45,6 @@ def order(value: Order) -> common_pb2.Order:
         self_match_id=new.self_match_id,
         state=enums.ORDER_STATE.number[value.state],
         pending_action=enums.PENDING_ACTION.number[value.pending_action],
-        in_doubt=Flag.IN_DOUBT in value.flags,
-        external=Flag.EXTERNAL in value.flags,
-        overfilled=Flag.OVERFILLED in value.flags,
-        busted=Flag.BUSTED in value.flags,
-        stopped=Flag.STOPPED in value.flags,
-        calculated=Flag.CALCULATED in value.flags,
-        triggered=Flag.TRIGGERED in value.flags,
         cum_quantity=canonical(value.cum_qty),
         leaves_quantity=canonical(value.leaves_qty),
         average_price=None if value.avg_px is None else canonical(value.avg_px),
@@ -67,6 +60,8 @@ def order(value: Order) -> common_pb2.Order:
         update_time=timestamp(value.update_time),
         terminal_time=timestamp(value.terminal_time),
     )
+    for flag in value.flags - {Flag.SUSPENDED}:  # which is a state
+        setattr(message, flag.value.lower(), True)
     if new.capacity is not None:
         message.capacity = enums.CAPACITY.number[new.capacity]
     if new.manual_indicator is not None:

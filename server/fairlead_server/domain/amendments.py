@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
 
 from fairlead_server.domain.reject import Reject
 from fairlead_server.domain.terms import Terms, TimeInForce
+from fairlead_server.domain.vocabulary import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Amendment:
         )  # the old one belonged to the old TimeInForce(59)
 
 
-class RequestOutcome(Enum):
+class RequestOutcome(Word):
     """How an amend or cancel stands."""
 
     PENDING = "PENDING"

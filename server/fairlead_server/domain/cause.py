@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+
+from fairlead_server.domain.vocabulary import Word
 
 
-class Initiator(Enum):
+class Initiator(Word):
     CLIENT = "CLIENT"
     VENUE = "VENUE"
     RISK = "RISK"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 
 from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.execution import Execution, VenueMessage
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.reject import Reject
+from fairlead_server.domain.vocabulary import Word
 
 
-class EventKind(Enum):
+class EventKind(Word):
     ACCEPTED = "ACCEPTED"
     RISK_REJECTED = "RISK_REJECTED"
     ROUTED = "ROUTED"
@@ -39,7 +39,7 @@ class EventKind(Enum):
     ORPHAN_EXECUTION = "ORPHAN_EXECUTION"
 
 
-class Alarm(Enum):
+class Alarm(Word):
     """Something that the rules allow for and a person must see."""
 
     LATE_FILL = "LATE_FILL"  # a fill after the venue had ended the order

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
 
 from fairlead_server.domain.reject import Reject
 from fairlead_server.domain.terms import Side
+from fairlead_server.domain.vocabulary import Word
 
 
-class ReportKind(Enum):
+class ReportKind(Word):
     PENDING_NEW = "PENDING_NEW"
     NEW = "NEW"
     TRADE = "TRADE"

@@ -12,19 +12,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from enum import Enum
 
 from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.execution import Execution
 from fairlead_server.domain.reject import Reject
 from fairlead_server.domain.terms import NewOrder, Terms
+from fairlead_server.domain.vocabulary import Word
 
 ZERO = Decimal(0)
 _EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 _PRICE_PLACES = Decimal(1).scaleb(-12)  # as many decimals as the API's grammar allows
 
 
-class OrderState(Enum):
+class OrderState(Word):
     PENDING_NEW = "PENDING_NEW"
     WORKING = "WORKING"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
@@ -36,7 +36,7 @@ class OrderState(Enum):
     SUSPENDED = "SUSPENDED"
 
 
-class Terminal(Enum):
+class Terminal(Word):
     """How the venue, or our own checks, ended an order. Being filled is not here: it follows from the fills."""
 
     CANCELED = "CANCELED"
@@ -45,13 +45,13 @@ class Terminal(Enum):
     DONE_FOR_DAY = "DONE_FOR_DAY"
 
 
-class RouteState(Enum):
+class RouteState(Word):
     NONE = "NONE"  # refused before it had a route
     SENT = "SENT"
     ACKED = "ACKED"
 
 
-class Flag(Enum):
+class Flag(Word):
     IN_DOUBT = "IN_DOUBT"  # whether the venue has it is unknown and being asked
     OVERFILLED = "OVERFILLED"
     BUSTED = "BUSTED"
@@ -62,7 +62,7 @@ class Flag(Enum):
     EXTERNAL = "EXTERNAL"  # first heard of from a venue
 
 
-class PendingAction(Enum):
+class PendingAction(Word):
     NONE = "NONE"
     NEW = "NEW"
     AMEND = "AMEND"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+
+from fairlead_server.domain.vocabulary import Word
 
 
-class RejectSource(Enum):
+class RejectSource(Word):
     ROUTER = "ROUTER"
     RISK = "RISK"
     VENUE = "VENUE"
     ADMIN = "ADMIN"
 
 
-class RejectReason(Enum):
+class RejectReason(Word):
     """The names are the API's; those of the venue mirror OrdRejReason(103) and CxlRejReason(102)."""
 
     RISK_LIMIT_MISSING = "RISK_LIMIT_MISSING"

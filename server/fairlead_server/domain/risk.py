@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
-from enum import Enum
 from typing import TypeVar
 
 from fairlead_server.domain.exposure import Exposure
@@ -19,6 +18,7 @@ from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import ZERO
 from fairlead_server.domain.reject import Breach, RejectReason
 from fairlead_server.domain.terms import NewOrder, Terms
+from fairlead_server.domain.vocabulary import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Proposal:
         return max((p for p in known if p is not None), default=None)
 
 
-class Applies(Enum):
+class Applies(Word):
     ALWAYS = "ALWAYS"  # to every order and every amend
     INCREASE = "INCREASE"  # not to an amend that only takes quantity away
     NEW = "NEW"  # to new orders only

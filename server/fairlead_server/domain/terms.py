@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
+
+from fairlead_server.domain.vocabulary import Word
 
 
-class Side(Enum):
+class Side(Word):
     """Side(54)."""
 
     BUY = "BUY"
@@ -25,7 +26,7 @@ class Side(Enum):
         return 1 if self is Side.BUY else -1
 
 
-class OrderType(Enum):
+class OrderType(Word):
     """OrdType(40)."""
 
     MARKET = "MARKET"
@@ -42,7 +43,7 @@ class OrderType(Enum):
         return self in (OrderType.STOP, OrderType.STOP_LIMIT)
 
 
-class TimeInForce(Enum):
+class TimeInForce(Word):
     """TimeInForce(59)."""
 
     DAY = "DAY"
@@ -54,7 +55,7 @@ class TimeInForce(Enum):
     CLS = "CLS"
 
 
-class OrderCapacity(Enum):
+class OrderCapacity(Word):
     """OrderCapacity(528); Rule80A(47) in FIX 4.2."""
 
     AGENCY = "AGENCY"
@@ -62,7 +63,7 @@ class OrderCapacity(Enum):
     RISKLESS_PRINCIPAL = "RISKLESS_PRINCIPAL"
 
 
-class ManualIndicator(Enum):
+class ManualIndicator(Word):
     """ManualOrderIndicator(1028): whether a person or a program entered the order."""
 
     MANUAL = "MANUAL"
