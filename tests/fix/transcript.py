@@ -23,7 +23,7 @@ from pathlib import Path
 
 from fairlead_server.fix import events, tags
 from fairlead_server.fix.message import decode
-from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig
+from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig, Validation
 from fairlead_server.fix.values import read_utc_timestamp
 
 START = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
@@ -82,7 +82,7 @@ class Runner:
 
     def __init__(self, role: Role, begin_string: str, given: str) -> None:
         self.now = START
-        self.config = SessionConfig(begin_string, US, PEER, role)
+        self.config = SessionConfig(begin_string, US, PEER, role, validation=Validation.LENIENT)
         self.journal: dict[int, Sent] = {}
         self.wanted: list[events.ResendWanted] = []
         self.unread = b""
