@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import grpc
-
 from fairlead_server.fix import dictionaries
 from fairlead_server.fix.versions import FIXT
 
@@ -56,7 +55,7 @@ def _reflect(options: argparse.Namespace) -> int:
     sessions = reflector.SESSIONS
     if peer is not None:
         appl_ver_id = _APPL_VER_IDS[options.applver] if options.begin == FIXT else None
-        sessions = ((options.begin, peer, appl_ver_id),)
+        sessions = [(options.begin, peer, appl_ver_id)]
     configs = [reflector.config(begin, us, each, appl) for begin, each, appl in sessions]
     try:
         asyncio.run(reflect(options.host, options.port, configs, partial(print, flush=True)))

@@ -162,8 +162,9 @@ class Desk(Door):
     def __init__(
         self, broker: Broker, journal: Journal, clients: Collection[str], clock: Callable[[], datetime]
     ) -> None:
-        super().__init__(broker, lambda turn: journal.write(turn, broker.engine.ids), clients, clock)
+        super().__init__(broker, self._record, clients, clock)
         self.broker = broker
+        self._journal = journal
 
     def fill(self, order_id: str, qty: Decimal | None, price: Decimal | None) -> Turn:
         turn = self.broker.fill(order_id, qty, price, self._clock())
@@ -172,6 +173,9 @@ class Desk(Door):
 
     def set_price(self, symbol: str, price: Decimal) -> None:
         self.act(self.broker.set_price(symbol, price, self._clock()))
+
+    def _record(self, turn: Turn) -> None:
+        self._journal.write(turn, self.broker.engine.ids)
 
 
 class Connection(asyncio.Protocol):

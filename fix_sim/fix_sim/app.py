@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from fairlead_server.fix.session import Session
-from fairlead_server.fix.terms import Numbers, Role, SessionConfig
+from fairlead_server.fix.terms import Numbers, Role, SessionConfig, Validation
 
 from fix_sim.acceptor import Connection, Desk, Door
 from fix_sim.broker import Broker, client_name
@@ -57,9 +57,7 @@ async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             raise failed.result()
 
 
-async def reflect(
-    host: str, port: int, configs: list[SessionConfig], ready: Callable[[str], None]
-) -> None:
+async def reflect(host: str, port: int, configs: list[SessionConfig], ready: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT. Raises StartError."""
     stopped = _stopped()
     async with reflecting(host, port, configs, wall_clock()) as bound:
@@ -68,9 +66,7 @@ async def reflect(
 
 
 @asynccontextmanager
-async def reflecting(
-    host: str, port: int, configs: list[SessionConfig], clock: Clock
-) -> AsyncIterator[int]:
+async def reflecting(host: str, port: int, configs: list[SessionConfig], clock: Clock) -> AsyncIterator[int]:
     """The port that it has."""
     reflector = Reflector(configs)
     door = Door(reflector, lambda _: None, reflector.clients, clock)  # it has nothing to remember
@@ -104,7 +100,10 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
             for version in settings.versions
             for peer in settings.peers
         ]
-        sessions = {client: _session(client, memory) for client in dict.fromkeys([*welcome, *memory.numbers])}
+        sessions = {
+            client: _session(client, memory, settings.validation)
+            for client in dict.fromkeys([*welcome, *memory.numbers])
+        }
         desk = Desk(Broker(engine, sessions, memory.queues, journal.sent), journal, welcome, clock)
         async with _listening(settings, desk) as simulator:
             yield simulator
@@ -162,9 +161,11 @@ def _bound(host: str, port: int, option: str) -> socket.socket:
     return listener
 
 
-def _session(client: str, memory: Memory) -> Session:
+def _session(client: str, memory: Memory, validation: Validation) -> Session:
     begin_string, comp_id, peer = client.split(":")
-    config = SessionConfig(begin_string, comp_id, peer, Role.ACCEPTOR, logout_timeout=_LOGOUT_TIMEOUT)
+    config = SessionConfig(
+        begin_string, comp_id, peer, Role.ACCEPTOR, logout_timeout=_LOGOUT_TIMEOUT, validation=validation
+    )
     return Session(config, memory.numbers.get(client, Numbers()))
 
 

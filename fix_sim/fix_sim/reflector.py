@@ -5,8 +5,10 @@ Email(C); SecurityDefinition(d) from FIX.4.2 on. What else is right and belongs 
 the rest, which is what is judged, is :mod:`fairlead_server.fix`. Without I/O: bytes and the time in, a Turn out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from fairlead_server.fix import dictionaries, groups, msg_types, tags
 from fairlead_server.fix.events import Disconnect, Halted, LoggedOn, Received, ResendWanted
@@ -18,7 +20,7 @@ from fairlead_server.fix.versions import FIX_4_2, FIXT
 from fix_sim.broker import Part, Turn, client_name
 
 US = "ISLD"
-SESSIONS = (
+SESSIONS: Final[Sequence[tuple[str, str, str | None]]] = (
     ("FIX.4.0", "TW40", None),
     ("FIX.4.1", "TW41", None),
     ("FIX.4.2", "TW42", None),

@@ -227,18 +227,18 @@ def test_a_large_message_is_for_those_who_have_logged_on() -> None:
     # given
     large = "x" * (MAX_LOGON_LENGTH + 1)
     logon = frame("35=A|34=1|98=0|108=30", "FIX.4.4", START)
-    news = frame(f"35=B|34=2|58={large}", "FIX.4.4", START)
+    news = frame(f"35=B|34=2|148=news|33=1|58={large}", "FIX.4.4", START)
     stranger, peer = (Session(replace(CONFIG, role=Role.ACCEPTOR), Numbers()) for _ in range(2))
     stranger.connected(START)
     peer.connected(START)
 
     # then
-    assert [type(event) for event in stranger.receive(news, START).events] == [Garbled]
+    assert [type(event) for event in stranger.receive(news, START).events] == [Garbled, Disconnect]
     assert [type(event) for event in peer.receive(logon + news, START).events][1:] == [Received]
 
 
 def test_a_flood_of_garbled_messages_ends_a_connection_that_has_not_logged_on() -> None:
-    session = Session(replace(CONFIG, role=Role.ACCEPTOR), Numbers())
+    session = Session(CONFIG, Numbers())
     session.connected(START)
 
     ready = session.receive(b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01" * 1000, START)

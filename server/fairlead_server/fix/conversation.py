@@ -175,9 +175,7 @@ class Conversation:
         config, appl_ver_id = self.config, self.appl_ver_id
         if config.begin_string == FIXT and message.get(tags.APPL_VER_ID) in dictionaries.APPLICATIONS:
             appl_ver_id = message[tags.APPL_VER_ID]
-        return dictionaries.validator(
-            config.begin_string, appl_ver_id, user_defined=config.user_defined_tags
-        )
+        return dictionaries.validator(config.begin_string, appl_ver_id, user_defined=config.user_defined_tags)
 
     def reject(self, message: Message, problem: Problem) -> None:
         self.put(msg_types.REJECT, rejects.reject(self.config.begin_string, message, problem))

@@ -90,20 +90,20 @@ class Dictionary:
     def _build(self, tokens: Iterator[str]) -> Block:
         """Up to the bracket that ends it, or the end."""
         block = Block()
-        token = next(tokens, ")")
-        while token != ")":
+        word = next(tokens, ")")
+        while word != ")":
             following = next(tokens, ")")
             required = following == "!"
             if required:
                 following = next(tokens, ")")
-            if token[0].isalpha():
-                block.include(self._block(f"component {token}"), required=required)
+            if word[0].isalpha():
+                block.include(self._block(f"component {word}"), required=required)
             else:
-                block.add(int(token), required=required)
+                block.add(int(word), required=required)
                 if following == "(":
-                    block.groups[int(token)] = self._build(tokens)
+                    block.groups[int(word)] = self._build(tokens)
                     following = next(tokens, ")")
-            token = following
+            word = following
         return block
 
 

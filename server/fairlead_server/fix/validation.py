@@ -31,7 +31,9 @@ class _Plan:
     fields: Mapping[int, Field]
     also: frozenset[int]
     required: frozenset[int]
-    tests: Mapping[int, tuple[int, Test]]  # where the field belongs, and what its text must pass; none for groups
+    tests: Mapping[
+        int, tuple[int, Test]
+    ]  # where the field belongs, and what its text must pass; none for groups
 
     def passes(self, message: Message) -> bool:
         """If so the message is right. If not it may be."""
@@ -58,7 +60,7 @@ class Validator:
     def body(self, msg_type: str) -> Block | None:
         """None for a message that the version does not have."""
         plan = self._plan(msg_type)
-        return plan and plan.body
+        return None if plan is None else plan.body
 
     def problem(self, message: Message) -> Problem | None:
         plan = self._plan(message.msg_type)
