@@ -7,7 +7,6 @@ from fairlead_server.fix import events
 from fairlead_server.fix.message import Fields
 from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig
 
-
 ORDERED = "20260302-14:29:59"
 
 
