@@ -148,4 +148,4 @@ def _tokens(line: str) -> list[str]:
 def _numbers(ranges: Sequence[str]) -> Iterator[int]:
     for numbers in ranges:
         begin, _, end = numbers.partition("-")
-        yield from range(int(begin), int(end) + 1)
+        yield from range(int(begin), int(end or begin) + 1)

@@ -4,7 +4,7 @@ Entries follow the field that counts them. One begins with the group's first fie
 before has already; whatever does not belong to the group ends it. The count itself is not believed, only compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fairlead_server.fix.dictionary import Block
@@ -34,23 +34,18 @@ def read(fields: Fields, block: Block) -> Entry:
 
 def ascending(entry: Entry, block: Block) -> Fields:
     """All fields again, by ascending tag; each group's entries behind their count, in the specification's order."""
-    return [
-        each
-        for one in sorted(entry.fields, key=lambda one: one[0])
-        for each in (one, *_entries(entry, one[0], block))
-    ]
+    return _flat(entry, block, {tag: tag for tag, _ in entry.fields})
 
 
-def _entries(entry: Entry, count: int, block: Block) -> Fields:
-    if count not in block.groups:
-        return ()
-    group = block.groups[count]
-    return [
-        each
-        for inner in entry.group(count)
-        for one in sorted(inner.fields, key=lambda one: group.members[one[0]])
-        for each in (one, *_entries(inner, one[0], group))
-    ]
+def _flat(entry: Entry, block: Block, places: Mapping[int, int]) -> Fields:
+    flat: list[tuple[int, str]] = []
+    entries = dict(entry.groups)
+    for tag, value in sorted(entry.fields, key=lambda one: places[one[0]]):
+        flat.append((tag, value))
+        for each in entries.pop(tag, ()):
+            group = block.groups[tag]
+            flat += _flat(each, group, group.members)
+    return flat
 
 
 def _take(fields: Fields, at: int, block: Block, into: Entry) -> int:

@@ -66,7 +66,7 @@ class Validator:
         plan = self._plan(message.msg_type)
         if plan is not None and plan.passes(message):
             return None
-        return next(self._problems(message, plan), None)
+        return self._judge(message, plan)
 
     def _plan(self, msg_type: str) -> _Plan | None:
         if msg_type not in self._plans:
@@ -92,13 +92,15 @@ class Validator:
 
     # In order.
 
-    def _problems(self, message: Message, plan: _Plan | None) -> Iterator[Problem]:
+    def _judge(self, message: Message, plan: _Plan | None) -> Problem | None:
         late = _late(message.fields)
         if late is not None:
-            yield Problem(Reason.OUT_OF_ORDER, late)
+            return Problem(Reason.OUT_OF_ORDER, late)
         if plan is None:
-            yield Problem(Reason.UNKNOWN_MSG_TYPE)
-            return
+            return Problem(Reason.UNKNOWN_MSG_TYPE)
+        return next(self._problems(message, plan), None)
+
+    def _problems(self, message: Message, plan: _Plan) -> Iterator[Problem]:
         sections = _sections(message.fields)
         header, trailer = self._transport.header, self._transport.trailer
         head, body, tail = map(groups.read, sections, (header, plan.body, trailer))
