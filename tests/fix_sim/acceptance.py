@@ -28,7 +28,7 @@ from fix_sim.broker import Turn
 from fix_sim.reflector import SESSIONS, US, Reflector, config
 
 START = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
-VERSIONS = ("4.0", "4.1", "4.2", "4.3", "4.4", "5.0", "5.0SP1", "5.0SP2")
+VERSIONS: tuple[str, ...] = ("4.0", "4.1", "4.2", "4.3", "4.4", "5.0", "5.0SP1", "5.0SP2")
 _FOLDER = Path(__file__).parent / "acceptance"
 _LINE = re.compile(r"(?:\[(?P<versions>\S+)\] )?(?P<text>.*)")
 

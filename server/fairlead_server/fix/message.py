@@ -50,6 +50,10 @@ class Fieldset:
 
     _first: dict[int, str] = field(repr=False, compare=False)
 
+    @property
+    def tags(self) -> KeysView[int]:
+        return self._first.keys()
+
     def get(self, tag: int) -> str | None:
         return self._first.get(tag)
 
@@ -80,10 +84,6 @@ class Message(Fieldset):
     msg_seq_num: int
     fields: Fields = field(repr=False)
     raw: bytes = field(repr=False)
-
-    @property
-    def tags(self) -> KeysView[int]:
-        return self._first.keys()
 
     @property
     def poss_dup(self) -> bool:

@@ -4,11 +4,11 @@
 header first, then body by ascending tag; 4. each field, header, trailer, body, by ascending tag: repeated, empty,
 of the wrong format, not among its values, unknown to the version, not of this message, count of a group wrong.
 
-Nearly all messages are right, and one pass over the fields finds that: :class:`_Plan`. Only if it does not, or if there
-are groups, the message is taken apart and judged in order. What the two say is the same.
+Nearly all messages are right, and one pass over the fields finds that: :class:`_Plan`. Only if it does not, the message
+is judged in order. What the two say is the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,6 +24,40 @@ _HEADER, _BODY, _TRAILER = range(3)
 
 
 @dataclass(frozen=True, slots=True)
+class _GroupPlan:
+    """What to look at in the entries of one group."""
+
+    required: frozenset[int]
+    tests: Mapping[int, Test]
+    groups: Mapping[int, "_GroupPlan"]
+
+    @classmethod
+    def of(cls, block: Block, fields: Mapping[int, Field]) -> "_GroupPlan":
+        return cls(
+            frozenset(block.required),
+            {tag: _test(fields[tag]) for tag in block.members},
+            {count: cls.of(group, fields) for count, group in block.groups.items()},
+        )
+
+    def passes(self, entry: Entry) -> bool:
+        if not self.required <= entry.tags:
+            return False
+        tests = self.tests
+        for tag, value in entry.fields:
+            if not tests[tag](value):
+                return False
+        return _entries_pass(entry, self.groups)
+
+
+def _entries_pass(entry: Entry, plans: Mapping[int, _GroupPlan]) -> bool:
+    for count, entries in entry.groups.items():
+        plan = plans[count]
+        if entry[count] != str(len(entries)) or not all(map(plan.passes, entries)):
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """What to look at in one type of message."""
 
@@ -31,16 +65,21 @@ class _Plan:
     fields: Mapping[int, Field]
     also: frozenset[int]
     required: frozenset[int]
-    tests: Mapping[
-        int, tuple[int, Test]
-    ]  # where the field belongs, and what its text must pass; none for groups
+    tests: Mapping[int, tuple[int, Test]]  # the section of the field, and what its text must pass
+    groups: Mapping[int, _GroupPlan]
 
     def passes(self, message: Message) -> bool:
         """If so the message is right. If not it may be."""
-        if len(message.tags) != len(message.fields) or not self.required <= message.tags:
+        if self.groups.keys().isdisjoint(message.tags):
+            return self._fields_pass(message.fields, message.tags)
+        whole = groups.read(message.fields, self.body)
+        return self._fields_pass(whole.fields, whole.tags) and _entries_pass(whole, self.groups)
+
+    def _fields_pass(self, fields: Fields, present: KeysView[int]) -> bool:
+        if len(present) != len(fields) or not self.required <= present:
             return False
         section = _HEADER
-        for tag, value in message.fields:
+        for tag, value in fields:
             found = self.tests.get(tag)
             if found is None or found[0] < section or not found[1](value):
                 return False
@@ -85,10 +124,12 @@ class Validator:
             (_TRAILER, trailer, self._transport.fields),
             (_HEADER, header, self._transport.fields),
         ):
-            plain = (tag for tag in block.members if tag not in block.groups)
-            tests |= {tag: (section, _test(fields[tag])) for tag in plain}
+            tests |= {tag: (section, _test(fields[tag])) for tag in block.members}
+        for count in header.groups:
+            del tests[count]  # hops are too rare to have a plan
         required = frozenset(header.required | body.required | trailer.required)
-        return _Plan(body, dictionary.fields, dictionary.also, required, tests)
+        plans = {count: _GroupPlan.of(group, dictionary.fields) for count, group in body.groups.items()}
+        return _Plan(body, dictionary.fields, dictionary.also, required, tests, plans)
 
     # In order.
 
