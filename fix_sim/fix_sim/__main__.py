@@ -152,7 +152,7 @@ def _add_reflect(reflect: argparse.ArgumentParser, defaults: Settings) -> None:
     reflect.add_argument(
         "--applver", choices=sorted(_APPL_VER_IDS), default="FIX.5.0SP2", help="with --begin FIXT.1.1"
     )
-    reflect.add_argument("--log-level", choices=_LOG_LEVELS, default="INFO")
+    reflect.add_argument("--log-level", choices=_LOG_LEVELS, default="WARNING")
 
 
 def _port(text: str) -> int:

@@ -23,7 +23,7 @@ def problem(text: str, validator: Validator = FIX_4_4) -> Problem | None:
 def test_a_right_message_has_no_problem() -> None:
     assert problem(ORDER) is None
     assert problem(ORDER + "|453=1|448=A|447=D|452=1") is None
-    assert problem(ORDER + "|453=01|448=A|802=1|523=x") is None
+    assert problem(ORDER + "|453=01|448=A|802=1|523=x|18=1 2") is None
     assert problem(ORDER.replace("|11=", "|627=2|628=A|628=B|11=")) is None
     assert problem(ORDER.replace("|11=", "|627=1|628=A|628=B|11=")) == Problem(Reason.GROUP_COUNT, 627)
 
