@@ -9,19 +9,25 @@ from functools import partial
 from pathlib import Path
 
 import grpc
+from fairlead_server.fix import dictionaries
+from fairlead_server.fix.versions import FIXT
 
-from fix_sim import commands
-from fix_sim.app import serve
+from fix_sim import commands, reflector
+from fix_sim.app import reflect, serve
 from fix_sim.config import Settings, read_settings
 from fix_sim.errors import JournalFailed, StartError
 
 _REFUSED, _CANNOT_START = 1, 2
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+_APPL_VER_IDS = {version: appl_ver_id for appl_ver_id, version in dictionaries.APPLICATIONS.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "serve":
         return _serve(options)
+    if options.command == "reflect":
+        return _reflect(options)
     try:
         with grpc.insecure_channel(f"{options.host}:{options.control_port}") as channel:
             print("\n".join(_ask(channel, options)))
@@ -31,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=options.log_level, format=_LOG_FORMAT)
     given = {name: value for name, value in vars(options).items() if name in _SETTINGS and value is not None}
     try:
         settings = Settings(**(read_settings(Path(options.config)) if options.config else {}) | given)
@@ -40,6 +46,21 @@ def _serve(options: argparse.Namespace) -> int:
         return _complain(str(error), _CANNOT_START)
     except JournalFailed as error:
         return _complain(f"{error}; nothing was acted on since, start again when it can be", _REFUSED)
+    return 0
+
+
+def _reflect(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=options.log_level, format=_LOG_FORMAT)
+    us, peer = options.sender, options.target
+    sessions = reflector.SESSIONS
+    if peer is not None:
+        appl_ver_id = _APPL_VER_IDS[options.applver] if options.begin == FIXT else None
+        sessions = [(options.begin, peer, appl_ver_id)]
+    configs = [reflector.config(begin, us, each, appl) for begin, each, appl in sessions]
+    try:
+        asyncio.run(reflect(options.host, options.port, configs, partial(print, flush=True)))
+    except StartError as error:
+        return _complain(str(error), _CANNOT_START)
     return 0
 
 
@@ -70,6 +91,7 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _SETTINGS = ("host", "port", "control_port", "store", "fsync", "seed", "universe")
 
 
@@ -80,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parsers = parser.add_subparsers(dest="command", required=True)
     _add_serve(parsers.add_parser("serve", help="run the simulator until SIGTERM"), defaults)
+    _add_reflect(
+        parsers.add_parser("reflect", help="send orders back, for tests of the session layer"), defaults
+    )
     orders = parsers.add_parser("orders", help="list the orders that it has received")
     orders.add_argument("--open", action="store_true", help="only those that are still open")
     orders.add_argument("--symbol", default="", help="only those in this symbol")
@@ -113,7 +138,21 @@ def _add_serve(serve: argparse.ArgumentParser, defaults: Settings) -> None:
         "--seed", type=int, help="head of all OrderIDs and ExecIDs; default: one of the store's own"
     )
     serve.add_argument("--universe", help="a CSV file symbol,last_price")
-    serve.add_argument("--log-level", choices=["DEBUG", "INFO", "WARNING", "ERROR"], default="INFO")
+    serve.add_argument("--log-level", choices=_LOG_LEVELS, default="INFO")
+
+
+def _add_reflect(reflect: argparse.ArgumentParser, defaults: Settings) -> None:
+    reflect.add_argument("--host", default=defaults.host)
+    reflect.add_argument("--port", type=_port, default=defaults.port, help="0 for any")
+    reflect.add_argument(
+        "--begin", choices=sorted(dictionaries.TRANSPORTS), default="FIX.4.4", help="with --target"
+    )
+    reflect.add_argument("--sender", default=reflector.US, help="our CompID")
+    reflect.add_argument("--target", help="the one CompID that may log on; default: one for each version")
+    reflect.add_argument(
+        "--applver", choices=sorted(_APPL_VER_IDS), default="FIX.5.0SP2", help="with --begin FIXT.1.1"
+    )
+    reflect.add_argument("--log-level", choices=_LOG_LEVELS, default="WARNING")
 
 
 def _port(text: str) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from fairlead_server.fix import tags
 from fairlead_server.fix.errors import FixError
@@ -30,17 +31,38 @@ _LONGEST_NAP = timedelta(hours=1)
 _log = logging.getLogger(__name__)
 
 
-class Desk:
-    """Owns the broker, its journal and its connections; whatever happens goes through :meth:`act`."""
+class House(Protocol):
+    """Who is behind the door: clients come and go, each by name, and say something; time passes."""
+
+    def connected(self, client: str, now: datetime) -> Turn: ...
+
+    def received(self, client: str, data: bytes, now: datetime) -> Turn: ...
+
+    def disconnected(self, client: str) -> None: ...
+
+    def logout(self, client: str, now: datetime) -> Turn: ...
+
+    def tick(self, now: datetime) -> Turn: ...
+
+    def deadline(self) -> datetime | None: ...
+
+
+class Door:
+    """Owns the connections of those who may come in; whatever happens goes through :meth:`act`."""
 
     def __init__(
-        self, broker: Broker, journal: Journal, clients: Collection[str], clock: Callable[[], datetime]
+        self,
+        house: House,
+        write: Callable[[Turn], None],
+        clients: Collection[str],
+        clock: Callable[[], datetime],
     ) -> None:
+        """``write`` makes a turn durable, or raises JournalFailed."""
         loop = asyncio.get_running_loop()
-        self.broker = broker
         self.failed: asyncio.Future[JournalFailed] = loop.create_future()
+        self._house = house
         self._loop = loop
-        self._journal = journal
+        self._write = write
         self._clients = clients
         self._clock = clock
         self._connections: dict[str, Connection] = {}
@@ -55,7 +77,7 @@ class Desk:
         if self.failed.done():
             raise self.failed.result()
         try:
-            self._journal.write(turn, self.broker.engine.ids)
+            self._write(turn)
         except JournalFailed as failed:
             self.failed.set_result(failed)
             self.abort()
@@ -72,18 +94,10 @@ class Desk:
                     connection.close()
         self._set_alarm()
 
-    def fill(self, order_id: str, qty: Decimal | None, price: Decimal | None) -> Turn:
-        turn = self.broker.fill(order_id, qty, price, self._clock())
-        self.act(turn)
-        return turn
-
-    def set_price(self, symbol: str, price: Decimal) -> None:
-        self.act(self.broker.set_price(symbol, price, self._clock()))
-
     async def log_out(self, patience: float) -> None:
         """End every session in good order; after ``patience`` seconds, in any order."""
         for client in list(self._connections):
-            self._drive(self.broker.logout(client, self._clock()))
+            self._drive(self._house.logout(client, self._clock()))
         for connection in self._open - set(self._connections.values()):
             connection.close()
         with suppress(TimeoutError):
@@ -111,39 +125,61 @@ class Desk:
             )
             return False
         self._connections[client] = connection
-        self._drive(self.broker.connected(client, self._clock()))
+        self._drive(self._house.connected(client, self._clock()))
         return True
 
     def received(self, client: str, data: bytes) -> None:
-        self._drive(self.broker.received(client, data, self._clock()))
+        self._drive(self._house.received(client, data, self._clock()))
 
     def closed(self, connection: "Connection", client: str) -> None:
         self._open.discard(connection)
         if client:
             del self._connections[client]
-            self.broker.disconnected(client)
+            self._house.disconnected(client)
         if not self._open:
             self._all_closed.set()
 
     # Time.
 
     def _set_alarm(self) -> None:
-        deadline = self.broker.deadline()
+        deadline = self._house.deadline()
         if self._alarm:
             self._alarm.cancel()
         nap = _LONGEST_NAP if deadline is None else min(deadline - self._clock(), _LONGEST_NAP)
         self._alarm = self._loop.call_later(max(nap.total_seconds(), 0), self._tick)
 
     def _tick(self) -> None:
-        self._drive(self.broker.tick(self._clock()))
+        self._drive(self._house.tick(self._clock()))
 
     def _drive(self, turn: Turn) -> None:
         with suppress(JournalFailed):  # whoever waits for `failed` ends the process
             self.act(turn)
 
 
+class Desk(Door):
+    """The door of a broker, with a window for its operator."""
+
+    def __init__(
+        self, broker: Broker, journal: Journal, clients: Collection[str], clock: Callable[[], datetime]
+    ) -> None:
+        super().__init__(broker, self._record, clients, clock)
+        self.broker = broker
+        self._journal = journal
+
+    def fill(self, order_id: str, qty: Decimal | None, price: Decimal | None) -> Turn:
+        turn = self.broker.fill(order_id, qty, price, self._clock())
+        self.act(turn)
+        return turn
+
+    def set_price(self, symbol: str, price: Decimal) -> None:
+        self.act(self.broker.set_price(symbol, price, self._clock()))
+
+    def _record(self, turn: Turn) -> None:
+        self._journal.write(turn, self.broker.engine.ids)
+
+
 class Connection(asyncio.Protocol):
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Door) -> None:
         self._desk = desk
         self._loop = asyncio.get_running_loop()
         self._client = ""
@@ -169,7 +205,7 @@ class Connection(asyncio.Protocol):
             self._set_timeout(None)
             self._desk.received(client, bytes(self._unnamed))
             self._unnamed.clear()
-        elif client or len(self._unnamed) > MAX_LOGON_LENGTH:
+        elif client is not None:
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -195,12 +231,13 @@ class Connection(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
 
-    def _find_name(self, data: bytes) -> str:
-        """The session that the first frame names, or nothing as long as there is none."""
+    def _find_name(self, data: bytes) -> str | None:
+        """The session that the first frame names, none as long as that is not whole, "" if it is no message."""
         self._framer.push(data)
-        while (item := self._framer.pop()) is not None:
-            if isinstance(item, Garbled):
-                continue
+        item = self._framer.pop()
+        if item is None:
+            return None
+        if not isinstance(item, Garbled):
             with suppress(FixError):
                 message = decode(item)
                 names = (

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from fairlead_server.fix.session import Session
-from fairlead_server.fix.terms import Numbers, Role, SessionConfig
+from fairlead_server.fix.terms import Numbers, Role, SessionConfig, Validation
 
-from fix_sim.acceptor import Connection, Desk
+from fix_sim.acceptor import Connection, Desk, Door
 from fix_sim.broker import Broker, client_name
 from fix_sim.config import Settings
 from fix_sim.control import start_control
@@ -22,6 +22,7 @@ from fix_sim.errors import StartError
 from fix_sim.journal import open_journal
 from fix_sim.prices import read_universe
 from fix_sim.records import Memory
+from fix_sim.reflector import Reflector
 
 Clock = Callable[[], datetime]
 
@@ -46,10 +47,7 @@ class Running:
 
 async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT. Raises StartError, or JournalFailed when there is no going on."""
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+    stopped = _stopped()
     async with running(settings, wall_clock()) as simulator:
         ready(str(simulator))
         failed = simulator.desk.failed
@@ -57,6 +55,36 @@ async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         await stopped.wait()
         if failed.done():
             raise failed.result()
+
+
+async def reflect(host: str, port: int, configs: list[SessionConfig], ready: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT. Raises StartError."""
+    stopped = _stopped()
+    async with reflecting(host, port, configs, wall_clock()) as bound:
+        ready(f"fix_sim: FIX {host}:{bound} · reflector")
+        await stopped.wait()
+
+
+@asynccontextmanager
+async def reflecting(host: str, port: int, configs: list[SessionConfig], clock: Clock) -> AsyncIterator[int]:
+    """The port that it has."""
+    reflector = Reflector(configs)
+    door = Door(reflector, lambda _: None, reflector.clients, clock)  # it has nothing to remember
+    listener = _bound(host, port, "--port")
+    server = await asyncio.get_running_loop().create_server(partial(Connection, door), sock=listener)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.close()
+        await door.log_out(_PATIENCE)
+
+
+def _stopped() -> asyncio.Event:
+    """Set when the process is told to end."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
 
 
 @asynccontextmanager
@@ -72,7 +100,10 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
             for version in settings.versions
             for peer in settings.peers
         ]
-        sessions = {client: _session(client, memory) for client in dict.fromkeys([*welcome, *memory.numbers])}
+        sessions = {
+            client: _session(client, memory, settings.validation)
+            for client in dict.fromkeys([*welcome, *memory.numbers])
+        }
         desk = Desk(Broker(engine, sessions, memory.queues, journal.sent), journal, welcome, clock)
         async with _listening(settings, desk) as simulator:
             yield simulator
@@ -130,9 +161,11 @@ def _bound(host: str, port: int, option: str) -> socket.socket:
     return listener
 
 
-def _session(client: str, memory: Memory) -> Session:
+def _session(client: str, memory: Memory, validation: Validation) -> Session:
     begin_string, comp_id, peer = client.split(":")
-    config = SessionConfig(begin_string, comp_id, peer, Role.ACCEPTOR, logout_timeout=_LOGOUT_TIMEOUT)
+    config = SessionConfig(
+        begin_string, comp_id, peer, Role.ACCEPTOR, logout_timeout=_LOGOUT_TIMEOUT, validation=validation
+    )
     return Session(config, memory.numbers.get(client, Numbers()))
 
 

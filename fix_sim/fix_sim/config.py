@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from fairlead_server.fix.terms import Validation
+
 from fix_sim.errors import StartError
 from fix_sim.rules import DEFAULT_RULES, Action, Rule
 
@@ -39,6 +41,9 @@ class Settings:
     peers: tuple[str, ...] = ("FAIRLEAD",)
     versions: tuple[str, ...] = VERSIONS
     rules: tuple[Rule, ...] = DEFAULT_RULES
+    validation: Validation = (
+        Validation.LENIENT
+    )  # it says itself, in a BusinessMessageReject(j), what it misses
 
 
 class _WrongError(ValueError):
@@ -124,6 +129,12 @@ def _versions(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _validation(value: Any) -> Validation:
+    if value not in [each.name.lower() for each in Validation]:
+        raise _WrongError("strict or lenient")
+    return Validation[value.upper()]
+
+
 def _tables(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise _WrongError("[[rules]] above each rule, or rules = [] for none")
@@ -151,6 +162,7 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "comp_id": _comp_id,
     "peers": _comp_ids,
     "versions": _versions,
+    "validation": _validation,
 }
 _RULE: dict[str, Callable[[Any], Any]] = {
     "action": _action,

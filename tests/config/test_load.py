@@ -238,6 +238,7 @@ def test_an_override_that_is_wrong(folder: Folder, change: str, key: str, proble
         ("[sessions.B]", "[sessions.B]\nhart_bt_int = 3", "sessions.B.hart_bt_int", "is no key"),
         ("[sessions.B]", "[sessions.B]\nheart_bt_int = 0", "sessions.B.heart_bt_int", ">= 1"),
         ("[sessions.B]", "[sessions.B]\nresend_stale_ms = -1", "sessions.B.resend_stale_ms", ">= 0"),
+        ("[sessions.B]", "[sessions.B]\nvalidation = 'loose'", "sessions.B.validation", "loose"),
         ("[sessions.B]", '[sessions."B B"]', "sessions", "a name in this table"),
         (
             'sender_comp_id = "FAIRLEAD"',

@@ -7,6 +7,8 @@ from fairlead_server.fix import events
 from fairlead_server.fix.message import Fields
 from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig
 
+ORDERED = "20260302-14:29:59"
+
 
 def pair(begin_string: str = "FIX.4.4") -> tuple["Driver", "Driver"]:
     return (
@@ -71,7 +73,7 @@ class Driver:
         self.commit(self.session.receive(data, now))
 
     def send(self, cl_ord_id: str, now: datetime, *fields: tuple[int, str]) -> None:
-        body: Fields = [(11, cl_ord_id), *fields]
+        body: Fields = [(11, cl_ord_id), (21, "1"), (55, "X"), (54, "1"), (60, ORDERED), (40, "1"), *fields]
         self.sent.append(cl_ord_id)
         self.commit(self.session.send("D", body, now))
 

@@ -39,7 +39,9 @@ def test_it_does_not_matter_where_the_stream_is_cut(cuts: list[int]) -> None:
 
 
 @given(st.integers(0, len(SECOND) - 1), st.integers(1, 255))
-def test_one_damaged_byte_never_passes_and_costs_one_message_at_most(at: int, change: int) -> None:
+def test_one_damaged_byte_never_passes_and_the_messages_behind_it_are_found_again(
+    at: int, change: int
+) -> None:
     # given
     damaged = bytearray(SECOND)
     damaged[at] ^= change
@@ -52,6 +54,26 @@ def test_one_damaged_byte_never_passes_and_costs_one_message_at_most(at: int, ch
     assert frames[0] == FIRST
     assert set(frames[1:]) == {RAW}
     assert reasons(items)
+
+
+@pytest.mark.parametrize("kept", [25, 40, len(SECOND) - 1])
+def test_a_message_that_was_cut_short_costs_none_but_itself(kept: int) -> None:
+    items = Framer().feed(SECOND[:kept] + FIRST + RAW + FIRST * 5)
+
+    assert [item for item in items if not isinstance(item, Garbled)] == [FIRST, RAW, *[FIRST] * 5]
+
+
+@pytest.mark.parametrize("more", [1, 5, 20])
+def test_a_message_that_says_it_is_longer_than_it_is_takes_what_it_claims(more: int) -> None:
+    length = FIRST.index(b"35=0")
+    end = len(FIRST) - len("10=123|")
+    body = FIRST[length:end]
+    longer = b"8=FIX.4.4\x019=%d\x01" % (len(body) + len("10=123|") + more) + body + b"10=123\x01"
+
+    items = Framer().feed(longer + FIRST + RAW)
+
+    assert reasons(items) == ["BodyLength(9) does not lead to CheckSum(10)"]
+    assert items[1:] == [RAW]
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=5))

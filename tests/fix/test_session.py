@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fairlead_server.fix.errors import NotActive, UnsendableValue
+from fairlead_server.fix.errors import NotActive, UnknownVersion, UnsendableValue
 from fairlead_server.fix.events import Disconnect, Garbled, Received, ResendWanted, Violation
 from fairlead_server.fix.framing import MAX_LOGON_LENGTH
 from fairlead_server.fix.message import decode
-from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig, State
+from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig, State, Validation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +96,40 @@ def test_after_a_disconnect_nothing_more_comes_of_the_connection() -> None:
     assert us.session.receive(frame("35=0|34=3", "FIX.4.4", START, "BROKER", "FAIRLEAD"), START) == Ready()
     assert us.session.tick(START + timedelta(hours=1)) == Ready()
     assert us.session.resend(ResendWanted(1, 1), [], START) == Ready()
+
+
+def test_only_an_active_session_refuses_a_message() -> None:
+    session = Session(CONFIG, Numbers())
+
+    with pytest.raises(NotActive):
+        session.refuse(decode(frame("35=D|34=1|11=a", "FIX.4.4", START)), START)
+
+
+def test_what_is_to_be_validated_needs_a_dictionary() -> None:
+    with pytest.raises(UnknownVersion):
+        Session(replace(CONFIG, begin_string="FIX.2.7"), Numbers())
+    lenient = Session(replace(CONFIG, begin_string="FIX.2.7", validation=Validation.LENIENT), Numbers())
+    assert lenient.state is State.DISCONNECTED
+
+
+def test_a_step_ends_with_each_application_message_so_that_it_is_answered_in_its_turn() -> None:
+    # given a gap, and behind it a message, a test and another message
+    _, peer = logged_on()
+    session = peer.session
+    order = "21=1|55=X|54=1|60=20260302-14:30:00|40=1"
+    for text in ("35=D|34=4|11=b|" + order, "35=1|34=5|112=test", "35=D|34=6|11=c|" + order):
+        session.receive(frame(text, "FIX.4.4", START, "FAIRLEAD", "BROKER"), START)
+
+    # when
+    missing = frame("35=D|34=3|11=a|" + order, "FIX.4.4", START, "FAIRLEAD", "BROKER")
+    later = frame("35=0|34=7", "FIX.4.4", START, "FAIRLEAD", "BROKER")
+    steps = [session.receive(data, START, stepwise=True) for data in (missing + later, b"", b"", b"")]
+
+    # then
+    received = [[e.message[11] for e in step.events if isinstance(e, Received)] for step in steps]
+    assert received == [["a"], ["b"], ["c"], []]
+    assert [b"112=test" in step.wire for step in steps] == [False, False, True, False]
+    assert session.numbers.next_in == 8
 
 
 # The answer to a ResendRequest(2).
@@ -227,18 +261,18 @@ def test_a_large_message_is_for_those_who_have_logged_on() -> None:
     # given
     large = "x" * (MAX_LOGON_LENGTH + 1)
     logon = frame("35=A|34=1|98=0|108=30", "FIX.4.4", START)
-    news = frame(f"35=B|34=2|58={large}", "FIX.4.4", START)
+    news = frame(f"35=B|34=2|148=news|33=1|58={large}", "FIX.4.4", START)
     stranger, peer = (Session(replace(CONFIG, role=Role.ACCEPTOR), Numbers()) for _ in range(2))
     stranger.connected(START)
     peer.connected(START)
 
     # then
-    assert [type(event) for event in stranger.receive(news, START).events] == [Garbled]
+    assert [type(event) for event in stranger.receive(news, START).events] == [Garbled, Disconnect]
     assert [type(event) for event in peer.receive(logon + news, START).events][1:] == [Received]
 
 
 def test_a_flood_of_garbled_messages_ends_a_connection_that_has_not_logged_on() -> None:
-    session = Session(replace(CONFIG, role=Role.ACCEPTOR), Numbers())
+    session = Session(CONFIG, Numbers())
     session.connected(START)
 
     ready = session.receive(b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01" * 1000, START)
@@ -261,6 +295,7 @@ HEADERS = st.lists(st.sampled_from(["-49", "-56", "-52", "43=Y", "122=-1", "52=-
 @given(
     st.sampled_from(Role),
     st.booleans(),
+    st.booleans(),
     st.lists(
         st.tuples(st.sampled_from("0123458ADj"), st.integers(0, 6), FIELDS, HEADERS, st.integers(0, 5)),
         max_size=6,
@@ -269,9 +304,11 @@ HEADERS = st.lists(st.sampled_from(["-49", "-56", "-52", "43=Y", "122=-1", "52=-
 def test_no_message_makes_it_raise(
     role: Role,
     logged_on: bool,
+    strict: bool,
     messages: list[tuple[str, int, list[tuple[int, str]], list[str], int]],
 ) -> None:
-    runner = Runner(role, "FIX.4.4", "given active" if logged_on else f"given {role.name.lower()}")
+    opening = "active" if logged_on else role.name.lower()
+    runner = Runner(role, "FIX.4.4", f"given {opening}{' strict=yes' if strict else ''}")
     session = runner.session
     if not logged_on:
         session.connected(START)

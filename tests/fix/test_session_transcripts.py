@@ -7,8 +7,15 @@ from tests.fix.transcript import Transcript, read, run
 
 _CASES = [
     pytest.param(transcript, role, id=f"{name}-{role.name.lower()}: {transcript.title}")
-    for name in ("logon", "order", "resend", "reset", "liveness", "logout", "wrong")
+    for name in ("logon", "order", "resend", "reset", "liveness", "logout", "wrong", "strict")
     for transcript in read(f"{name}.txt")
+    for role in transcript.roles
+]
+
+
+_OF_A_VERSION = [
+    pytest.param(transcript, role, id=f"{role.name.lower()}: {transcript.title}")
+    for transcript in read("versions.txt")
     for role in transcript.roles
 ]
 
@@ -19,3 +26,8 @@ def test_the_session_does_as_the_transcript_says(
     transcript: Transcript, role: Role, begin_string: str
 ) -> None:
     run(transcript, role, begin_string)
+
+
+@pytest.mark.parametrize(("transcript", "role"), _OF_A_VERSION)
+def test_the_session_does_as_the_transcript_of_a_version_says(transcript: Transcript, role: Role) -> None:
+    run(transcript, role, "FIX.4.4")

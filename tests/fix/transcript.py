@@ -6,7 +6,7 @@
                               ``52=-121`` and ``122=-5`` are seconds from now, ``raw ...`` sends bytes as they stand
     >> 35=1|34=2|112=x        the same, but delivered in one read with the next ``>``
     @ 36                      seconds pass, then the session is woken
-    $ connect | disconnect | logout [text] | send 35=D|11=a | resend [without 3 4] | deadline
+    $ connect | disconnect | logout [text] | send 35=D|11=a | refuse | resend [without 3 4] | deadline
     < 35=0|34=2|112=x         we answer; 8 9 10 49 56 are verified and not shown, 52 only if it is not now, 122 in seconds
     ! 35=D|34=2|11=a          reaches the application; other events are shown by name
     = ACTIVE 3 3              state, next_in, next_out[, epoch]
@@ -22,8 +22,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fairlead_server.fix import events, tags
-from fairlead_server.fix.message import decode
-from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig
+from fairlead_server.fix.message import Message, decode
+from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig, Validation
 from fairlead_server.fix.values import read_utc_timestamp
 
 START = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
@@ -83,6 +83,7 @@ class Runner:
     def __init__(self, role: Role, begin_string: str, given: str) -> None:
         self.now = START
         self.config = SessionConfig(begin_string, US, PEER, role)
+        self.received: list[Message] = []
         self.journal: dict[int, Sent] = {}
         self.wanted: list[events.ResendWanted] = []
         self.unread = b""
@@ -95,16 +96,20 @@ class Runner:
             password=options.get("password"),
             reset_on_logon="reset_on_logon" in options,
             accept_unasked_reset="accept_unasked_reset" in options,
+            validation=Validation.STRICT if "strict" in options else Validation.LENIENT,
+            user_defined_tags="user_defined_tags" in options,
+            begin_string=options.get("begin", begin_string),
+            default_appl_ver_id=options.get("appl"),
+            logout_gap_timeout=timedelta(seconds=int(options.get("logout_gap", "5"))),
         )
         self.session = Session(self.config, Numbers(*numbers))
         if words[0] == "active":
             self.log_on()
 
     def log_on(self) -> None:
-        logon, sync = "35=A|34=1|98=0|108=30", "112=SYNC-1-2|34=2"
+        sync = "0" if self.config.role is Role.INITIATOR else "1"
         self.shown(self.session.connected(self.now))
-        messages = (f"35=A|{logon[5:]}", f"35={'0' if self.config.role is Role.INITIATOR else '1'}|{sync}")
-        for text in messages:
+        for text in ("35=A|34=1|98=0|108=30", f"35={sync}|34=2|112=SYNC-1-2"):
             self.shown(self.session.receive(self.peer(text), self.now))
         assert self.session.active
         assert self.session.numbers == Numbers(3, 3)
@@ -131,7 +136,7 @@ class Runner:
             case _:
                 return self.command(*rest.split(" ", 1))
 
-    def command(self, name: str, rest: str = "") -> list[str]:
+    def command(self, name: str, rest: str = "") -> list[str]:  # noqa: PLR0911 - an arm a command
         match name:
             case "connect":
                 return self.shown(self.session.connected(self.now))
@@ -143,6 +148,8 @@ class Runner:
             case "send":
                 fields = [(int(tag), value) for tag, value in (part.split("=") for part in rest.split("|"))]
                 return self.shown(self.session.send(fields[0][1], fields[1:], self.now))
+            case "refuse":
+                return self.shown(self.session.refuse(self.received[-1], self.now))
             case "deadline":
                 due = self.session.deadline()
                 assert rest == ("None" if due is None else f"{(due - self.now).total_seconds():g}")
@@ -163,6 +170,7 @@ class Runner:
 
     def shown(self, ready: Ready) -> list[str]:
         self.journal.update({sent.msg_seq_num: sent for sent in ready.journal})
+        self.received += [event.message for event in ready.events if isinstance(event, events.Received)]
         self.wanted += [event for event in ready.events if isinstance(event, events.ResendWanted)]
         wire = bytes(ready.wire)
         cut = re.findall(rb"8=FIX.*?\x0110=\d{3}\x01", wire, re.DOTALL)
@@ -172,7 +180,7 @@ class Runner:
     def wire_line(self, data: bytes) -> str:
         message = decode(data)
         config = self.config
-        inner = re.fullmatch(rb"8=FIX.\d.\d\x019=\d+\x01(.*)10=\d{3}\x01", data, re.DOTALL)
+        inner = re.fullmatch(rb"8=FIXT?.\d.\d\x019=\d+\x01(.*)10=\d{3}\x01", data, re.DOTALL)
         assert inner is not None
         assert message[tags.BODY_LENGTH] == str(len(inner[1]))
         assert message[tags.CHECK_SUM] == f"{sum(data[:-7]) % 256:03}"

@@ -6,7 +6,7 @@ from fairlead_server.fix.events import Disconnect, ResendWanted
 from fairlead_server.fix.framing import Framer
 from fairlead_server.fix.message import Fields, decode, encode
 from fairlead_server.fix.session import Session
-from fairlead_server.fix.terms import Numbers, Role, Sent, SessionConfig
+from fairlead_server.fix.terms import Numbers, Role, Sent, SessionConfig, Validation
 from fairlead_server.fix.values import write_utc_timestamp
 from fix_sim.broker import Broker, Turn
 from hypothesis import given, settings
@@ -30,7 +30,7 @@ class Peer:
     """A broker and the bytes of its only client; what was sent is kept as a journal would."""
 
     def __init__(self) -> None:
-        config = SessionConfig("FIX.4.4", "SIM", "FAIRLEAD", Role.ACCEPTOR)
+        config = SessionConfig("FIX.4.4", "SIM", "FAIRLEAD", Role.ACCEPTOR, validation=Validation.LENIENT)
         self.sent: list[Sent] = []
         self.broker = Broker(engine(), {NAME: Session(config, Numbers())}, {}, self._stored)
         self.number = 0

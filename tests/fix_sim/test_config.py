@@ -2,6 +2,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fairlead_server.fix.terms import Validation
 from fix_sim.config import Settings, read_settings
 from fix_sim.errors import StartError
 from fix_sim.rules import DEFAULT_RULES, Action, Rule
@@ -64,6 +65,7 @@ def test_without_rules_the_default_ones_stay_and_an_empty_list_takes_them_away(t
         ('peers = "ONE"', "sim.toml peers", "list"),
         ('versions = ["FIX.4.3"]', "sim.toml versions", "FIX.4.2, FIX.4.4"),
         ("versions = [[1]]", "sim.toml versions", "FIX.4.2, FIX.4.4"),
+        ('validation = "loose"', "sim.toml validation", "strict or lenient"),
         ("rules = 1", "sim.toml rules", "[[rules]]"),
         ("[[rules]]\nsymbol = 'A'", "sim.toml rules[1] action", "never_fill"),
         (
@@ -86,6 +88,14 @@ def test_a_broken_file_is_refused_with_the_key_and_what_would_be_right(
         read_settings(file)
     assert refused.value.where.endswith(where)
     assert right in refused.value.right
+
+
+def test_the_validation_is_named_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "sim.toml"
+    file.write_text('validation = "strict"')
+
+    assert Settings(**read_settings(file)).validation is Validation.STRICT
+    assert Settings().validation is Validation.LENIENT
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fairlead_server.fix.message import decode, encode
+from fairlead_server.fix.values import write_utc_timestamp
 from fix_sim.__main__ import main
 from fix_sim.app import Running
 from fix_sim.rules import Action, Rule
@@ -91,6 +95,60 @@ def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, int]]
             yield started, port, control_port
         finally:
             started.kill()
+
+
+@pytest.mark.parametrize(
+    ("options", "begin_string", "us", "peer", "appl_ver_id"),
+    [
+        ([], "FIX.4.2", "ISLD", "TW42", None),
+        (["--begin", "FIX.4.4", "--sender", "ME", "--target", "YOU"], "FIX.4.4", "ME", "YOU", None),
+        (
+            ["--begin", "FIXT.1.1", "--target", "YOU", "--applver", "FIX.5.0SP1"],
+            "FIXT.1.1",
+            "ISLD",
+            "YOU",
+            "8",
+        ),
+    ],
+)
+async def test_the_reflector_serves_the_sessions_that_are_asked_for_until_a_signal(
+    options: list[str], begin_string: str, us: str, peer: str, appl_ver_id: str | None
+) -> None:
+    with reflecting(*options) as (started, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        appl = [] if appl_ver_id is None else [(1137, appl_ver_id)]
+        now = write_utc_timestamp(datetime.now(UTC))
+        writer.write(encode(begin_string, "A", peer, us, 1, now, [(98, "0"), (108, "30"), *appl]))
+
+        answer = decode(await reader.readuntil(b"\x0110=") + await reader.readexactly(4))
+        assert (answer[35], answer.get(1137)) == ("A", appl_ver_id)
+
+        started.send_signal(signal.SIGTERM)
+        assert b"\x0135=5\x01" in await reader.read()
+        writer.close()
+        assert started.wait(timeout=5) == 0
+
+
+@contextmanager
+def reflecting(*options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    command = [sys.executable, "-m", "fix_sim", "reflect", "--port", "0", *options]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as started:
+        try:
+            assert started.stdout is not None
+            yield started, int(started.stdout.readline().split(" · ")[0].rpartition(":")[2])
+        finally:
+            started.kill()
+
+
+def test_a_reflector_whose_port_is_taken_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        assert main(["reflect", "--port", str(port)]) == 2
+
+    assert complaint(capsys).startswith(f"fix_sim: --port 127.0.0.1:{port}: cannot be listened on")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

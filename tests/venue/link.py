@@ -25,7 +25,7 @@ from fairlead_server.fix import events
 from fairlead_server.fix.events import Event, Received, ResendWanted
 from fairlead_server.fix.framing import Framer
 from fairlead_server.fix.message import Fields, Message, decode, encode
-from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig
+from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig, Validation
 from fairlead_server.fix.values import write_utc_timestamp
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.executions import Executions
@@ -145,7 +145,9 @@ class Link:
             new_id,
         )
         executions = Executions(self.book, self.ledger, instruments, {"BROKER": "ACC1"}, new_id)
-        ours = SessionConfig(begin_string, "FAIRLEAD", "BROKER", Role.INITIATOR, **config)
+        # Lenient, for what a gateway does with messages that are not whole is part of what is tested.
+        lenient = {"validation": Validation.LENIENT} | config
+        ours = SessionConfig(begin_string, "FAIRLEAD", "BROKER", Role.INITIATOR, **lenient)
         theirs = SessionConfig(begin_string, "BROKER", "FAIRLEAD", Role.ACCEPTOR)
         self.venue = VenueSession(
             VenueSettings("BROKER", ours, Endpoint("127.0.0.1", 1), "ACC1"),

@@ -28,7 +28,7 @@ from fairlead_server.domain.instrument import Calendar, Instrument, Span
 from fairlead_server.domain.risk import AccountPolicy, Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.fix.message import sendable
-from fairlead_server.fix.session import Role, SessionConfig
+from fairlead_server.fix.session import Role, SessionConfig, Validation
 from fairlead_server.venue.settings import Endpoint, VenueSettings
 
 _LONGEST_WINDOW = 86_400  # seconds
@@ -166,6 +166,8 @@ class _Reader:
             self._secret(f"{key}.username", row.username),
             self._secret(f"{key}.password", row.password),
             row.reset_on_logon,
+            validation=Validation[row.validation.upper()],
+            user_defined_tags=row.user_defined_tags,
         )
         stale = timedelta(milliseconds=row.resend_stale_ms)
         reconnect_max = timedelta(seconds=row.reconnect_max_seconds)

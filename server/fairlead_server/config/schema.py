@@ -90,6 +90,8 @@ class SessionTable(Table):
     username: str | None = None
     password: str | None = None
     reset_on_logon: bool = False
+    validation: Literal["strict", "lenient"] = "strict"
+    user_defined_tags: bool = False
     resend_stale_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 3000
     reconnect_max_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60
 

@@ -1,63 +1,50 @@
-"""What every message must show before it is looked at, in the order in which peers judge it.
+"""What the session itself must know of a message before it is acted on, whatever the dictionary says of it.
 
-Required header fields, SendingTime(52) within the limit, the CompIDs (FIX 4.4 vol. 2, "Reject" and "Standard Header").
-Texts are those that the field SessionRejectReason(373) has in the specification.
+The header's fields are there, SendingTime(52) is within the limit, the CompIDs are right (FIX 4.4 vol. 2, "Reject" and
+"Standard Header").
 """
 
-from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 from typing import Final
 
 from fairlead_server.fix import tags
 from fairlead_server.fix.errors import BadValue
 from fairlead_server.fix.message import Message
+from fairlead_server.fix.reasons import Problem, Reason
 from fairlead_server.fix.terms import SessionConfig
+from fairlead_server.fix.versions import FIXT
 
-
-class Reason(IntEnum):
-    """SessionRejectReason(373)."""
-
-    REQUIRED_TAG_MISSING = 1
-    NO_VALUE = 4
-    OUT_OF_RANGE = 5
-    BAD_FORMAT = 6
-    COMP_ID = 9
-    SENDING_TIME = 10
-
-    @property
-    def text(self) -> str:
-        return _TEXTS[self]
-
-
-_TEXTS: Final = {
-    Reason.REQUIRED_TAG_MISSING: "Required tag missing",
-    Reason.NO_VALUE: "Tag specified without a value",
-    Reason.OUT_OF_RANGE: "Value is incorrect (out of range) for this tag",
-    Reason.BAD_FORMAT: "Incorrect data format for value",
-    Reason.COMP_ID: "CompID problem",
-    Reason.SENDING_TIME: "SendingTime accuracy problem",
-}
+_COMP_IDS: Final = (tags.SENDER_COMP_ID, tags.TARGET_COMP_ID)
 _REQUIRED: Final = (tags.SENDER_COMP_ID, tags.SENDING_TIME, tags.TARGET_COMP_ID)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a message is answered with a Reject(3); when ``fatal``, a Logout(5) follows."""
-
-    reason: Reason
-    tag: int | None = None
-    fatal: bool = False
 
 
 def same_session(message: Message, config: SessionConfig) -> bool:
     return message.get(tags.BEGIN_STRING) == config.begin_string and _same_comp_ids(message, config)
 
 
-def header(message: Message, config: SessionConfig, now: datetime) -> Problem | None:
+def comp_ids_there(message: Message) -> Problem | None:
+    """Who speaks to whom is asked before anything else is."""
+    for tag in _COMP_IDS:
+        if tag not in message:
+            return Problem(Reason.REQUIRED_TAG_MISSING, tag)
+    return None
+
+
+def appl_ver_id_there(message: Message, config: SessionConfig) -> Problem | None:
+    """Without it nobody knows which dictionary is meant."""
+    if config.begin_string == FIXT and tags.DEFAULT_APPL_VER_ID not in message:
+        return Problem(Reason.REQUIRED_TAG_MISSING, tags.DEFAULT_APPL_VER_ID)
+    return None
+
+
+def header_there(message: Message) -> Problem | None:
     for tag in _REQUIRED:
         if not message.get(tag):
             return Problem(Reason.NO_VALUE if tag in message else Reason.REQUIRED_TAG_MISSING, tag)
+    return None
+
+
+def header_right(message: Message, config: SessionConfig, now: datetime) -> Problem | None:
     try:
         sending_time = message.utc_timestamp(tags.SENDING_TIME)
     except BadValue:

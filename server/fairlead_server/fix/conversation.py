@@ -8,8 +8,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Final
 
-from fairlead_server.fix import logon, msg_types, tags
-from fairlead_server.fix.checks import Problem
+from fairlead_server.fix import checks, dictionaries, logon, msg_types, rejects, tags
 from fairlead_server.fix.events import (
     Disconnect,
     Event,
@@ -22,9 +21,12 @@ from fairlead_server.fix.events import (
 )
 from fairlead_server.fix.framing import MAX_BODY_LENGTH, MAX_LOGON_LENGTH, Framer
 from fairlead_server.fix.inbox import Inbox, Request
-from fairlead_server.fix.message import Fields, Message, sendable
+from fairlead_server.fix.message import Fields, Message
 from fairlead_server.fix.outbox import Outbox
-from fairlead_server.fix.terms import Numbers, Ready, Role, SessionConfig, State
+from fairlead_server.fix.reasons import Problem
+from fairlead_server.fix.terms import Numbers, Ready, Role, SessionConfig, State, Validation
+from fairlead_server.fix.validation import Validator
+from fairlead_server.fix.versions import FIX_4_2, FIXT
 
 _MAX_GARBLED: Final = 20  # within ...
 _GARBLED_WINDOW: Final = timedelta(minutes=1)
@@ -46,6 +48,7 @@ class Conversation:
         self.framer = Framer(MAX_LOGON_LENGTH)
         self.state = State.LOGON_SENT if config.role is Role.INITIATOR else State.LOGON_WAIT
         self.heart_bt_int = timedelta(seconds=config.heart_bt_int)
+        self.appl_ver_id = config.default_appl_ver_id
         self.opened_at = now
         self.received_at = now
         self.tested = False  # the silence has been answered with a TestRequest(1)
@@ -88,7 +91,9 @@ class Conversation:
             self.reset("reset_on_logon")
         self.put(
             msg_types.LOGON,
-            logon.body(self.config, self.config.heart_bt_int, reset=self.config.reset_on_logon),
+            logon.body(
+                self.config, self.config.heart_bt_int, self.appl_ver_id, reset=self.config.reset_on_logon
+            ),
         )
 
     def establish(self, state: State) -> None:
@@ -97,8 +102,16 @@ class Conversation:
         if state is State.ACTIVE:
             self.tell(LoggedOn(int(self.heart_bt_int.total_seconds())))
 
-    def set_heart_bt_int(self, seconds: int) -> None:
+    def answer_logon(self, message: Message) -> None:
+        """On the terms that the initiator proposes."""
+        seconds = logon.heart_bt_int(message)
         self.heart_bt_int = timedelta(seconds=seconds)
+        self.appl_ver_id = message.get(tags.DEFAULT_APPL_VER_ID)
+        self.put(
+            msg_types.LOGON,
+            logon.body(self.config, seconds, self.appl_ver_id, reset=logon.resets(message)),
+        )
+        self.count(message)
 
     def raise_fence(self) -> None:
         """Once its Heartbeat(0) is back, all that the peer had to say about our Logon(A) has been said."""
@@ -149,20 +162,32 @@ class Conversation:
 
     # What is wrong with a message.
 
+    def problem(self, message: Message) -> Problem | None:
+        """In strict validation all that the dictionary and the session know of; in lenient what the session must know."""
+        if self.config.validation is Validation.STRICT:
+            problem = self._validator(message).problem(message)
+        else:
+            problem = checks.header_there(message)
+        return problem or checks.header_right(message, self.config, self.now)
+
+    def _validator(self, message: Message) -> Validator:
+        """A message may be of another application version than the session's."""
+        config, appl_ver_id = self.config, self.appl_ver_id
+        if config.begin_string == FIXT and message.get(tags.APPL_VER_ID) in dictionaries.APPLICATIONS:
+            appl_ver_id = message[tags.APPL_VER_ID]
+        return dictionaries.validator(config.begin_string, appl_ver_id, user_defined=config.user_defined_tags)
+
     def reject(self, message: Message, problem: Problem) -> None:
-        fields = [(tags.REF_SEQ_NUM, str(message.msg_seq_num)), (tags.TEXT, problem.reason.text)]
-        if problem.tag is not None:
-            fields.append((tags.REF_TAG_ID, str(problem.tag)))
-        if len(message.msg_type) <= _SHOWN and sendable(message.msg_type):
-            fields.append((tags.REF_MSG_TYPE, message.msg_type))
-        fields.append((tags.SESSION_REJECT_REASON, str(problem.reason.value)))
-        self.put(msg_types.REJECT, fields)
+        self.put(msg_types.REJECT, rejects.reject(self.config.begin_string, message, problem))
         self.tell(Violation(problem.reason.value, problem.reason.text, message.msg_seq_num))
         if problem.fatal:
-            self.log_out(problem.reason.text)
+            self.log_out(None)  # the Reject(3) has said why
 
     def skip_garbled(self, garbled: Garbled) -> None:
         self.tell(garbled)
+        if self.state is State.LOGON_WAIT:
+            self.close("the first message is garbled")
+            return
         times = self._garbled_at
         if len(times) == _MAX_GARBLED and self.now - times[0] < _GARBLED_WINDOW:
             text = f"more than {_MAX_GARBLED} garbled messages within a minute"
@@ -198,7 +223,8 @@ class Conversation:
         self.tell(GapDetected(begin, end))
 
     def send_request(self, begin: int) -> None:
-        self.put(msg_types.RESEND_REQUEST, [(tags.BEGIN_SEQ_NO, str(begin)), (tags.END_SEQ_NO, "0")])
+        infinity = "0" if self.config.begin_string >= FIX_4_2 else "999999"
+        self.put(msg_types.RESEND_REQUEST, [(tags.BEGIN_SEQ_NO, str(begin)), (tags.END_SEQ_NO, infinity)])
 
     def activate_if_synced(self) -> None:
         """The fence is passed and nothing is missing."""

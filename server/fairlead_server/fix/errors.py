@@ -2,7 +2,8 @@
 
 A peer that breaks the rules is none of these: that is an event (see :mod:`fairlead_server.fix.events`).
 
-``FixError``: ``MissingTag``, ``BadValue``, ``Undecodable`` (reading); ``UnsendableValue``, ``NotActive`` (sending).
+``FixError``: ``MissingTag``, ``BadValue``, ``Undecodable`` (reading); ``UnsendableValue``, ``NotActive`` (sending);
+``UnknownVersion`` (setting up).
 """
 
 from __future__ import annotations
@@ -50,6 +51,14 @@ class UnsendableValue(FixError, ValueError):
         super().__init__(f"tag {tag}: {reason}")
         self.tag = tag
         self.reason = reason
+
+
+class UnknownVersion(FixError, ValueError):
+    """A version of FIX that we have no dictionary of."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"no dictionary of {version}")
+        self.version = version
 
 
 class NotActive(FixError, RuntimeError):

@@ -70,7 +70,7 @@ class Framer:
             return None
         trailer = _TRAILER.match(self._buffer, end - 1)
         if trailer is None:
-            return self._garbled("BodyLength(9) does not lead to CheckSum(10)")
+            return self._garbled("BodyLength(9) does not lead to CheckSum(10)", self._claimed(body, end))
         check_sum = int(trailer[1])
         frame = bytes(self._buffer[: end + _TRAILER_LENGTH])
         # All of it, right or wrong: its length was right, and what it holds need not be searched.
@@ -86,10 +86,20 @@ class Framer:
         """How many of the last bytes could begin a message."""
         return next((n for n in range(len(_START) - 1, 0, -1) if self._buffer.endswith(_START[:n])), 0)
 
-    def _garbled(self, reason: str) -> Garbled | None:
+    def _claimed(self, body: int, end: int) -> int:
+        """How much a message whose BodyLength(9) is wrong takes with it.
+
+        One that was cut short, nothing: another message begins in what is missing. One that is whole and says that it
+        is longer, all that it says, for it may be that the start in it is data (so do peers).
+        """
+        following = self._buffer.find(_START, body, end + len(_START) - 1)
+        whole = following > 0 and _TRAILER.match(self._buffer, following - _TRAILER_LENGTH - 1) is not None
+        return end if whole else len(_START)
+
+    def _garbled(self, reason: str, length: int = len(_START)) -> Garbled | None:
         """The message at hand is wrong; up to the next start, the rest of it is no news."""
         self._in_junk = False
-        return self._skip(len(_START), reason)
+        return self._skip(length, reason)
 
     def _skip(self, length: int, reason: str) -> Garbled | None:
         if not length:

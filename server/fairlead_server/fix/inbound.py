@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Final
 
 from fairlead_server.fix import checks, logon, msg_types, tags
-from fairlead_server.fix.checks import Problem, Reason
 from fairlead_server.fix.conversation import Conversation
 from fairlead_server.fix.errors import BadValue, MissingTag, Undecodable
 from fairlead_server.fix.events import Garbled, LoggedOut, NumbersReset, Received
 from fairlead_server.fix.framing import Frame
 from fairlead_server.fix.message import Message, decode, mask, sendable
+from fairlead_server.fix.reasons import Problem, Reason
 from fairlead_server.fix.terms import Role, State
 
 _TO_INFINITY: Final = frozenset({0, 999_999})  # EndSeqNo(16): since 4.2, and before
@@ -22,20 +22,27 @@ _LONGEST_ECHO: Final = 1_000  # of a TestReqID(112)
 _SHOWN: Final = 64
 
 
-def receive(talk: Conversation, data: bytes) -> None:
+def receive(talk: Conversation, data: bytes, *, stepwise: bool) -> None:
     talk.framer.push(data)
-    while not talk.over and (item := talk.framer.pop()) is not None:
+    if stepwise:
+        _settle(talk, stepwise=True)  # the last step may have left something
+    while not _step_done(talk, stepwise=stepwise) and (item := talk.framer.pop()) is not None:
         if isinstance(item, Garbled):
             talk.skip_garbled(item)
         else:
             _on_frame(talk, item)
+            _settle(talk, stepwise=stepwise)
 
 
-def settle(talk: Conversation) -> None:
+def _step_done(talk: Conversation, *, stepwise: bool) -> bool:
+    return talk.over or (stepwise and any(isinstance(event, Received) for event in talk.ready.events))
+
+
+def _settle(talk: Conversation, *, stepwise: bool) -> None:
     """Deliver what has become due, ask for what is still missing, and see what that completes."""
-    while not talk.over and (message := talk.inbox.take()) is not None:
+    while not _step_done(talk, stepwise=stepwise) and (message := talk.inbox.take()) is not None:
         _deliver(talk, message)
-    if not talk.logged_on:
+    if not talk.logged_on or _step_done(talk, stepwise=stepwise):
         return
     talk.inbox.settle(talk.now)
     talk.ask_for_gap()
@@ -61,7 +68,6 @@ def _on_frame(talk: Conversation, frame: Frame) -> None:
         _on_first_to_initiator(talk, message)
     else:
         _on_message(talk, message)
-    settle(talk)
 
 
 def _on_no_number(talk: Conversation) -> None:
@@ -82,8 +88,12 @@ def _on_first_to_acceptor(talk: Conversation, message: Message) -> None:
         # Not a word to a stranger: a reply would use up a number.
         talk.close("the first message is not this session's Logon(A)")
         return
-    problem = checks.header(message, config, talk.now)
-    objection = problem.reason.text if problem else logon.objection(message, config)
+    problem = checks.appl_ver_id_there(message, config) or talk.problem(message)
+    if problem is not None:
+        # A Reject(3) would be the first word of a session that has not begun.
+        talk.close(f"Logon(A) is wrong: {problem}")
+        return
+    objection = logon.objection(message, config)
     if objection is not None:
         talk.refuse(objection)
         return
@@ -92,15 +102,8 @@ def _on_first_to_acceptor(talk: Conversation, message: Message) -> None:
     if message.msg_seq_num < talk.inbox.next_in:
         talk.refuse_too_low(message.msg_seq_num)
         return
-    _answer_logon(talk, message)
+    talk.answer_logon(message)
     talk.establish(State.ACTIVE)
-
-
-def _answer_logon(talk: Conversation, message: Message) -> None:
-    heart_bt_int = logon.heart_bt_int(message)
-    talk.set_heart_bt_int(heart_bt_int)
-    talk.put(msg_types.LOGON, logon.body(talk.config, heart_bt_int, reset=logon.resets(message)))
-    talk.count(message)
 
 
 def _on_first_to_initiator(talk: Conversation, message: Message) -> None:
@@ -111,11 +114,12 @@ def _on_first_to_initiator(talk: Conversation, message: Message) -> None:
     if message.msg_type != msg_types.LOGON:
         talk.close("the first message is not a Logon(A)")
         return
-    problem = checks.header(message, config, talk.now)
-    objection = problem.reason.text if problem else _objection(talk, message)
+    problem = talk.problem(message) if message.get(tags.BEGIN_STRING) == config.begin_string else None
+    objection = str(problem) if problem else _objection(talk, message)
     if objection is not None:
         talk.refuse(objection)
         return
+    talk.appl_ver_id = message.get(tags.DEFAULT_APPL_VER_ID)
     if logon.resets(message) and not config.reset_on_logon:
         talk.reset("the answer to our Logon(A) has ResetSeqNumFlag(141)=Y")
     if message.msg_seq_num < talk.inbox.next_in:
@@ -147,10 +151,12 @@ def _on_logon_refused(talk: Conversation, message: Message) -> None:
 
 
 def _on_message(talk: Conversation, message: Message) -> None:
-    if message.get(tags.BEGIN_STRING) != talk.config.begin_string:
-        talk.refuse("Incorrect BeginString")
+    problem = checks.comp_ids_there(message)
+    if problem is None and message.get(tags.BEGIN_STRING) != talk.config.begin_string:
+        talk.count(message)
+        talk.log_out("Incorrect BeginString")
         return
-    problem = checks.header(message, talk.config, talk.now)
+    problem = problem or talk.problem(message)
     if problem is not None:
         _reject(talk, message, problem)
     elif (act := _WHATEVER_ITS_NUMBER.get(message.msg_type)) is not None:
@@ -160,7 +166,7 @@ def _on_message(talk: Conversation, message: Message) -> None:
     elif message.msg_seq_num < talk.inbox.next_in:
         _on_too_low(talk, message)
     elif message.msg_seq_num > talk.inbox.next_in:
-        _on_too_high(talk, message)
+        talk.inbox.hold(message.msg_seq_num, message)
     else:
         _deliver(talk, message)
 
@@ -181,15 +187,6 @@ def _on_too_low(talk: Conversation, message: Message) -> None:
     problem = None if gap_fill else checks.repeated(message)
     if problem is not None:
         talk.reject(message, problem)
-
-
-def _on_too_high(talk: Conversation, message: Message) -> None:
-    if message.msg_type in {msg_types.HEARTBEAT, msg_types.TEST_REQUEST}:
-        # The peer counts on an answer now, however long our gap takes to fill (quickfixn #281).
-        _IN_ITS_TURN[message.msg_type](talk, message)
-        talk.inbox.hold(message.msg_seq_num, None)
-    else:
-        talk.inbox.hold(message.msg_seq_num, message)
 
 
 def _deliver(talk: Conversation, message: Message) -> None:
@@ -260,7 +257,7 @@ def _on_logout(talk: Conversation, message: Message) -> None:
     talk.tell(LoggedOut(talk.shown(message.get(tags.TEXT) or "")))
     gap = message.msg_seq_num > talk.inbox.next_in
     talk.count(message)
-    if gap and talk.state in {State.SYNCING, State.ACTIVE}:
+    if gap and talk.config.logout_gap_timeout and talk.state in {State.SYNCING, State.ACTIVE}:
         # Fill it before answering, for the peer will close the connection then (QFJ #461).
         talk.state = State.LOGOUT_WAIT_GAP
         talk.logout_at = talk.now
@@ -276,7 +273,7 @@ def _on_second_logon(talk: Conversation, message: Message) -> None:
         return
     if reset and talk.state is State.ACTIVE and logon.objection(message, talk.config) is None:
         talk.reset("Logon(A) with ResetSeqNumFlag(141)=Y")
-        _answer_logon(talk, message)
+        talk.answer_logon(message)
     else:
         talk.count(message)
         talk.log_out("Logon already exchanged")

@@ -5,14 +5,16 @@ from datetime import timedelta
 from typing import Final
 
 from fairlead_server.fix import tags
+from fairlead_server.fix.dictionaries import APPLICATIONS
 from fairlead_server.fix.errors import BadValue, MissingTag
 from fairlead_server.fix.message import Fields, Message
 from fairlead_server.fix.terms import Role, SessionConfig
+from fairlead_server.fix.versions import FIXT
 
 _LONGEST: Final = int(timedelta(days=1).total_seconds())
 
 
-def body(config: SessionConfig, heart_bt_int: int, *, reset: bool) -> Fields:
+def body(config: SessionConfig, heart_bt_int: int, appl_ver_id: str | None, *, reset: bool) -> Fields:
     fields = [(tags.ENCRYPT_METHOD, "0"), (tags.HEART_BT_INT, str(heart_bt_int))]
     if reset:
         fields.append((tags.RESET_SEQ_NUM_FLAG, "Y"))
@@ -20,6 +22,8 @@ def body(config: SessionConfig, heart_bt_int: int, *, reset: bool) -> Fields:
         fields.append((tags.USERNAME, config.username))
     if config.role is Role.INITIATOR and config.password is not None:
         fields.append((tags.PASSWORD, config.password))
+    if appl_ver_id is not None and config.begin_string == FIXT:
+        fields.append((tags.DEFAULT_APPL_VER_ID, appl_ver_id))
     return fields
 
 
@@ -43,6 +47,8 @@ def objection(message: Message, config: SessionConfig) -> str | None:
         heart_bt_int(message)
     except (MissingTag, BadValue):
         return f"HeartBtInt(108) must be from 0 to {_LONGEST}"
+    if config.begin_string == FIXT and message.get(tags.DEFAULT_APPL_VER_ID) not in APPLICATIONS:
+        return "DefaultApplVerID(1137) is none that is known here"
     if resets(message) and message.msg_seq_num != 1:
         return "ResetSeqNumFlag(141)=Y demands MsgSeqNum(34)=1"
     if config.role is Role.ACCEPTOR and not _known(message, config):

@@ -6,7 +6,7 @@ Text is Latin-1 both ways, so that every byte survives.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import KeysView, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from fairlead_server.fix import tags, values
 from fairlead_server.fix.errors import BadValue, FixError, MissingTag, Undecodable, UnsendableValue
 
 Fields = Sequence[tuple[int, str]]
-"""A message's body in order: no standard header but optional fields of it, no trailer."""
+"""A message's body in order, with optional fields of the header anywhere in it, without a trailer."""
 
 # Text forms of all tags that are likely, so that a tag costs one look-up.
 _TAGS: Final = {str(tag): tag for tag in range(1, 1200)}
@@ -45,17 +45,16 @@ _SECRET_DATA: Final = re.compile(rb"(\x01(?:91|96|1402|1404)=).*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A decoded message; its fields in the order of arrival, as text. Its repr shows no field: there may be secrets."""
+class Fieldset:
+    """Fields by tag; of several with the same tag the first. Its repr shows none: there may be secrets."""
 
-    msg_type: str
-    msg_seq_num: int
-    fields: Fields = field(repr=False)
-    raw: bytes = field(repr=False)
     _first: dict[int, str] = field(repr=False, compare=False)
 
+    @property
+    def tags(self) -> KeysView[int]:
+        return self._first.keys()
+
     def get(self, tag: int) -> str | None:
-        """The first field with this tag."""
         return self._first.get(tag)
 
     def __getitem__(self, tag: int) -> str:
@@ -75,6 +74,16 @@ class Message:
 
     def utc_timestamp(self, tag: int) -> datetime:
         return values.read_utc_timestamp(tag, self[tag])
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Fieldset):
+    """A decoded message; its fields in the order of arrival, as text."""
+
+    msg_type: str
+    msg_seq_num: int
+    fields: Fields = field(repr=False)
+    raw: bytes = field(repr=False)
 
     @property
     def poss_dup(self) -> bool:
@@ -99,7 +108,7 @@ def decode(frame: bytes) -> Message:
         raise MissingTag(tags.MSG_SEQ_NUM)
     if not seq_num.isdecimal() or len(seq_num) > _MAX_SEQ_NUM_DIGITS:
         raise BadValue(tags.MSG_SEQ_NUM, seq_num, "a SeqNum")
-    return Message(fields[2][1], int(seq_num), fields, frame, first)
+    return Message(first, fields[2][1], int(seq_num), fields, frame)
 
 
 def encode(
@@ -111,16 +120,20 @@ def encode(
     sending_time: str,
     fields: Fields = (),
 ) -> bytes:
-    """A whole frame. Raises UnsendableValue for a value that is empty or that FIX cannot carry."""
-    whole = (
-        (tags.BEGIN_STRING, begin_string),
-        (tags.MSG_TYPE, msg_type),
-        (tags.SENDER_COMP_ID, sender_comp_id),
-        (tags.TARGET_COMP_ID, target_comp_id),
+    """A whole frame: 8, 9, 35, the rest of the header by ascending tag, then the body as given.
+
+    Raises UnsendableValue for a value that is empty or that FIX cannot carry.
+    """
+    header = [
         (tags.MSG_SEQ_NUM, str(msg_seq_num)),
+        (tags.SENDER_COMP_ID, sender_comp_id),
         (tags.SENDING_TIME, sending_time),
-        *fields,
-    )
+        (tags.TARGET_COMP_ID, target_comp_id),
+    ]
+    body = [field for field in fields if field[0] not in tags.HEADER]
+    if len(body) < len(fields):
+        header = sorted([*header, *(field for field in fields if field[0] in tags.HEADER)], key=_tag)
+    whole = [(tags.BEGIN_STRING, begin_string), (tags.MSG_TYPE, msg_type), *header, *body]
     _check(whole)
     return _render(whole)
 
@@ -153,6 +166,10 @@ def _masked(fields: Fields, secrets: tuple[int, ...]) -> Fields:
             shown[-1] = (shown[-1][0], str(len(_MASK)))
         shown.append((tag, _MASK if secret else value))
     return shown
+
+
+def _tag(field: tuple[int, str]) -> int:
+    return field[0]
 
 
 def _check(fields: Fields) -> None:

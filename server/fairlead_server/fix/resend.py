@@ -74,8 +74,8 @@ def _gap_fill(config: SessionConfig, begin: int, new_seq_no: int, time: str) -> 
     body: Fields = (
         (tags.POSS_DUP_FLAG, "Y"),
         (tags.ORIG_SENDING_TIME, time),
-        (tags.GAP_FILL_FLAG, "Y"),
         (tags.NEW_SEQ_NO, str(new_seq_no)),
+        (tags.GAP_FILL_FLAG, "Y"),
     )
     return _encode(config, msg_types.SEQUENCE_RESET, begin, time, body)
 

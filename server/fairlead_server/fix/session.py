@@ -22,20 +22,24 @@ A message is delivered by ``Received`` at most once and in sequence; that it is 
 from collections.abc import Sequence
 from datetime import datetime
 
-from fairlead_server.fix import inbound, msg_types, timers
+from fairlead_server.fix import dictionaries, inbound, msg_types, rejects, timers
 from fairlead_server.fix.conversation import Conversation
 from fairlead_server.fix.errors import NotActive
 from fairlead_server.fix.events import Disconnect, ResendWanted
-from fairlead_server.fix.message import Fields
-from fairlead_server.fix.terms import Numbers, Ready, Role, Sent, SessionConfig, State
+from fairlead_server.fix.message import Fields, Message
+from fairlead_server.fix.terms import Numbers, Ready, Role, Sent, SessionConfig, State, Validation
 
-__all__ = ["NotActive", "Numbers", "Ready", "Role", "Sent", "Session", "SessionConfig", "State"]
+__all__ = ["NotActive", "Numbers", "Ready", "Role", "Sent", "Session", "SessionConfig", "State", "Validation"]
 
 
 class Session:
     """One pair of CompIDs and its two sequence numbers, over as many connections as it takes."""
 
     def __init__(self, config: SessionConfig, numbers: Numbers) -> None:
+        """Raises UnknownVersion if the messages are to be validated and we have no dictionary to do so."""
+        if config.validation is Validation.STRICT:
+            user_defined = config.user_defined_tags
+            dictionaries.validator(config.begin_string, config.default_appl_ver_id, user_defined=user_defined)
         self.config = config
         self._numbers = numbers
         self._connections = 0
@@ -79,13 +83,17 @@ class Session:
         self._halted = self._halted or self._talk.state is State.HALTED
         self._talk = None
 
-    def receive(self, data: bytes, now: datetime) -> Ready:
-        """Take in what the connection has brought. Never raises, whatever the bytes."""
+    def receive(self, data: bytes, now: datetime, *, stepwise: bool = False) -> Ready:
+        """Take in what the connection has brought. Never raises, whatever the bytes.
+
+        ``stepwise`` ends after the first ``Received``, so that it can be answered before the session answers what came
+        behind it; go on with no data until there is none.
+        """
         talk = self._talk
         if talk is None or talk.over:
             return Ready()
         ready = talk.step(now)
-        inbound.receive(talk, data)
+        inbound.receive(talk, data, stepwise=stepwise)
         return ready
 
     def send(self, msg_type: str, fields: Fields, now: datetime) -> Ready:
@@ -101,6 +109,18 @@ class Session:
             raise NotActive(self.state)
         ready = talk.step(now)
         talk.put(msg_type, fields)
+        return ready
+
+    def refuse(self, message: Message, now: datetime) -> Ready:
+        """Tell the peer that an application message which was received is of a type that nobody here wants.
+
+        Raises NotActive.
+        """
+        talk = self._talk
+        if talk is None or talk.state is not State.ACTIVE:
+            raise NotActive(self.state)
+        ready = talk.step(now)
+        talk.put(*rejects.unsupported(self.config.begin_string, message, talk.appl_ver_id))
         return ready
 
     def resend(self, wanted: ResendWanted, stored: Sequence[Sent], now: datetime) -> Ready:

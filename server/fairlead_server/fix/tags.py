@@ -1,4 +1,4 @@
-"""Tag numbers of the session's messages and of D F G H 8 9 j 3, in FIX.4.2 and FIX.4.4.
+"""Tag numbers of the session's messages and of D F G H 8 9 j 3; those of a whole version are in its dictionary.
 
 Names are the fields' names in FIX.4.4. FIX.4.2 calls some otherwise: 22 IDSource, 32 LastShares, 63 SettlmntTyp,
 64 FutSettDate, 211 PegDifference, 389 DiscretionOffset; 20, 47, 76 and 109 it has alone.
@@ -36,6 +36,55 @@ XML_DATA_LEN: Final = 212
 XML_DATA: Final = 213
 MESSAGE_ENCODING: Final = 347
 LAST_MSG_SEQ_NUM_PROCESSED: Final = 369
+ON_BEHALF_OF_SENDING_TIME: Final = 370
+NO_HOPS: Final = 627
+HOP_COMP_ID: Final = 628
+HOP_SENDING_TIME: Final = 629
+HOP_REF_ID: Final = 630
+APPL_VER_ID: Final = 1128
+CSTM_APPL_VER_ID: Final = 1129
+APPL_EXT_ID: Final = 1156
+
+HEADER: Final = frozenset(
+    {
+        BEGIN_STRING,
+        BODY_LENGTH,
+        MSG_SEQ_NUM,
+        MSG_TYPE,
+        POSS_DUP_FLAG,
+        SENDER_COMP_ID,
+        SENDER_SUB_ID,
+        SENDING_TIME,
+        TARGET_COMP_ID,
+        TARGET_SUB_ID,
+        SECURE_DATA_LEN,
+        SECURE_DATA,
+        POSS_RESEND,
+        ON_BEHALF_OF_COMP_ID,
+        ON_BEHALF_OF_SUB_ID,
+        ORIG_SENDING_TIME,
+        DELIVER_TO_COMP_ID,
+        DELIVER_TO_SUB_ID,
+        SENDER_LOCATION_ID,
+        TARGET_LOCATION_ID,
+        ON_BEHALF_OF_LOCATION_ID,
+        DELIVER_TO_LOCATION_ID,
+        XML_DATA_LEN,
+        XML_DATA,
+        MESSAGE_ENCODING,
+        LAST_MSG_SEQ_NUM_PROCESSED,
+        ON_BEHALF_OF_SENDING_TIME,
+        NO_HOPS,
+        HOP_COMP_ID,
+        HOP_SENDING_TIME,
+        HOP_REF_ID,
+        APPL_VER_ID,
+        CSTM_APPL_VER_ID,
+        APPL_EXT_ID,
+    }
+)
+"""In any version; in those that lack one of them it has no other use."""
+TRAILER: Final = frozenset({CHECK_SUM, SIGNATURE, SIGNATURE_LENGTH})
 
 # The session's messages: A 0 1 2 3 4 5, and j.
 BEGIN_SEQ_NO: Final = 7

@@ -25,6 +25,11 @@ class State(Enum):
     HALTED = auto()  # an operator must act; no connection is made or accepted
 
 
+class Validation(Enum):
+    STRICT = auto()  # by the data dictionary
+    LENIENT = auto()  # only what the session itself must know
+
+
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
     begin_string: str
@@ -38,7 +43,11 @@ class SessionConfig:
     accept_unasked_reset: bool = False  # initiator: whether the answer may reset what we did not ask to reset
     sending_time_accuracy: timedelta = timedelta(seconds=120)
     logout_timeout: timedelta = timedelta(seconds=10)  # how long to wait for the answer to our Logout(5)
+    logout_gap_timeout: timedelta = timedelta(seconds=5)  # for the gap that a Logout(5) shows; 0: do not wait
     time_digits: int = 3  # of a second's fraction in SendingTime(52): 0, 3 or 6
+    validation: Validation = Validation.STRICT
+    user_defined_tags: bool = False  # whether tags from 5000 on that we do not know are let pass
+    default_appl_ver_id: str | None = None  # DefaultApplVerID(1137) of our Logon(A), for FIXT.1.1 alone
 
 
 @dataclass(frozen=True, slots=True)

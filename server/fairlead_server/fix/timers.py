@@ -15,7 +15,6 @@ from fairlead_server.fix.terms import State
 
 _LOGON_TIMEOUT: Final = timedelta(seconds=10)
 _FENCE_TIMEOUT: Final = timedelta(seconds=5)
-_LOGOUT_GAP_TIMEOUT: Final = timedelta(seconds=5)
 _RESEND_TIMEOUT: Final = timedelta(seconds=10)
 _RESEND_TRIES: Final = 3
 _TEST_AFTER: Final = 1.2  # times HeartBtInt(108) of silence
@@ -53,8 +52,9 @@ def _liveness(talk: Conversation) -> Iterator[_Timer]:
     if not interval:
         return
     yield talk.received_at + _GIVE_UP_AFTER * interval, _silent
-    if not talk.tested:
-        yield talk.received_at + _TEST_AFTER * interval, _test
+    if talk.tested:
+        return  # the peer will be gone before it can miss us
+    yield talk.received_at + _TEST_AFTER * interval, _test
     # While a resend waits for its answer a heartbeat would wait behind it.
     if not talk.outbox.answering:
         yield talk.outbox.written_at + interval, _heartbeat
@@ -72,7 +72,7 @@ def _logout(talk: Conversation) -> Iterator[_Timer]:
     if talk.state is State.LOGOUT_SENT:
         yield talk.logout_at + talk.config.logout_timeout, _no_logout
     else:
-        yield talk.logout_at + _LOGOUT_GAP_TIMEOUT, Conversation.finish_logout
+        yield talk.logout_at + talk.config.logout_gap_timeout, Conversation.finish_logout
 
 
 def _no_logon(talk: Conversation) -> None:
