@@ -125,8 +125,8 @@ async def test_bytes_of_an_old_connection_are_never_written_to_a_new_one(link: L
     assert old.data == b""
     assert link.trace[-2:] == ["commit OUT D OUT A", "write A"]
     await link.exchange()
-    number = link.batches[-1].sessions["BROKER"].next_out - 3
-    assert link.broker.wire_types[-4:] == ["A 4", "1 5", "D 3 again", "4 4-5"]
+    number = link.batches[-1].sessions["BROKER"].next_out - 4
+    assert link.broker.wire_types[-5:] == ["A 4", "1 5", "D 3 again", "4 4-5", "1 6"]
     assert (link.broker.heard[-1][11], number) == (order.cl_ord_id, 3)
 
 

@@ -52,7 +52,7 @@ class Conversation:
         self.opened_at = now
         self.received_at = now
         self.tested = False  # the silence has been answered with a TestRequest(1)
-        self.fence: tuple[str, datetime] | None = None  # TestReqID(112) that ends SYNCING, since when
+        self.fence: tuple[str, datetime] | None = None  # how the TestReqID(112) begins that ends SYNCING; since when
         self.logout_at = now  # ours was sent, or the peer's came over a gap
         self.logout_number = 0  # of the peer's Logout(5) that came over a gap
         self._garbled_at: deque[datetime] = deque(maxlen=_MAX_GARBLED)
@@ -115,9 +115,9 @@ class Conversation:
 
     def raise_fence(self) -> None:
         """Once its Heartbeat(0) is back, all that the peer had to say about our Logon(A) has been said."""
-        test_req_id = f"SYNC-{self.connection}-{self.outbox.next_out}"
-        self.fence = (test_req_id, self.now)
-        self.put(msg_types.TEST_REQUEST, [(tags.TEST_REQ_ID, test_req_id)])
+        name = f"SYNC-{self.connection}-"
+        self.fence = (name, self.now)
+        self.put(msg_types.TEST_REQUEST, [(tags.TEST_REQ_ID, f"{name}{self.outbox.next_out}")])
 
     def reset(self, reason: str) -> None:
         """Both directions count from 1 again. What was sent stays in the journal, under its old epoch."""

@@ -135,6 +135,8 @@ class Session:
             return Ready()
         ready = talk.step(now)
         talk.outbox.answer(ready, wanted, stored, now)
+        if talk.state is State.SYNCING and not talk.outbox.answering:
+            talk.raise_fence()  # the last one may lie in the range that was just filled, and is then never answered
         return ready
 
     def tick(self, now: datetime) -> Ready:
