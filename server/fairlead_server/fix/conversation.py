@@ -52,7 +52,7 @@ class Conversation:
         self.opened_at = now
         self.received_at = now
         self.tested = False  # the silence has been answered with a TestRequest(1)
-        self.fence: tuple[str, datetime] | None = None  # how the TestReqID(112) begins that ends SYNCING; since when
+        self.fence: tuple[str, datetime] | None = None  # how the awaited TestReqID(112) begins; since when
         self.logout_at = now  # ours was sent, or the peer's came over a gap
         self.logout_number = 0  # of the peer's Logout(5) that came over a gap
         self._garbled_at: deque[datetime] = deque(maxlen=_MAX_GARBLED)
