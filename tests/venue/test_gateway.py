@@ -14,7 +14,7 @@ from fairlead_server.domain.errors import StoreUnavailable, VenueUnavailable
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import Flag, OrderState
 from fairlead_server.fix import events
-from fairlead_server.fix.session import Numbers, Sent
+from fairlead_server.fix.session import Numbers, Sent, Validation
 from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.store.database import Store
 from fairlead_server.store.errors import StoreError
@@ -304,6 +304,21 @@ async def test_an_unreadable_report_is_answered_and_passed_over(link: Link) -> N
     assert Flag.IN_DOUBT in link.now(order).flags
     assert link.venue.session.numbers.next_in == number + 1
     assert link.now(order).cum_qty == 0
+
+
+async def test_a_report_that_breaks_the_dictionary_leaves_its_order_in_doubt(store: Store) -> None:
+    link = Link(store, validation=Validation.STRICT)
+    await link.up()
+    order = link.submit()
+    await link.exchange()
+
+    link.venue.received(link.by_hand("8", [(11, order.cl_ord_id), (150, "F"), (32, "10"), (4999, "own tag")]))
+    await link.pipeline.durable()
+
+    assert Flag.IN_DOUBT in link.now(order).flags
+    assert [row.msg_type for row in link.batches[-1].messages] == ["3", "8", "H"]
+    link.cut()
+    await link.pipeline.close()
 
 
 async def test_a_type_that_is_not_supported_is_answered(link: Link) -> None:

@@ -179,7 +179,7 @@ class Conversation:
 
     def reject(self, message: Message, problem: Problem) -> None:
         self.put(msg_types.REJECT, rejects.reject(self.config.begin_string, message, problem))
-        self.tell(Violation(problem.reason.value, problem.reason.text, message.msg_seq_num))
+        self.tell(Violation(problem.reason.value, problem.reason.text, message.msg_seq_num, message))
         if problem.fatal:
             self.log_out(None)  # the Reject(3) has said why
 

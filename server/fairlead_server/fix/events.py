@@ -3,7 +3,7 @@
 Text that came from the peer is bounded and free of secrets.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairlead_server.fix.message import Message
 
@@ -42,6 +42,7 @@ class Violation:
     reason: int
     text: str
     ref_msg_seq_num: int
+    message: Message | None = field(default=None, compare=False, repr=False)  # the one that was rejected
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,9 +220,7 @@ class VenueSession:
             case events.LoggedOut():
                 _log.info("%s: the peer has logged out: %s", self.session_id, event.text or "no reason given")
             case events.Violation():
-                _log.warning(
-                    "%s: rejected message %d: %s", self.session_id, event.ref_msg_seq_num, event.text
-                )
+                self._on_violation(event, now)
             case events.Garbled():
                 _log.warning("%s: skipped garbled bytes: %s", self.session_id, event.reason)
             case events.GapDetected():
@@ -249,8 +247,7 @@ class VenueSession:
     def _on_message(self, message: Message, now: datetime) -> None:
         """What we cannot digest is tried again, for the peer sends it again; then it is kept and passed over."""
         number = self.session.numbers.epoch, message.msg_seq_num
-        row = self._row(Direction.IN, *number, message.msg_type, now, mask(message.raw))
-        self._pipeline.batch.messages.append(row)
+        self._keep(message, now)
         if self._deaths[number] == _TRIES:
             _log.critical("%s: message %d is passed over, see the journal", self.session_id, number[1])
             return
@@ -262,14 +259,17 @@ class VenueSession:
             self._deaths[number] += 1
             raise
 
+    def _keep(self, message: Message, now: datetime) -> None:
+        epoch = self.session.numbers.epoch
+        row = self._row(Direction.IN, epoch, message.msg_seq_num, message.msg_type, now, mask(message.raw))
+        self._pipeline.batch.messages.append(row)
+
     def _hear(self, message: Message, now: datetime) -> None:
         try:
             heard = incoming.read(message, self.session_id, now)
         except FixError as error:
             self._reject(message, "5", str(error), now)  # Conditionally Required Field Missing
-            if message.msg_type == msg_types.EXECUTION_REPORT:  # it may have been a fill
-                text = f"a report was not understood: {error}"
-                self._executions.in_doubt(message.get(tags.CL_ORD_ID) or "", self, text, now)
+            self._doubt(message, str(error), now)
             return
         match heard:
             case ExecutionReport():
@@ -280,6 +280,19 @@ class VenueSession:
                 self._on_reject(heard, now)
             case None:
                 self._reject(message, "3", "Unsupported Message Type", now)
+
+    def _on_violation(self, event: events.Violation, now: datetime) -> None:
+        """The session has rejected a message; its number is used, so it will not come again by itself."""
+        _log.warning("%s: rejected message %d: %s", self.session_id, event.ref_msg_seq_num, event.text)
+        if event.message is not None:
+            self._keep(event.message, now)
+            self._doubt(event.message, event.text, now)
+
+    def _doubt(self, message: Message, text: str, now: datetime) -> None:
+        """A report that we cannot take may have been a fill: ask how its order stands."""
+        if message.msg_type == msg_types.EXECUTION_REPORT:
+            cl_ord_id = message.get(tags.CL_ORD_ID) or ""
+            self._executions.in_doubt(cl_ord_id, self, f"a report was not understood: {text}", now)
 
     def _on_reject(self, answer: MessageReject, now: datetime) -> None:
         text = answer.reject.text
