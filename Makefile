@@ -46,7 +46,7 @@ check: .venv/.done $(STUBS)/.done $(OLDEST)/.done ## lock, format, lint, types, 
 	proto/check.sh $(BIN)/buf
 	$(MAKE) --no-print-directory proto
 	git diff --exit-code -- clients/python/fairlead/v1 fix_sim/fix_sim/v1
-	PYTHONPATH=clients/python $(OLDEST)/bin/python -W error -c "import fairlead; print('stubs load on the oldest runtime')"
+	$(BIN)/python -m pytest -q tests/clients/test_protos.py
 
 interop: .venv/.done ## the router against parts that nobody here wrote: QuickFIX, grpcurl
 	tests/interop/run $(PYTHON) $(UV)
