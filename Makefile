@@ -20,7 +20,7 @@ export UV_COMPILE_BYTECODE := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak check interop bench proto clean
+.PHONY: help setup run test soak scenarios check interop bench proto clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +34,12 @@ run: .venv/.done ## router and simulated broker, a basket of orders routed and f
 test: .venv/.done ## the tests, with cover
 	$(BIN)/python -m pytest -m "not soak" -n 2 --cov --cov-report=term:skip-covered $(TESTS)
 
-soak: .venv/.done ## the long tests: crash loops, fuzz
+soak: .venv/.done ## the long tests: crash loops, ten thousand simulated runs, fuzz (FUZZ_SECONDS=60 is the usual)
+	-$(UV) sync --locked --quiet --inexact --group fuzz
 	$(BIN)/python -m pytest -m soak $(TESTS)
+
+scenarios: .venv/.done ## FIX's order state change matrices and other races, router against simulator, as a table
+	@$(BIN)/python -m tests.scenarios
 
 check: .venv/.done $(STUBS)/.done $(OLDEST)/.done ## lock, format, lint, types, layers, API discipline, stubs
 	$(UV) lock --check
@@ -48,7 +52,7 @@ check: .venv/.done $(STUBS)/.done $(OLDEST)/.done ## lock, format, lint, types, 
 	git diff --exit-code -- clients/python/fairlead/v1 fix_sim/fix_sim/v1
 	$(BIN)/python -m pytest -q tests/clients/test_protos.py
 
-interop: .venv/.done ## the router against parts that nobody here wrote: QuickFIX, grpcurl
+interop: .venv/.done ## the router against parts that nobody here wrote: QuickFIX, grpcurl, PostgreSQL
 	tests/interop/run $(PYTHON) $(UV)
 
 bench: .venv/.done ## orders per second and latency beside a bare echo server, as ratios of one run

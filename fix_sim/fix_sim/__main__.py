@@ -1,44 +1,66 @@
-"""``python -m fix_sim``: serve, or ask a simulator that is running. Exit codes: 0 done, 1 refused, 2 cannot start."""
+"""``python -m fix_sim``: serve, or ask a simulator that is running. Exit codes: 0 done, 1 refused, 2 cannot start.
+
+``expect`` ends with 0 when what is expected has come, with 1 when it has not, with 2 when nobody can tell.
+"""
 
 import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import grpc
-from fairlead_server.fix import dictionaries
 from fairlead_server.fix.versions import FIXT
 
 from fix_sim import commands, reflector
 from fix_sim.app import reflect, serve
+from fix_sim.arguments import APPL_VER_IDS, SETTINGS, parser
 from fix_sim.config import Settings, read_settings
 from fix_sim.errors import JournalFailed, StartError
+from fix_sim.scenario_file import SHIPPED
 
-_REFUSED, _CANNOT_START = 1, 2
+_REFUSED, _CANNOT_START, _CANNOT_TELL = 1, 2, 2
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-_APPL_VER_IDS = {version: appl_ver_id for appl_ver_id, version in dictionaries.APPLICATIONS.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    if options.command == "serve":
-        return _serve(options)
-    if options.command == "reflect":
-        return _reflect(options)
+    options = parser().parse_args(arguments)
+    return _HERE.get(options.command, _ask)(options)
+
+
+def _ask(options: argparse.Namespace) -> int:
+    """Ask the simulator that runs."""
+    expects = options.command == "expect"
     try:
         with grpc.insecure_channel(f"{options.host}:{options.control_port}") as channel:
-            print("\n".join(_ask(channel, options)))
+            if expects:
+                return _expect(channel, options)
+            print("\n".join(_ASKS[options.command](channel, options)))
     except grpc.RpcError as error:
-        return _complain(f"{options.command}: {_reason(error, options)}", _REFUSED)
+        return _complain(
+            f"{options.command}: {_reason(error, options)}", _CANNOT_TELL if expects else _REFUSED
+        )
+    except StartError as error:
+        return _complain(str(error), _CANNOT_START)
+    return 0
+
+
+def _expect(channel: grpc.Channel, options: argparse.Namespace) -> int:
+    met, text = commands.expect(channel, options.scenario, options.times, options.within)
+    print(text)
+    return 0 if met else _REFUSED
+
+
+def _list_scenarios(_: argparse.Namespace) -> int:
+    print("\n".join(commands.shipped()))
     return 0
 
 
 def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(level=options.log_level, format=_LOG_FORMAT)
-    given = {name: value for name, value in vars(options).items() if name in _SETTINGS and value is not None}
+    given = {name: value for name, value in vars(options).items() if name in SETTINGS and value is not None}
     try:
         settings = Settings(**(read_settings(Path(options.config)) if options.config else {}) | given)
         asyncio.run(serve(settings, partial(print, flush=True)))
@@ -54,7 +76,7 @@ def _reflect(options: argparse.Namespace) -> int:
     us, peer = options.sender, options.target
     sessions = reflector.SESSIONS
     if peer is not None:
-        appl_ver_id = _APPL_VER_IDS[options.applver] if options.begin == FIXT else None
+        appl_ver_id = APPL_VER_IDS[options.applver] if options.begin == FIXT else None
         sessions = [(options.begin, peer, appl_ver_id)]
     configs = [reflector.config(begin, us, each, appl) for begin, each, appl in sessions]
     try:
@@ -64,19 +86,28 @@ def _reflect(options: argparse.Namespace) -> int:
     return 0
 
 
-def _ask(channel: grpc.Channel, options: argparse.Namespace) -> list[str]:
-    match options.command:
-        case "orders":
-            return commands.orders(
-                channel, open_only=options.open, symbol=options.symbol, limit=options.limit
-            )
-        case "fill":
-            by_cl_ord_id, qty, price = options.cl_ord_id, options.qty, options.price
-            return commands.fill(channel, options.order, by_cl_ord_id=by_cl_ord_id, qty=qty, price=price)
-        case "price":
-            return commands.price(channel, options.symbol, options.price)
-        case _:
-            return commands.prices(channel)
+def _fill(channel: grpc.Channel, options: argparse.Namespace) -> list[str]:
+    by_cl_ord_id, qty, price = options.cl_ord_id, options.qty, options.price
+    return commands.fill(channel, options.order, by_cl_ord_id=by_cl_ord_id, qty=qty, price=price)
+
+
+def _load(channel: grpc.Channel, options: argparse.Namespace) -> list[str]:
+    path = Path(options.file) if options.file else SHIPPED
+    return commands.load(channel, path, options.name, options.times)
+
+
+def _perform(channel: grpc.Channel, options: argparse.Namespace) -> list[str]:
+    return commands.perform(channel, options.target, _steps(options), kind=options.kind)
+
+
+def _steps(options: argparse.Namespace) -> str:
+    """What is said of an order by hand, as a step of a scenario."""
+    if options.command == "perform":
+        return str(options.steps)
+    word = {"bust": "trade_cancel", "correct": "trade_correct", "cancel": "canceled"}[options.command]
+    said = {name: getattr(options, name, None) for name in ("fill", "qty", "price", "reason", "text")}
+    given = ", ".join(f'{name}: "{value}"' for name, value in said.items() if value is not None)
+    return f"{word}: {{{given}}}" if given else word
 
 
 def _reason(error: grpc.RpcError, options: argparse.Namespace) -> str:
@@ -91,75 +122,27 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_SETTINGS = ("host", "port", "control_port", "store", "fsync", "seed", "universe")
-
-
-def _parser() -> argparse.ArgumentParser:
-    defaults = Settings()
-    parser = argparse.ArgumentParser(
-        prog="fix_sim", description="A broker that speaks FIX and trades with nobody."
-    )
-    parsers = parser.add_subparsers(dest="command", required=True)
-    _add_serve(parsers.add_parser("serve", help="run the simulator until SIGTERM"), defaults)
-    _add_reflect(
-        parsers.add_parser("reflect", help="send orders back, for tests of the session layer"), defaults
-    )
-    orders = parsers.add_parser("orders", help="list the orders that it has received")
-    orders.add_argument("--open", action="store_true", help="only those that are still open")
-    orders.add_argument("--symbol", default="", help="only those in this symbol")
-    orders.add_argument("--limit", type=int, default=0, help="the newest ones, this many at most")
-    fill = parsers.add_parser("fill", help="fill an order by hand")
-    fill.add_argument("order", help="its OrderID(37)")
-    fill.add_argument("--cl-ord-id", action="store_true", help="ORDER is a ClOrdID(11)")
-    fill.add_argument("--qty", help="how much; all that is left if not given")
-    fill.add_argument("--price", help="at what price; its limit, or the last price, if not given")
-    price = parsers.add_parser("price", help="set a price; orders that it touches trade")
-    price.add_argument("symbol")
-    price.add_argument("price")
-    for asking in (orders, fill, price, parsers.add_parser("prices", help="list the prices")):
-        asking.add_argument("--host", default=defaults.host)
-        asking.add_argument("--control-port", type=int, default=defaults.control_port)
-    return parser
-
-
-def _add_serve(serve: argparse.ArgumentParser, defaults: Settings) -> None:
-    serve.add_argument("--config", help="a TOML file; what is given here wins over it")
-    serve.add_argument("--host", help=f"default {defaults.host}")
-    serve.add_argument("--port", type=_port, help=f"for FIX; 0 for any; default {defaults.port}")
-    serve.add_argument(
-        "--control-port", type=_port, help=f"for gRPC; 0 for any; default {defaults.control_port}"
-    )
-    serve.add_argument("--store", help=f"a folder, or :memory:; default {defaults.store}")
-    serve.add_argument(
-        "--fsync", action="store_true", default=None, help="survive a power cut, not only kill -9"
-    )
-    serve.add_argument(
-        "--seed", type=int, help="head of all OrderIDs and ExecIDs; default: one of the store's own"
-    )
-    serve.add_argument("--universe", help="a CSV file symbol,last_price")
-    serve.add_argument("--log-level", choices=_LOG_LEVELS, default="INFO")
-
-
-def _add_reflect(reflect: argparse.ArgumentParser, defaults: Settings) -> None:
-    reflect.add_argument("--host", default=defaults.host)
-    reflect.add_argument("--port", type=_port, default=defaults.port, help="0 for any")
-    reflect.add_argument(
-        "--begin", choices=sorted(dictionaries.TRANSPORTS), default="FIX.4.4", help="with --target"
-    )
-    reflect.add_argument("--sender", default=reflector.US, help="our CompID")
-    reflect.add_argument("--target", help="the one CompID that may log on; default: one for each version")
-    reflect.add_argument(
-        "--applver", choices=sorted(_APPL_VER_IDS), default="FIX.5.0SP2", help="with --begin FIXT.1.1"
-    )
-    reflect.add_argument("--log-level", choices=_LOG_LEVELS, default="WARNING")
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if port not in range(65536):
-        raise ValueError(text)
-    return port
+_HERE: dict[str, Callable[[argparse.Namespace], int]] = {
+    "serve": _serve,
+    "reflect": _reflect,
+    "scenarios": _list_scenarios,
+}
+_ASKS: dict[str, Callable[[grpc.Channel, argparse.Namespace], list[str]]] = {
+    "orders": lambda channel, said: commands.orders(
+        channel, open_only=said.open, symbol=said.symbol, limit=said.limit
+    ),
+    "fill": _fill,
+    "price": lambda channel, said: commands.price(channel, said.symbol, said.price),
+    "prices": lambda channel, _: commands.prices(channel),
+    "load": _load,
+    "plays": lambda channel, said: commands.plays(channel, said.scenario),
+    "perform": _perform,
+    "bust": _perform,
+    "correct": _perform,
+    "cancel": _perform,
+    "pause": lambda channel, _: commands.pause(channel),
+    "resume": lambda channel, _: commands.resume(channel),
+}
 
 
 if __name__ == "__main__":

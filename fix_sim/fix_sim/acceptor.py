@@ -7,7 +7,7 @@ for a reply would consume a number. What a connection may occupy is bounded on t
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ from fairlead_server.fix.message import decode
 from fix_sim.broker import Broker, Turn, client_name
 from fix_sim.errors import JournalFailed
 from fix_sim.journal import Journal
+from fix_sim.scenario import Break, Step
 
 _LOGON_TIMEOUT = 10.0  # seconds for the first frame
 _FLUSH_TIMEOUT = 2.0  # seconds for the last bytes to leave
@@ -89,7 +90,8 @@ class Door:
                 )
             connection = self._connections.get(client)
             if connection is not None:
-                connection.write(part.wire)
+                for piece in part.writes():
+                    connection.write(piece)
                 if part.close:
                     connection.close()
         self._set_alarm()
@@ -171,6 +173,21 @@ class Desk(Door):
         self.act(turn)
         return turn
 
+    def perform(self, order_id: str, steps: Sequence[Step]) -> tuple[Turn, str]:
+        """The problem with the step at which they ended, if they did; those before it were taken."""
+        turn, problem = self.broker.perform(order_id, steps, self._clock())
+        self.act(turn)
+        return turn, problem
+
+    def break_session(self, session: str, step: Break) -> None:
+        self.act(self.broker.break_session(session, step, self._clock()))
+
+    def pause(self) -> None:
+        self.broker.engine.pause()
+
+    def resume(self) -> None:
+        self.act(self.broker.resume(self._clock()))
+
     def set_price(self, symbol: str, price: Decimal) -> None:
         self.act(self.broker.set_price(symbol, price, self._clock()))
 
@@ -212,7 +229,7 @@ class Connection(asyncio.Protocol):
         self._set_timeout(None)
         self._desk.closed(self, self._client)
 
-    def write(self, wire: bytes | bytearray) -> None:
+    def write(self, wire: bytes) -> None:
         transport = self._transport
         if transport is None or transport.is_closing() or not wire:
             return

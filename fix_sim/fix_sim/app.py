@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fairlead_server.fix.session import Session
 from fairlead_server.fix.terms import Numbers, Role, SessionConfig, Validation
+from fairlead_server.fix.versions import FIXT, time_digits
 
 from fix_sim.acceptor import Connection, Desk, Door
 from fix_sim.broker import Broker, client_name
@@ -20,13 +21,18 @@ from fix_sim.control import start_control
 from fix_sim.engine import Engine, Ids
 from fix_sim.errors import StartError
 from fix_sim.journal import open_journal
+from fix_sim.network import Latency, Network
 from fix_sim.prices import read_universe
 from fix_sim.records import Memory
 from fix_sim.reflector import Reflector
+from fix_sim.scenario_file import read_scenarios
+from fix_sim.tls import server_context
 
 Clock = Callable[[], datetime]
 
+_NEWEST = "9"  # ApplVerID(1128) of FIX.5.0SP2, until a Logon(A) says otherwise
 _LOGOUT_TIMEOUT = timedelta(seconds=2)
+_HANDSHAKE_TIMEOUT = 10.0  # seconds
 _PATIENCE = 3.0  # seconds for all sessions to log out
 _GRACE = 0.5  # seconds for what an operator has asked
 
@@ -90,10 +96,11 @@ def _stopped() -> asyncio.Event:
 @asynccontextmanager
 async def running(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
     prices = read_universe(Path(settings.universe) if settings.universe else None)
+    scenarios = read_scenarios(Path(settings.scenarios)) if settings.scenarios else []
     journal = open_journal(settings.store, fsync=settings.fsync)
     try:
         memory = journal.replay()
-        engine = Engine(_ids(settings, memory, clock()), prices, settings.rules)
+        engine = Engine(_ids(settings, memory, clock()), prices, settings.rules, scenarios)
         engine.restore(memory.orders.values(), memory.prices)
         welcome = [
             client_name(version, settings.comp_id, peer)
@@ -104,7 +111,8 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
             client: _session(client, memory, settings.validation)
             for client in dict.fromkeys([*welcome, *memory.numbers])
         }
-        desk = Desk(Broker(engine, sessions, memory.queues, journal.sent), journal, welcome, clock)
+        broker = Broker(engine, sessions, memory.queues, journal.sent, _latency(settings))
+        desk = Desk(broker, journal, welcome, clock)
         async with _listening(settings, desk) as simulator:
             yield simulator
     finally:
@@ -126,10 +134,17 @@ def wall_clock() -> Clock:
 @asynccontextmanager
 async def _listening(settings: Settings, desk: Desk) -> AsyncIterator[Running]:
     loop = asyncio.get_running_loop()
+    context = server_context(settings)
     with _bound(settings.host, settings.control_port, "--control-port"):
         pass  # when the port is taken gRPC says so at length and in several lines
     listener = _bound(settings.host, settings.port, "--port")
-    server = await loop.create_server(partial(Connection, desk), sock=listener)
+    server = await loop.create_server(
+        partial(Connection, desk),
+        sock=listener,
+        ssl=context,
+        ssl_handshake_timeout=_HANDSHAKE_TIMEOUT if context else None,
+        ssl_shutdown_timeout=_PATIENCE if context else None,
+    )
     try:
         control, control_port = await start_control(desk, settings.host, settings.control_port)
         try:
@@ -164,9 +179,21 @@ def _bound(host: str, port: int, option: str) -> socket.socket:
 def _session(client: str, memory: Memory, validation: Validation) -> Session:
     begin_string, comp_id, peer = client.split(":")
     config = SessionConfig(
-        begin_string, comp_id, peer, Role.ACCEPTOR, logout_timeout=_LOGOUT_TIMEOUT, validation=validation
+        begin_string,
+        comp_id,
+        peer,
+        Role.ACCEPTOR,
+        logout_timeout=_LOGOUT_TIMEOUT,
+        time_digits=time_digits(begin_string),
+        validation=validation,
+        default_appl_ver_id=memory.appl_ver_ids.get(client, _NEWEST) if begin_string == FIXT else None,
     )
     return Session(config, memory.numbers.get(client, Numbers()))
+
+
+def _latency(settings: Settings) -> Latency | None:
+    delay, jitter = timedelta(milliseconds=settings.delay_ms), timedelta(milliseconds=settings.jitter_ms)
+    return Latency(Network(delay, jitter, settings.seed or 0)) if delay or jitter else None
 
 
 def _ids(settings: Settings, memory: Memory, now: datetime) -> Ids:

@@ -12,23 +12,29 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from fairlead_server.fix.dictionaries import TRANSPORTS
 from fairlead_server.fix.terms import Validation
 
 from fix_sim.errors import StartError
 from fix_sim.rules import DEFAULT_RULES, Action, Rule
 
 IN_MEMORY = ":memory:"
-VERSIONS = ("FIX.4.2", "FIX.4.4")
+VERSIONS = tuple(sorted(TRANSPORTS))
 _COMP_ID = re.compile(r"[!-9;-~]{1,64}")
 _PORTS = range(65536)
 _REASONS = range(100)
 _SLICES = range(1, 1001)
+_DELAYS = range(60_001)
 _INTERVALS = range(1, 86_400_001)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``store`` is a folder or ``:memory:``. ``peers`` are the CompIDs that may log on, in each of ``versions``."""
+    """``store`` is a folder or ``:memory:``. ``peers`` are the CompIDs that may log on, in each of ``versions``.
+
+    FIX goes over TLS if there is a ``tls_cert``, the file of our certificate; its key is in ``tls_key`` or in the same file.
+    Who connects must have a certificate too if there is a ``tls_client_ca``, the file of those who may have signed it.
+    """
 
     host: str = "127.0.0.1"
     port: int = 9876
@@ -40,7 +46,15 @@ class Settings:
     comp_id: str = "SIM"
     peers: tuple[str, ...] = ("FAIRLEAD",)
     versions: tuple[str, ...] = VERSIONS
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_client_ca: str | None = None
     rules: tuple[Rule, ...] = DEFAULT_RULES
+    scenarios: str | None = (
+        None  # a YAML file, or a folder of them; an order that fits one is played, not traded
+    )
+    delay_ms: int = 0  # every answer takes so long, and up to jitter_ms more, by the seed
+    jitter_ms: int = 0
     validation: Validation = (
         Validation.LENIENT
     )  # it says itself, in a BusinessMessageReject(j), what it misses
@@ -162,7 +176,13 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "comp_id": _comp_id,
     "peers": _comp_ids,
     "versions": _versions,
+    "tls_cert": _text,
+    "tls_key": _text,
+    "tls_client_ca": _text,
     "validation": _validation,
+    "scenarios": _text,
+    "delay_ms": _number(_DELAYS),
+    "jitter_ms": _number(_DELAYS),
 }
 _RULE: dict[str, Callable[[Any], Any]] = {
     "action": _action,

@@ -1,6 +1,8 @@
 """The operator's door: SimControlService over gRPC, a thin skin over the desk."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +12,18 @@ from grpc_reflection.v1alpha import reflection
 
 from fix_sim.acceptor import Desk
 from fix_sim.engine import Price
-from fix_sim.errors import NotFillable, StartError, UnknownOrder, UnknownSymbol
+from fix_sim.errors import (
+    NotFillable,
+    NotPlayable,
+    StartError,
+    UnknownOrder,
+    UnknownSession,
+    UnknownSymbol,
+)
 from fix_sim.orders import Order
+from fix_sim.plays import Play
+from fix_sim.scenario import Break, Outcome, Step
+from fix_sim.scenario_file import parse_scenarios, parse_steps
 from fix_sim.v1 import sim_control_pb2 as pb
 from fix_sim.v1 import sim_control_pb2_grpc
 
@@ -58,8 +70,67 @@ class SimControl(sim_control_pb2_grpc.SimControlServiceServicer):
     async def ListPrices(self, request: pb.ListPricesRequest, context: _Context) -> pb.ListPricesResponse:  # noqa: ARG002 - gRPC's signature
         return pb.ListPricesResponse(prices=map(self._price, sorted(self._desk.broker.engine.prices)))
 
-    def _order_id(self, request: pb.FillOrderRequest) -> str:
-        if request.WhichOneof("order") != "cl_ord_id":
+    async def LoadScenarios(
+        self, request: pb.LoadScenariosRequest, context: _Context
+    ) -> pb.LoadScenariosResponse:
+        if request.times < 0:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "times: is below 0")
+        try:
+            found = {each.name: each for each in parse_scenarios(request.text, request.file or "text")}
+            chosen = [found[name] for name in request.names or found]
+        except StartError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except KeyError as error:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no scenario {error.args[0]!r} in it")
+        if request.HasField("times"):
+            chosen = [replace(scenario, times=request.times) for scenario in chosen]
+        director = self._desk.broker.engine.director
+        director.load(chosen)
+        return pb.LoadScenariosResponse(names=[scenario.name for scenario in director.scenarios])
+
+    async def ListPlays(self, request: pb.ListPlaysRequest, context: _Context) -> pb.ListPlaysResponse:  # noqa: ARG002 - gRPC's signature
+        plays = self._desk.broker.engine.director.plays
+        return pb.ListPlaysResponse(
+            plays=[_play(play) for play in plays if request.scenario in ("", play.scenario.name)]
+        )
+
+    async def Perform(self, request: pb.PerformRequest, context: _Context) -> pb.PerformResponse:
+        try:
+            steps = parse_steps(request.steps, "steps")
+            if request.WhichOneof("target") == "session":
+                return self._break_session(request.session, steps)
+            order_id = self._order_id(request)
+            turn, problem = self._desk.perform(order_id, steps)
+        except StartError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except (UnknownOrder, UnknownSession) as error:
+            await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+        except (NotFillable, NotPlayable) as error:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        if problem:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
+        order = self._desk.broker.engine.order(order_id)
+        exec_ids = [execution.exec_id for execution in turn.executions]
+        return pb.PerformResponse(order=_order(order), exec_ids=exec_ids)
+
+    async def Pause(self, request: pb.PauseRequest, context: _Context) -> pb.PauseResponse:  # noqa: ARG002 - gRPC's signature
+        self._desk.pause()
+        return pb.PauseResponse()
+
+    async def Resume(self, request: pb.ResumeRequest, context: _Context) -> pb.ResumeResponse:  # noqa: ARG002 - gRPC's signature
+        self._desk.resume()
+        return pb.ResumeResponse()
+
+    def _break_session(self, session: str, steps: Sequence[Step]) -> pb.PerformResponse:
+        breaks = [step for step in steps if isinstance(step, Break)]
+        if len(breaks) < len(steps):
+            raise NotPlayable("a step", "a session has no orders to report; name one")
+        for step in breaks:
+            self._desk.break_session(session, step)
+        return pb.PerformResponse()
+
+    def _order_id(self, request: pb.FillOrderRequest | pb.PerformRequest) -> str:
+        if not request.cl_ord_id:
             return request.order_id
         found = self._desk.broker.find(request.cl_ord_id)
         if not found:
@@ -100,6 +171,24 @@ async def _positive(context: _Context, field: str, text: str) -> Decimal:
             f"{field}: {text[:40]!r} is not a decimal above 0, such as 230.10",
         )
     return Decimal(text)
+
+
+_PLAY_STATE = {
+    Outcome.PLAYING: pb.PLAY_STATE_PLAYING,
+    Outcome.PASSED: pb.PLAY_STATE_PASSED,
+    Outcome.FAILED: pb.PLAY_STATE_FAILED,
+}
+
+
+def _play(play: Play) -> pb.Play:
+    return pb.Play(
+        scenario=play.scenario.name,
+        order_id=play.order_id,
+        state=_PLAY_STATE[play.outcome],
+        failure=play.failure,
+        taken=play.position,
+        steps=len(play.scenario.steps),
+    )
 
 
 def _order(order: Order) -> pb.SimOrder:

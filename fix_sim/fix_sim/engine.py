@@ -15,7 +15,8 @@ from decimal import ROUND_DOWN, Decimal
 from typing import assert_never
 
 from fix_sim.book import Book
-from fix_sim.errors import NotFillable, UnknownOrder, UnknownSymbol
+from fix_sim.director import Director
+from fix_sim.errors import NotFillable, NotPlayable, UnknownOrder, UnknownSymbol
 from fix_sim.orders import (
     NO_ORDER_ID,
     ZERO,
@@ -24,6 +25,7 @@ from fix_sim.orders import (
     CxlRejResponseTo,
     ExecType,
     ExecutionReport,
+    Fill,
     NewOrder,
     Order,
     OrderCancelReject,
@@ -37,7 +39,9 @@ from fix_sim.orders import (
     Terms,
     TimeInForce,
 )
+from fix_sim.plays import Said
 from fix_sim.rules import Action, Rule, first_match
+from fix_sim.scenario import Scenario, Step
 
 
 @dataclass(slots=True)
@@ -67,11 +71,15 @@ class Price:
 
 @dataclass(slots=True)
 class Decision:
-    """What one input brought about: reports in the order in which to send them, and whatever has changed."""
+    """What one input brought about: what to send, in this order, and whatever has changed."""
 
-    reports: list[Report] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     prices: dict[str, Price] = field(default_factory=dict)
+
+    @property
+    def reports(self) -> list[Report]:
+        return [said for said in self.said if isinstance(said, ExecutionReport | OrderCancelReject)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +92,21 @@ class _Refusal:
 class Engine:
     """Orders of all clients. One owner; it hears the time from outside and remembers in memory only."""
 
-    def __init__(self, ids: Ids, prices: Mapping[str, Decimal], rules: Sequence[Rule]) -> None:
+    def __init__(
+        self,
+        ids: Ids,
+        prices: Mapping[str, Decimal],
+        rules: Sequence[Rule],
+        scenarios: Sequence[Scenario] = (),
+    ) -> None:
         self.ids = ids
         self.prices = {symbol: Price(price) for symbol, price in prices.items()}
         self._rules = rules
         self._book = Book()
         self._decision = Decision()
+        self.director = Director(self, scenarios)
+        self.paused = False
+        self._kept: list[Request] = []  # while paused
 
     @property
     def orders(self) -> Mapping[str, Order]:
@@ -103,6 +120,31 @@ class Engine:
             self._book.keep(order)
 
     def handle(self, request: Request, now: datetime) -> Decision:
+        if self.paused:
+            self._kept.append(request)
+        elif not self.director.take(request, now):
+            self.answer(request, now)
+        return self._decided()
+
+    def pause(self) -> None:
+        """Answer no request and let no time pass for orders until :meth:`resume`; operators may still move them."""
+        self.paused = True
+
+    def resume(self, now: datetime) -> Decision:
+        """Take what was asked meanwhile, in its order."""
+        self.paused = False
+        kept, self._kept = self._kept, []
+        for request in kept:
+            if not self.director.take(request, now):
+                self.answer(request, now)
+        return self._decided()
+
+    def perform(self, order_id: str, steps: Sequence[Step], now: datetime) -> tuple[Decision, str]:
+        """Steps of a scenario by hand, and the problem with the one at which they ended, if they did."""
+        problem = self.director.perform(order_id, steps, now)
+        return self._decided(), problem
+
+    def answer(self, request: Request, now: datetime) -> None:
         match request:
             case NewOrder():
                 self._new(request, now)
@@ -114,7 +156,6 @@ class Engine:
                 self._status(request, now)
             case _:
                 assert_never(request)
-        return self._decided()
 
     def set_price(self, symbol: str, price: Decimal, now: datetime) -> Decision:
         """Move the reference price, above zero; whatever it touches trades, in the order of arrival."""
@@ -130,9 +171,7 @@ class Engine:
 
         ``qty`` and ``price``, if given, are above zero.
         """
-        order = self.orders.get(order_id)
-        if order is None:
-            raise UnknownOrder(order_id)
+        order = self.order(order_id)
         if not order.live:
             raise NotFillable(order_id, f"it is {order.ord_status.name}")
         if order.rule.action is Action.NEVER_FILL:
@@ -147,8 +186,10 @@ class Engine:
 
     def tick(self, now: datetime) -> Decision:
         """Do what has become due: the next slice of a partial fill, the expiry of a GTD order."""
-        for order in self._book.due(now):
-            self._wake(order, now)
+        if not self.paused:
+            for order in self._book.due(now):
+                self._wake(order, now)
+            self.director.tick(now)
         return self._decided()
 
     def find(self, client: str, cl_ord_id: str) -> Order | None:
@@ -157,14 +198,40 @@ class Engine:
 
     def deadline(self) -> datetime | None:
         """When :meth:`tick` next may have something to do."""
-        return self._book.next_alarm()
+        if self.paused:
+            return None
+        alarms = self._book.next_alarm(), self.director.deadline()
+        return min((at for at in alarms if at is not None), default=None)
+
+    # What a play needs, see director.Desk.
+
+    def order(self, order_id: str) -> Order:
+        order = self.orders.get(order_id)
+        if order is None:
+            raise UnknownOrder(order_id)
+        return order
+
+    def accept(self, new: NewOrder, now: datetime) -> Order:
+        order = _order(new, self.ids.order_id(), Rule(Action.MANUAL), now)
+        self._keep(order)
+        return order
+
+    def price_of(self, order: Order) -> Decimal:
+        price = self._reference(order)
+        if price is None:
+            raise NotPlayable("trade", f"{order.symbol} has no price; say at what")
+        return price
+
+    def say(self, said: Said) -> None:
+        self._decision.said.append(said)
 
     # The four requests.
 
     def _new(self, new: NewOrder, now: datetime) -> None:
         known = self.find(new.client, new.cl_ord_id)
         if known and new.poss_resend:  # asked again, not ordered again
-            return self._emit(ExecutionReport(known, ExecType.ORDER_STATUS, now))
+            self.emit(ExecutionReport(known, ExecType.ORDER_STATUS, now))
+            return None
         if known:
             return self._reject(
                 _absent(new, new.terms, now), OrdRejReason.DUPLICATE_ORDER, "ClOrdID(11) used before", now
@@ -177,7 +244,7 @@ class Engine:
             return self._reject(order, rule.reason, rule.text, now)
         if fault := _fault(new.terms, now):
             return self._reject(order, *fault, now)
-        self._emit(ExecutionReport(order, ExecType.NEW, now))
+        self.emit(ExecutionReport(order, ExecType.NEW, now))
         return self._expose(order, now)
 
     def _cancel(self, request: CancelOrder, now: datetime) -> None:
@@ -185,9 +252,8 @@ class Engine:
         if isinstance(order, _Refusal):
             return self._refuse(request, order, now)
         canceled = replace(order, cl_ord_ids=(*order.cl_ord_ids, request.cl_ord_id), done=OrdStatus.CANCELED)
-        return self._emit(
-            ExecutionReport(canceled, ExecType.CANCELED, now, orig_cl_ord_id=request.orig_cl_ord_id)
-        )
+        self.emit(ExecutionReport(canceled, ExecType.CANCELED, now, orig_cl_ord_id=request.orig_cl_ord_id))
+        return None
 
     def _replace(self, request: ReplaceOrder, now: datetime) -> None:
         order = self._target(request)
@@ -202,7 +268,7 @@ class Engine:
             terms=replace(request.terms, order_qty=max(request.terms.order_qty, order.cum_qty)),
             triggered=order.triggered and order.terms.stop_px == request.terms.stop_px,
         )
-        self._emit(ExecutionReport(replaced, ExecType.REPLACED, now, orig_cl_ord_id=request.orig_cl_ord_id))
+        self.emit(ExecutionReport(replaced, ExecType.REPLACED, now, orig_cl_ord_id=request.orig_cl_ord_id))
         return self._expose(replaced, now)
 
     def _status(self, request: StatusRequest, now: datetime) -> None:
@@ -215,7 +281,7 @@ class Engine:
             text="" if order else "no order goes by ClOrdID(11)",
             ord_status_req_id=request.ord_status_req_id,
         )
-        self._emit(report)
+        self.emit(report)
 
     def _target(self, request: CancelOrder | ReplaceOrder) -> Order | _Refusal:
         order = self.find(request.client, request.orig_cl_ord_id)
@@ -238,7 +304,7 @@ class Engine:
         if left.live and left.terms.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             killed = replace(left, done=OrdStatus.CANCELED)
             text = f"{left.terms.time_in_force.name}: nothing more to be had"
-            self._emit(ExecutionReport(killed, ExecType.CANCELED, now, text=text))
+            self.emit(ExecutionReport(killed, ExecType.CANCELED, now, text=text))
 
     def _meet_market(self, order: Order, now: datetime) -> None:
         reference = self._reference(order)
@@ -246,7 +312,7 @@ class Engine:
             return
         if order.terms.ord_type.has_stop_px and not order.triggered and order.triggered_by(reference):
             order = replace(order, triggered=True)
-            self._emit(ExecutionReport(order, ExecType.TRIGGERED, now))
+            self.emit(ExecutionReport(order, ExecType.TRIGGERED, now))
         if not order.live or not order.marketable_at(reference):
             return
         if order.rule.action is Action.FILL:
@@ -275,12 +341,12 @@ class Engine:
         traded = replace(
             order, cum_qty=order.cum_qty + quantity, cum_value=order.cum_value + quantity * price
         )
-        self._emit(ExecutionReport(traded, ExecType.TRADE, now, last_qty=quantity, last_px=price))
+        self.emit(ExecutionReport(traded, ExecType.TRADE, now, last_qty=quantity, last_px=price))
 
     def _wake(self, order: Order, now: datetime) -> None:
         if order.terms.expire_time and order.terms.expire_time <= now:
             expired = replace(order, done=OrdStatus.EXPIRED)
-            self._emit(ExecutionReport(expired, ExecType.EXPIRED, now, text="its ExpireTime(126) has come"))
+            self.emit(ExecutionReport(expired, ExecType.EXPIRED, now, text="its ExpireTime(126) has come"))
         elif order.next_slice_at and order.next_slice_at <= now:
             rested = replace(order, next_slice_at=None)
             self._keep(rested)
@@ -290,10 +356,10 @@ class Engine:
 
     def _reject(self, order: Order, reason: int, text: str, now: datetime) -> None:
         rejected = replace(order, done=OrdStatus.REJECTED)
-        self._emit(ExecutionReport(rejected, ExecType.REJECTED, now, ord_rej_reason=reason, text=text))
+        self.emit(ExecutionReport(rejected, ExecType.REJECTED, now, ord_rej_reason=reason, text=text))
 
     def _refuse(self, request: CancelOrder | ReplaceOrder, refusal: _Refusal, now: datetime) -> None:
-        self._decision.reports.append(
+        self._decision.said.append(
             OrderCancelReject(
                 client=request.client,
                 order=refusal.order,
@@ -306,13 +372,14 @@ class Engine:
             )
         )
 
-    def _emit(self, report: ExecutionReport) -> None:
+    def emit(self, report: ExecutionReport) -> ExecutionReport:
         """Number the report, unless it only repeats how an order stands, and keep the order it brings."""
         if report.exec_type is not ExecType.ORDER_STATUS:
-            report = replace(report, exec_id=self.ids.exec_id())
+            report = _recorded(replace(report, exec_id=self.ids.exec_id()))
             if report.order.order_id != NO_ORDER_ID:
                 self._keep(report.order)
-        self._decision.reports.append(report)
+        self._decision.said.append(report)
+        return report
 
     def _keep(self, order: Order) -> None:
         self._book.keep(order)
@@ -336,6 +403,18 @@ def _order(new: NewOrder, order_id: str, rule: Rule, now: datetime) -> Order:
         rule=rule,
         slices_left=rule.slices,
     )
+
+
+def _recorded(report: ExecutionReport) -> ExecutionReport:
+    """With the execution among the order's."""
+    new = Fill(report.exec_id, report.last_qty, report.last_px)
+    fills = report.order.fills
+    if report.exec_type is ExecType.TRADE:
+        return replace(report, order=replace(report.order, fills=(*fills, new)))
+    if report.exec_type is ExecType.TRADE_CORRECT:
+        corrected = tuple(fill if fill.exec_id else new for fill in fills)
+        return replace(report, order=replace(report.order, fills=corrected))
+    return report
 
 
 def _absent(request: NewOrder | StatusRequest, terms: Terms, now: datetime) -> Order:

@@ -34,3 +34,18 @@ class JournalFailed(Exception):
     def __init__(self, name: str, cause: OSError) -> None:
         super().__init__(f"{name}: cannot be written ({cause.strerror})")
         self.name = name
+
+
+class NotPlayable(ValueError):
+    """A step of a scenario that makes no sense as the order stands."""
+
+    def __init__(self, step: str, why: str) -> None:
+        super().__init__(f"{step} cannot be played: {why}")
+        self.step = step
+        self.why = why
+
+
+class UnknownSession(LookupError):
+    def __init__(self, session: str) -> None:
+        super().__init__(f"no session {session!r}")
+        self.session = session

@@ -4,11 +4,12 @@ Enumerations carry the characters of FIX 4.4 vol. 6; how FIX.4.2 spells the same
 business. An order stores facts (quantities, how it ended) and derives OrdStatus(39) from them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, IntEnum
 
+from fix_sim.edits import NO_EDITS, Edits
 from fix_sim.rules import Rule
 
 ZERO = Decimal(0)
@@ -46,23 +47,62 @@ class TimeInForce(Enum):
     FOK = "4"
     GTD = "6"
 
+    @property
+    def multi_day(self) -> bool:
+        return self in (TimeInForce.GTC, TimeInForce.GTD)
+
 
 class OrdStatus(Enum):
     NEW = "0"
     PARTIALLY_FILLED = "1"
     FILLED = "2"
+    DONE_FOR_DAY = "3"
     CANCELED = "4"
+    PENDING_CANCEL = "6"
+    STOPPED = "7"
     REJECTED = "8"
+    SUSPENDED = "9"
+    PENDING_NEW = "A"
+    CALCULATED = "B"
     EXPIRED = "C"
+    PENDING_REPLACE = "E"
+
+
+# Of all that is true of an order OrdStatus(39) tells the first (FIX 4.4 vol. 4, "Order State Change Matrices").
+_PRECEDENCE = (
+    OrdStatus.PENDING_CANCEL,
+    OrdStatus.PENDING_REPLACE,
+    OrdStatus.DONE_FOR_DAY,
+    OrdStatus.CALCULATED,
+    OrdStatus.FILLED,
+    OrdStatus.STOPPED,
+    OrdStatus.SUSPENDED,
+    OrdStatus.CANCELED,
+    OrdStatus.EXPIRED,
+    OrdStatus.REJECTED,
+    OrdStatus.PARTIALLY_FILLED,
+    OrdStatus.PENDING_NEW,
+    OrdStatus.NEW,
+)
 
 
 class ExecType(Enum):
     NEW = "0"
+    DONE_FOR_DAY = "3"
     CANCELED = "4"
     REPLACED = "5"
+    PENDING_CANCEL = "6"
+    STOPPED = "7"
     REJECTED = "8"
+    SUSPENDED = "9"
+    PENDING_NEW = "A"
+    CALCULATED = "B"
     EXPIRED = "C"
+    RESTATED = "D"
+    PENDING_REPLACE = "E"
     TRADE = "F"
+    TRADE_CORRECT = "G"
+    TRADE_CANCEL = "H"
     ORDER_STATUS = "I"
     TRIGGERED = "L"
 
@@ -81,6 +121,7 @@ class CxlRejReason(IntEnum):
     TOO_LATE = 0
     UNKNOWN_ORDER = 1
     BROKER_OPTION = 2
+    ALREADY_PENDING = 3
     DUPLICATE_CL_ORD_ID = 6
 
 
@@ -114,6 +155,7 @@ class NewOrder:
     terms: Terms
     account: str = ""
     poss_resend: bool = False
+    msg_seq_num: int = 0  # of the message, for a reject that names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +166,7 @@ class ReplaceOrder:
     symbol: str
     side: Side
     terms: Terms
+    msg_seq_num: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +176,7 @@ class CancelOrder:
     orig_cl_ord_id: str
     symbol: str
     side: Side
+    msg_seq_num: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +186,19 @@ class StatusRequest:
     symbol: str
     side: Side
     ord_status_req_id: str = ""
+    msg_seq_num: int = 0
 
 
 Request = NewOrder | ReplaceOrder | CancelOrder | StatusRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution as it stands: a correction takes its place, a bust takes it away."""
+
+    exec_id: str
+    qty: Decimal
+    price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +206,8 @@ class Order:
     """One order in the broker's book.
 
     ``client`` is the session that sent it; a ClOrdID(11) is unique within it. ``done`` says how the order
-    ended other than by being filled. ``slices_left`` and ``next_slice_at`` belong to partial fills.
+    ended other than by being filled, ``marks`` what else is true of it. ``slices_left`` and ``next_slice_at`` belong to
+    partial fills.
     """
 
     client: str
@@ -166,7 +221,9 @@ class Order:
     rule: Rule = field(default_factory=Rule)
     cum_qty: Decimal = ZERO
     cum_value: Decimal = ZERO
+    fills: tuple[Fill, ...] = ()
     done: OrdStatus | None = None
+    marks: frozenset[OrdStatus] = frozenset()
     triggered: bool = False
     slices_left: int = 0
     next_slice_at: datetime | None = None
@@ -177,7 +234,8 @@ class Order:
 
     @property
     def leaves_qty(self) -> Decimal:
-        return ZERO if self.done else max(self.terms.order_qty - self.cum_qty, ZERO)
+        over = self.done and not (self.done is OrdStatus.DONE_FOR_DAY and self.terms.time_in_force.multi_day)
+        return ZERO if over else max(self.terms.order_qty - self.cum_qty, ZERO)
 
     @property
     def live(self) -> bool:
@@ -189,11 +247,28 @@ class Order:
 
     @property
     def ord_status(self) -> OrdStatus:
-        if self.done:
+        if self.marks:
+            true = {self._own_status, *self.marks}
+            return next(status for status in _PRECEDENCE if status in true)
+        return self._own_status
+
+    @property
+    def _own_status(self) -> OrdStatus:
+        filled = self.cum_qty >= self.terms.order_qty
+        if self.done and not (filled and self.done is not OrdStatus.REJECTED and self.cum_qty):
             return self.done
-        if not self.live:
+        if filled:
             return OrdStatus.FILLED
         return OrdStatus.PARTIALLY_FILLED if self.cum_qty else OrdStatus.NEW
+
+    def with_fills(self, fills: "tuple[Fill, ...]") -> "Order":
+        """With these executions instead of its own."""
+        return replace(
+            self,
+            fills=fills,
+            cum_qty=sum((fill.qty for fill in fills), ZERO),
+            cum_value=sum((fill.qty * fill.price for fill in fills), ZERO),
+        )
 
     def triggered_by(self, reference: Decimal) -> bool:
         stop = self.terms.stop_px
@@ -218,9 +293,12 @@ class ExecutionReport:
     orig_cl_ord_id: str = ""
     last_qty: Decimal = ZERO
     last_px: Decimal = ZERO
+    exec_ref_id: str = ""
     ord_rej_reason: int | None = None
     text: str = ""
     ord_status_req_id: str = ""
+    edits: Edits = NO_EDITS
+    repeated: bool = False  # it has been told before, and is no execution of its own
 
     @property
     def client(self) -> str:
@@ -239,6 +317,7 @@ class OrderCancelReject:
     reason: CxlRejReason
     transact_time: datetime
     text: str
+    edits: Edits = NO_EDITS
 
 
 Report = ExecutionReport | OrderCancelReject

@@ -16,7 +16,7 @@ from fairlead_server.fix.terms import Numbers, Sent
 
 from fix_sim.broker import Part, Turn
 from fix_sim.engine import Ids, Price
-from fix_sim.orders import ExecutionReport, Order, OrdStatus, OrdType, Side, Terms, TimeInForce
+from fix_sim.orders import ExecutionReport, Fill, Order, OrdStatus, OrdType, Side, Terms, TimeInForce
 from fix_sim.rules import Action, Rule
 from fix_sim.translate import Outgoing
 
@@ -32,6 +32,7 @@ class Memory:
     prices: dict[str, Price] = field(default_factory=dict)
     numbers: dict[str, Numbers] = field(default_factory=dict)
     queues: dict[str, deque[Outgoing]] = field(default_factory=dict)
+    appl_ver_ids: dict[str, str] = field(default_factory=dict)
 
     def apply(self, record: Record) -> None:
         """Raises LookupError, TypeError, ValueError or ArithmeticError if it is no record of ours."""
@@ -43,6 +44,8 @@ class Memory:
             )
             for _ in range(part["dequeued"]):
                 queue.popleft()
+            if "appl_ver_id" in part:
+                self.appl_ver_ids[client] = part["appl_ver_id"]
         for order in map(_read_order, record.get("orders", ())):
             self.orders[order.order_id] = order
         for symbol, price in record.get("prices", {}).items():
@@ -90,6 +93,7 @@ def read_sent(record: Record, client: str) -> list[Sent]:
 
 def _write_part(part: Part) -> Record:
     numbers = part.numbers
+    appl_ver_id = {} if part.appl_ver_id is None else {"appl_ver_id": part.appl_ver_id}
     return {
         "numbers": [numbers.next_in, numbers.next_out, numbers.epoch],
         "received": [_write_received(message) for message in part.received],
@@ -105,6 +109,7 @@ def _write_part(part: Part) -> Record:
         ],
         "queued": part.queued,
         "dequeued": part.dequeued,
+        **appl_ver_id,
     }
 
 
@@ -133,6 +138,7 @@ def _write_execution(report: ExecutionReport) -> Record:
         "last_px": str(report.last_px),
         "cum_qty": str(order.cum_qty),
         "leaves_qty": str(order.leaves_qty),
+        **({"exec_ref_id": report.exec_ref_id} if report.exec_ref_id else {}),
     }
 
 
@@ -156,7 +162,9 @@ def _write_order(order: Order) -> Record:
         "interval_us": order.rule.interval // _MICROSECOND,
         "cum_qty": str(order.cum_qty),
         "cum_value": str(order.cum_value),
+        "fills": [(fill.exec_id, str(fill.qty), str(fill.price)) for fill in order.fills],
         "done": order.done and order.done.value,
+        "marks": sorted(mark.value for mark in order.marks),
         "triggered": order.triggered,
         "slices_left": order.slices_left,
         "next_slice_at": order.next_slice_at and order.next_slice_at.isoformat(),
@@ -183,6 +191,8 @@ def _read_order(record: Record) -> Order:
         rule=Rule(Action(record["action"]), interval=record["interval_us"] * _MICROSECOND),
         cum_qty=Decimal(record["cum_qty"]),
         cum_value=Decimal(record["cum_value"]),
+        fills=tuple(Fill(fill[0], Decimal(fill[1]), Decimal(fill[2])) for fill in record.get("fills", ())),
+        marks=frozenset(map(OrdStatus, record.get("marks", ()))),
         done=OrdStatus(record["done"]) if record["done"] else None,
         triggered=record["triggered"],
         slices_left=record["slices_left"],

@@ -14,8 +14,8 @@ from fairlead_server.fix import dictionaries, groups, msg_types, tags
 from fairlead_server.fix.events import Disconnect, Halted, LoggedOn, Received, ResendWanted
 from fairlead_server.fix.message import Fields, Message
 from fairlead_server.fix.session import Session
-from fairlead_server.fix.terms import Numbers, Ready, Role, Sent, SessionConfig
-from fairlead_server.fix.versions import FIX_4_2, FIXT
+from fairlead_server.fix.terms import Numbers, Ready, ResetOn, Role, Sent, SessionConfig
+from fairlead_server.fix.versions import FIX_4_2, FIXT, time_digits
 
 from fix_sim.broker import Part, Turn, client_name
 
@@ -42,10 +42,10 @@ def config(begin_string: str, us: str, peer: str, appl_ver_id: str | None) -> Se
         us,
         peer,
         Role.ACCEPTOR,
-        reset_on_logon=True,
+        reset_on=frozenset({ResetOn.LOGON}),
         logout_timeout=_LOGOUT_TIMEOUT,
         logout_gap_timeout=timedelta(0),
-        time_digits=3 if begin_string >= FIX_4_2 else 0,
+        time_digits=time_digits(begin_string),
         default_appl_ver_id=appl_ver_id,
     )
 

@@ -1,7 +1,8 @@
-"""FIX messages into the simulator's values and back, in FIX.4.2 and FIX.4.4.
+"""FIX messages into the simulator's values and back, in FIX.4.0 to FIX.5.0SP2.
 
 Reading gives a Request, or the BusinessMessageReject(j) that answers a message which makes none: of a type that we
-do not take, with a field missing, or with a value that is none (FIX 4.4 vol. 3, "Business Message Reject").
+do not take, with a field missing, or with a value that is none (FIX 4.4 vol. 3, "Business Message Reject"). What a
+version has no word for is told in one that it has, or left out: a report that the peer must reject helps nobody.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from enum import Enum, IntEnum
 from typing import NamedTuple, TypeVar
 
 from fairlead_server.fix import msg_types, tags
+from fairlead_server.fix.dialect import Dialect
 from fairlead_server.fix.errors import BadValue
 from fairlead_server.fix.message import Fields, Message, sendable
-from fairlead_server.fix.values import read_decimal, read_utc_timestamp, write_decimal, write_utc_timestamp
+from fairlead_server.fix.values import read_decimal, read_utc_timestamp, write_decimal
 
 from fix_sim.orders import (
     NO_ORDER_ID,
@@ -22,6 +24,7 @@ from fix_sim.orders import (
     ExecType,
     ExecutionReport,
     NewOrder,
+    Order,
     OrderCancelReject,
     OrdStatus,
     OrdType,
@@ -34,10 +37,10 @@ from fix_sim.orders import (
     TimeInForce,
 )
 
-FIX_4_2 = "FIX.4.2"
 _MAX_TEXT = 64
 _LIMIT = Decimal(10**12)  # quantities and prices; their products and averages then stay exact
 _DECIMALS = 9
+_PARTIAL = "P"  # CxlType(125) of FIX.4.0: takes a part away, which is a replace
 
 _Value = TypeVar("_Value", bound=Enum)
 
@@ -64,14 +67,15 @@ class _RefusedError(Exception):
         self.text = text
 
 
-def read_request(client: str, begin_string: str, message: Message) -> Request | Outgoing:
+def read_request(client: str, dialect: Dialect, message: Message) -> Request | Outgoing:
     """What the client asks, or what to answer because it asks nothing that we understand."""
     reader = _READERS.get(message.msg_type)
     if reader is None:
         return _business_reject(message, _Reason.UNSUPPORTED_MESSAGE_TYPE, "Unsupported Message Type")
     try:
-        for tag in _required(begin_string, message.msg_type):
-            _text(message, tag)
+        for tag in _REQUIRED:
+            if dialect.requires(message.msg_type, tag):
+                _text(message, tag)
         return reader(client, message)
     except _RefusedError as refused:
         return _business_reject(message, refused.reason, refused.text)
@@ -79,10 +83,10 @@ def read_request(client: str, begin_string: str, message: Message) -> Request | 
         return _business_reject(message, _Reason.OTHER, f"Incorrect data format for value ({bad.tag})")
 
 
-def write_report(begin_string: str, report: Report) -> Outgoing:
+def write_report(dialect: Dialect, report: Report) -> Outgoing:
     if isinstance(report, OrderCancelReject):
-        return Outgoing(msg_types.ORDER_CANCEL_REJECT, _cancel_reject(begin_string, report))
-    return Outgoing(msg_types.EXECUTION_REPORT, _execution_report(begin_string, report))
+        return Outgoing(msg_types.ORDER_CANCEL_REJECT, _cancel_reject(dialect, report))
+    return Outgoing(msg_types.EXECUTION_REPORT, _execution_report(dialect, report))
 
 
 # Reading.
@@ -112,6 +116,8 @@ def _replace_order(client: str, message: Message) -> Request:
 
 
 def _cancel_order(client: str, message: Message) -> Request:
+    if message.get(tags.CXL_TYPE) == _PARTIAL:
+        raise _out_of_range(tags.CXL_TYPE)
     return CancelOrder(
         client=client,
         cl_ord_id=_text(message, tags.CL_ORD_ID),
@@ -139,13 +145,8 @@ _READERS: dict[str, Callable[[str, Message], Request]] = {
 }
 
 
-def _required(begin_string: str, msg_type: str) -> tuple[int, ...]:
-    """What the specification requires and no reader asks for."""
-    if msg_type == msg_types.ORDER_STATUS_REQUEST:
-        return ()
-    if begin_string == FIX_4_2 and msg_type != msg_types.ORDER_CANCEL_REQUEST:
-        return (tags.HANDL_INST, tags.TRANSACT_TIME)
-    return (tags.TRANSACT_TIME,)
+_REQUIRED = (tags.HANDL_INST, tags.TRANSACT_TIME)
+"""What no reader asks for, and the specification requires of some messages in some versions."""
 
 
 def _terms(message: Message) -> Terms:
@@ -216,66 +217,84 @@ def _business_reject(message: Message, reason: _Reason, text: str) -> Outgoing:
 
 # Writing.
 
-_MAX_ORD_REJ_REASON_4_2 = 8
-_TRADES_4_2 = {OrdStatus.PARTIALLY_FILLED: "1", OrdStatus.FILLED: "2"}
-_STATUS_4_2 = (
-    ExecType.ORDER_STATUS,
-    ExecType.TRIGGERED,
-)  # FIX.4.2 knows no L, and nothing else that has happened
+_REPORT, _CANCEL_REJECT = msg_types.EXECUTION_REPORT, msg_types.ORDER_CANCEL_REJECT
+_TRADES = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
+_TRANS_TYPES = {ExecType.TRADE_CANCEL: "1", ExecType.TRADE_CORRECT: "2", ExecType.ORDER_STATUS: "3"}
+_REPLACED = "5"  # OrdStatus(39)
+_BROKER_OPTION = "0"  # OrdRejReason(103)
 
 
-def _execution_report(begin_string: str, report: ExecutionReport) -> Fields:
-    fields = [
-        (tags.ORDER_ID, report.order.order_id),
-        (tags.CL_ORD_ID, report.order.cl_ord_id),
-        (tags.EXEC_ID, report.exec_id),
-        *_what_happened(begin_string, report),
-        (tags.ORD_STATUS, report.order.ord_status.value),
-        *_order(report),
+def _execution_report(dialect: Dialect, report: ExecutionReport) -> Fields:
+    order = report.order
+    return [
+        (tags.ORDER_ID, order.order_id),
+        (tags.CL_ORD_ID, order.cl_ord_id),
+        (tags.EXEC_ID, _exec_id(dialect, report.exec_id)),
+        *_what_happened(dialect, report),
+        *_order(dialect, report),
+        *_fill(dialect, report),
+        *dialect.optional(_REPORT, _decimal(tags.LEAVES_QTY, order.leaves_qty)),
+        _decimal(tags.CUM_QTY, order.cum_qty),
+        _decimal(tags.AVG_PX, order.avg_px),
+        dialect.time(tags.TRANSACT_TIME, report.transact_time),
+        *_present(dialect, tags.ORIG_CL_ORD_ID, report.orig_cl_ord_id),
+        *_present(dialect, tags.EXEC_REF_ID, _exec_id(dialect, report.exec_ref_id)),
+        *_present(dialect, tags.ORD_STATUS_REQ_ID, report.ord_status_req_id),
+        *_present(dialect, tags.TEXT, report.text),
     ]
-    if report.last_qty:
-        fields.append(_decimal(tags.LAST_QTY, report.last_qty))
-        fields.append(_decimal(tags.LAST_PX, report.last_px))
-    fields += [
-        _decimal(tags.LEAVES_QTY, report.order.leaves_qty),
-        _decimal(tags.CUM_QTY, report.order.cum_qty),
-        _decimal(tags.AVG_PX, report.order.avg_px),
-        _time(tags.TRANSACT_TIME, report.transact_time),
-    ]
-    optional = [
-        (tags.ORIG_CL_ORD_ID, report.orig_cl_ord_id),
-        (tags.ORD_STATUS_REQ_ID, report.ord_status_req_id),
-        (tags.TEXT, report.text),
-    ]
-    return fields + [field for field in optional if field[1]]
 
 
-def _what_happened(begin_string: str, report: ExecutionReport) -> list[tuple[int, str]]:
-    """ExecType(150), with ExecTransType(20) before FIX.4.3, and OrdRejReason(103)."""
-    reason = report.ord_rej_reason
-    exec_type = report.exec_type.value
-    fields = []
-    if begin_string == FIX_4_2:
-        stands = report.exec_type in _STATUS_4_2
-        fields.append((tags.EXEC_TRANS_TYPE, "3" if stands else "0"))
-        if stands:
-            exec_type = report.order.ord_status.value
-        elif report.exec_type is ExecType.TRADE:
-            exec_type = _TRADES_4_2[report.order.ord_status]
-        if reason is not None and reason > _MAX_ORD_REJ_REASON_4_2:
-            reason = 0
-    fields.append((tags.EXEC_TYPE, exec_type))
-    if reason is not None:
-        fields.append((tags.ORD_REJ_REASON, str(int(reason))))
-    return fields
+def _exec_id(dialect: Dialect, exec_id: str) -> str:
+    """In FIX.4.0 it is a number: ten digits of the seed, read as hexadecimal, then eight of the count."""
+    seed, _, count = exec_id.partition("-E")
+    return f"{int(seed, 16) % 10**10}{count:0>8}" if count and dialect.is_number(tags.EXEC_ID) else exec_id
 
 
-def _order(report: ExecutionReport) -> list[tuple[int, str]]:
+def _present(dialect: Dialect, tag: int, text: str) -> Fields:
+    return dialect.optional(_REPORT, (tag, text)) if text else []
+
+
+def _what_happened(dialect: Dialect, report: ExecutionReport) -> Fields:
+    """ExecType(150), before FIX.4.3 with ExecTransType(20); OrdRejReason(103); OrdStatus(39)."""
+    what = report.exec_type
+    if what is ExecType.TRIGGERED and not dialect.knows(tags.EXEC_TYPE, what.value):
+        what = ExecType.ORDER_STATUS  # nothing else has happened
+    trans_type = _TRANS_TYPES.get(what, "0")
+    fields = dialect.optional(
+        _REPORT, (tags.EXEC_TRANS_TYPE, trans_type), (tags.EXEC_TYPE, _exec_type(dialect, what, report.order))
+    )
+    if report.ord_rej_reason is not None:
+        reason = str(int(report.ord_rej_reason))
+        known = dialect.knows(tags.ORD_REJ_REASON, reason)
+        fields.append((tags.ORD_REJ_REASON, reason if known else _BROKER_OPTION))
+    without_exec_type = not dialect.has(_REPORT, tags.EXEC_TYPE)
+    replaced = without_exec_type and what is ExecType.REPLACED
+    return [*fields, (tags.ORD_STATUS, _REPLACED if replaced else report.order.ord_status.value)]
+
+
+def _exec_type(dialect: Dialect, what: ExecType, order: Order) -> str:
+    if dialect.knows(tags.EXEC_TYPE, what.value):
+        return what.value
+    if what not in _TRADES:
+        return order.ord_status.value
+    return "2" if order.cum_qty >= order.terms.order_qty else "1"
+
+
+def _fill(dialect: Dialect, report: ExecutionReport) -> Fields:
+    if not report.last_qty and not dialect.requires(_REPORT, tags.LAST_QTY):
+        return []
+    return [_decimal(tags.LAST_QTY, report.last_qty), _decimal(tags.LAST_PX, report.last_px)]
+
+
+def _order(dialect: Dialect, report: ExecutionReport) -> Fields:
     order, terms = report.order, report.order.terms
     fields = [(tags.ACCOUNT, order.account)] if order.account else []
     fields += [(tags.SYMBOL, order.symbol), (tags.SIDE, order.side.value)]
-    if order.order_id == NO_ORDER_ID and not terms.order_qty:
-        return fields  # a status was asked of an order that we do not have
+    if (
+        order.order_id == NO_ORDER_ID and not terms.order_qty
+    ):  # a status was asked of an order that we do not have
+        required = dialect.requires(_REPORT, tags.ORDER_QTY)
+        return [*fields, _decimal(tags.ORDER_QTY, terms.order_qty)] if required else fields
     fields.append(_decimal(tags.ORDER_QTY, terms.order_qty))
     fields.append((tags.ORD_TYPE, terms.ord_type.value))
     if terms.price is not None:
@@ -284,29 +303,34 @@ def _order(report: ExecutionReport) -> list[tuple[int, str]]:
         fields.append(_decimal(tags.STOP_PX, terms.stop_px))
     fields.append((tags.TIME_IN_FORCE, terms.time_in_force.value))
     if terms.expire_time is not None:
-        fields.append(_time(tags.EXPIRE_TIME, terms.expire_time))
+        fields.append(dialect.time(tags.EXPIRE_TIME, terms.expire_time))
     return fields
 
 
-def _cancel_reject(begin_string: str, report: OrderCancelReject) -> Fields:
-    order, reason = report.order, report.reason
-    if begin_string == FIX_4_2 and reason is CxlRejReason.DUPLICATE_CL_ORD_ID:
-        reason = CxlRejReason.BROKER_OPTION
-    return [
+def _cancel_reject(dialect: Dialect, report: OrderCancelReject) -> Fields:
+    order, transact_time = report.order, dialect.time(tags.TRANSACT_TIME, report.transact_time)
+    fields = [
         (tags.ORDER_ID, order.order_id if order else NO_ORDER_ID),
         (tags.CL_ORD_ID, report.cl_ord_id),
         (tags.ORIG_CL_ORD_ID, report.orig_cl_ord_id),
         (tags.ORD_STATUS, (order.ord_status if order else OrdStatus.REJECTED).value),
         (tags.CXL_REJ_RESPONSE_TO, report.response_to.value),
-        (tags.CXL_REJ_REASON, str(int(reason))),
-        _time(tags.TRANSACT_TIME, report.transact_time),
+        *_cxl_rej_reason(dialect, report.reason),
+        transact_time,
         (tags.TEXT, report.text),
     ]
+    return dialect.optional(_CANCEL_REJECT, *fields)
+
+
+def _cxl_rej_reason(dialect: Dialect, wanted: CxlRejReason) -> Fields:
+    """Itself, or the nearest; FIX.4.0 and FIX.4.1 have none but too late and unknown order."""
+    known = (
+        reason
+        for reason in (wanted, CxlRejReason.BROKER_OPTION)
+        if dialect.knows(tags.CXL_REJ_REASON, str(int(reason)))
+    )
+    return [(tags.CXL_REJ_REASON, str(int(reason))) for reason in list(known)[:1]]
 
 
 def _decimal(tag: int, value: Decimal) -> tuple[int, str]:
     return tag, write_decimal(tag, value)
-
-
-def _time(tag: int, time: datetime) -> tuple[int, str]:
-    return tag, write_utc_timestamp(time)

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,8 +24,12 @@ _WRONG, _CANNOT_START = 2, 3
 
 def main() -> None:
     arguments = _parser().parse_args()
+
+    def read() -> Config:
+        return load(arguments.config, arguments.set, os.environ, now())
+
     try:
-        config = load(arguments.config, arguments.set, os.environ, now())
+        config = read()
     except ConfigError as error:
         _fail(f"fairlead: {error}", _WRONG)
     if arguments.command == "check":
@@ -32,16 +37,16 @@ def main() -> None:
         return
     set_up_logging(config.log_level)
     try:
-        asyncio.run(_serve(config))
+        asyncio.run(_serve(config, read))
     except (StoreError, OSError) as error:
         _fail(f"fairlead: {error}", _CANNOT_START)
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, read: Callable[[], Config]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(config, stop)
+    await serve(config, read, stop)
 
 
 def _parser() -> argparse.ArgumentParser:

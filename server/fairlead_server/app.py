@@ -1,4 +1,4 @@
-"""The process: constructor calls in one place, and what happens at start, at the end, and when the store fails.
+"""The process: the router with its doors, and what happens at start and at the end.
 
 Order of starting: open the store, rebuild memory from it, listen, connect to the venues. Order of ending: refuse new
 orders, end the streams, finish what is decided, log out of the venues, close.
@@ -13,228 +13,222 @@ import logging
 import os
 import random
 import secrets
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import signal
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 
 from fairlead_server.api.execution_service import ExecutionService
-from fairlead_server.api.messages import event_bytes
+from fairlead_server.api.order_answers import OrderAnswers
+from fairlead_server.api.order_batches import OrderBatches
+from fairlead_server.api.order_operations import OrderOperations
 from fairlead_server.api.order_service import OrderService
 from fairlead_server.api.reference_service import ReferenceService
 from fairlead_server.api.server import Server
 from fairlead_server.api.session_service import SessionService
 from fairlead_server.api.system_service import ServerFacts, SystemService
 from fairlead_server.api.tokens import Tokens
-from fairlead_server.config import Config
-from fairlead_server.domain.exposure import RecentOrders
-from fairlead_server.domain.ids import ClOrdIds, Ulids
-from fairlead_server.fix.session import Numbers
-from fairlead_server.routing.book import Book
-from fairlead_server.routing.executions import Executions
-from fairlead_server.routing.feed import Feed
-from fairlead_server.routing.ledger import Ledger
-from fairlead_server.routing.order_entry import OrderEntry
-from fairlead_server.routing.pipeline import Pipeline
-from fairlead_server.routing.watch import Watch
-from fairlead_server.store.batch import Batch
-from fairlead_server.store.database import Snapshot, StoreError, open_store
-from fairlead_server.venue.gateway import VenueSession
-from fairlead_server.venue.initiator import Initiator, Timing
+from fairlead_server.api.trade_commands import TradeCommands
+from fairlead_server.api.trade_stream import Desk
+from fairlead_server.config import Config, ConfigError
+from fairlead_server.domain.errors import ConfigInvalid, RouterError
+from fairlead_server.domain.ids import Ulids
+from fairlead_server.router import Router
+from fairlead_server.routing.batches import Batches
+from fairlead_server.routing.inquiries import Inquiries
+from fairlead_server.routing.news import News
+from fairlead_server.routing.ports import Operator, Reloaded
+from fairlead_server.routing.reconciliations import Reconciliations
+from fairlead_server.store.batch import AuditRow
+from fairlead_server.store.database import open_store
+from fairlead_server.store.errors import without_password
 
 _log = logging.getLogger(__name__)
 
-_PROBE_SECONDS = 1.0  # between two tries of a store that has failed
 _GRACE_SECONDS = 2.0  # for calls under way when the server stops
-_LOGOUT_SECONDS = 3.0  # for a venue to answer our Logout(5)
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Venue:
-    session: VenueSession
-    initiator: Initiator
-
-
 class App:
     """The router. Raises StoreError or OSError where it cannot start; then nothing is left running."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, reread: Callable[[], Config] | None = None) -> None:
+        """``reread`` gives the configuration as it is now, or raises ConfigError."""
         self._config = config
+        self._reread = reread
         self._store = open_store(config.store_url)
-        snapshot = self._store.load(now())
-
-        self.feed = Feed()
-        self._watch = Watch()
-        self._pipeline = Pipeline(self._store.commit, self._committed, self._store_failed)
-        self._book = Book(self._store)
-        ulids = Ulids(secrets.randbits(48))
-        self._new_id = lambda: ulids.next(now())
-        self._ledger = Ledger(self._book, self._pipeline, event_bytes, self._new_id)
-        self._cl_ord_ids = ClOrdIds(config.router_id, config.shard)
-        self._venues: dict[str, Venue] = {}
-        self._sessions: dict[str, VenueSession] = {}
-        self._entry = self._order_entry()
-        executions = Executions(
-            self._book,
-            self._ledger,
-            config.instruments,
-            {s.session_id: s.default_account for s in config.sessions},
-            self._new_id,
-        )
-        for settings in config.sessions:
-            session = VenueSession(
-                settings,
-                self._ledger,
-                self._pipeline,
-                self._store,
-                self._entry,
-                executions,
-                now,
-                self._changed,
-            )
-            self._sessions[settings.session_id] = session
-            timing = Timing(longest_wait=settings.reconnect_max.total_seconds())
-            self._venues[settings.session_id] = Venue(session, Initiator(session, now, random.random, timing))
-        self._server = self._grpc_server(snapshot)
         self._news = asyncio.Event()
+        self._session_news = News()
+        ulids = Ulids(secrets.randbits(48))
+        self.router = Router(config, self._store, ulids, now, random.random, self._changed)
+        self._server = self._grpc_server()
         self._tasks: list[asyncio.Task[None]] = []
-        self._load(snapshot)
 
-    def _order_entry(self) -> OrderEntry:
-        policy = self._config.policy
-        windows = (account.duplicate_window for account in policy.accounts.values())
-        return OrderEntry(
-            self._book,
-            self._ledger,
-            self._pipeline,
-            policy,
-            self._config.instruments,
-            self._config.routes,
-            self._sessions,
-            self._cl_ord_ids,
-            RecentOrders(max(windows, default=timedelta())),
-            self._new_id,
-        )
-
-    def _grpc_server(self, snapshot: Snapshot) -> Server:
-        config, store = self._config, self._store
-        tokens = Tokens(snapshot.secret, snapshot.log_epoch)
+    def _grpc_server(self) -> Server:
+        config, store, router = self._config, self._store, self.router
+        tokens = Tokens(router.secret, router.log_epoch)
         facts = ServerFacts(
             config.server_id,
             importlib.metadata.version("fairlead-server"),
             os.environ.get("FAIRLEAD_COMMIT", ""),
             now(),
-            snapshot.log_epoch,
+            router.log_epoch,
             config.version,
         )
+        inquiries = Inquiries(
+            router.book, router.ledger, router.pipeline, router.sessions.gateways, router.entry.find
+        )
         services = {
-            "OrderService": OrderService(self._entry, self._pipeline, self._watch, store, tokens, now),
+            "OrderService": self._order_service(tokens),
             "ExecutionService": ExecutionService(
-                config.server_id, self.feed, store, tokens, now, self._new_id
+                config.server_id, router.feed, store, tokens, now, router.new_id
             ),
-            "SessionService": SessionService(self._sessions, tokens),
+            "SessionService": SessionService(
+                router.sessions.operated,
+                inquiries,
+                None if self._reread is None else self,
+                store,
+                router.pipeline,
+                self._session_news,
+                tokens,
+                now,
+            ),
             "ReferenceService": ReferenceService(config.instruments, tokens),
             "SystemService": SystemService(facts, now),
         }
-        return Server(services, now, self._new_id, config.server_id)
+        return Server(services, now, router.new_id, config.server_id)
+
+    def _order_service(self, tokens: Tokens) -> OrderService:
+        router = self.router
+        book, ledger, pipeline, entry = router.book, router.ledger, router.pipeline, router.entry
+        answers = OrderAnswers(entry, pipeline, router.watch, tokens, now)
+        batches = OrderBatches(answers, Batches(book, entry, pipeline), tokens, now)
+        reconciliations = Reconciliations(book, ledger, pipeline, entry)
+        operations = OrderOperations(router.mass_cancels, reconciliations, ledger, pipeline, tokens, now)
+        desk = Desk(
+            TradeCommands(answers, router.watch),
+            router.trade_sessions,
+            pipeline,
+            router.watch,
+            now,
+            router.new_id,
+            self._config.server_id,
+        )
+        return OrderService(answers, batches, operations, desk, router.watch, self._store, tokens, now)
 
     # Running.
 
     async def start(self) -> int:
         """Serve and connect; returns the gRPC port."""
+        self.router.recover()
         port = await self._server.start(self._config.host, self._config.port)
         gc.collect()
         gc.freeze()  # what lives as long as the process need not be looked through again
-        self._tasks = [asyncio.create_task(venue.initiator.run()) for venue in self._venues.values()]
-        self._tasks.append(asyncio.create_task(self._tell_health()))
+        self.router.sessions.start()
+        self._tasks = [asyncio.create_task(self._tell_health())]
         self._changed()
         return port
 
     async def stop(self) -> None:
         """Everything decided is durable and every peer told, or has had its time, when this returns."""
-        self._entry.draining = True
-        self.feed.close()
+        self.router.entry.draining = True
+        self.router.feed.close()
+        self.router.trade_sessions.drain()
+        self._session_news.close()
         await self._server.stop(_GRACE_SECONDS)
-        stops = [venue.initiator.stop("shutting down", _LOGOUT_SECONDS) for venue in self._venues.values()]
-        await asyncio.gather(*stops)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._pipeline.close()
+        await self.router.stop()
         self._store.close()
 
-    def _load(self, snapshot: Snapshot) -> None:
-        """Rebuild memory: at start, and after the store has failed."""
-        self._book.load(snapshot)
-        self._ledger.head = snapshot.head
-        self.feed.load(snapshot.head)
-        self._cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
-        for session_id, session in self._sessions.items():
-            session.load(snapshot.sessions.get(session_id, Numbers()))
-        _log.info(
-            "%d live orders, log at %d, sessions %s",
-            len(snapshot.orders),
-            snapshot.head,
-            {name: (numbers.next_in, numbers.next_out) for name, numbers in snapshot.sessions.items()},
-        )
+    # The configuration, read again.
 
-    def _committed(self, batch: Batch) -> None:
-        self.feed.publish(batch.events)
-        self._watch.changed(batch.orders)
-
-    # When the store fails.
-
-    def _store_failed(self, error: BaseException) -> None:
-        for venue in self._venues.values():
-            venue.initiator.suspend(f"nothing can be made durable: {error}")
-        self._changed()
-        self._tasks.append(asyncio.create_task(self._recover()))
-
-    async def _recover(self) -> None:
-        """Try until the store takes a write again, then rebuild everything from it and go on."""
-        while (snapshot := await self._reloaded()) is None:  # noqa: ASYNC110 - nothing tells when a disk has room
-            await asyncio.sleep(_PROBE_SECONDS)
-        self._load(snapshot)
-        self._pipeline.resume()
-        for venue in self._venues.values():
-            venue.initiator.resume()
-        _log.warning("the store works again; everything was rebuilt from it")
-        self._changed()
-
-    async def _reloaded(self) -> Snapshot | None:
+    async def reload(self, by: Operator, now: datetime) -> Reloaded:
+        """Sessions and routes as they are configured now; whatever else has changed needs a restart, and is named."""
+        if self._reread is None:
+            raise ConfigInvalid("", "", "this server was not started from a file")
         try:
-            await asyncio.to_thread(self._store.commit, Batch(counters={"recoveries": 1}))
-            return await asyncio.to_thread(self._store.load, now())
-        except StoreError as error:
-            _log.error("the store still fails: %s", error)
-            return None
+            config = await asyncio.to_thread(self._reread)
+        except ConfigError as error:
+            raise ConfigInvalid(error.file, error.key, error.problem) from None
+        with self.router.pipeline.deciding():
+            done = replace(
+                self.router.sessions.apply(config.sessions), restart=_for_a_restart(self._config, config)
+            )
+            self.router.entry.routes = config.routes
+            self.router.pipeline.batch.audit.append(
+                AuditRow(now, by.principal, "session.reload", "", by.reason, after=str(done))
+            )
+        self._changed()
+        return done
 
     # Health.
 
     def _changed(self) -> None:
         self._news.set()
+        self._session_news.tell()
 
     async def _tell_health(self) -> None:
         """Overall: the process answers. OrderService: orders can be made durable and routed somewhere."""
+        known: dict[
+            str, bool
+        ] = {}  # those that were let go as well: whoever watches one must hear of its end
         while True:
             await self._news.wait()
             self._news.clear()
-            up = {f"session/{name}": session.available for name, session in self._sessions.items()}
-            routable = not self._pipeline.broken and any(up.values())
-            await self._server.set_serving({"": True, "fairlead.v1.OrderService": routable, **up})
+            up = {
+                f"session/{name}": session.available
+                for name, session in self.router.sessions.gateways.items()
+            }
+            known = dict.fromkeys(known, False) | up
+            routable = not self.router.pipeline.broken and any(up.values())
+            await self._server.set_serving({"": True, "fairlead.v1.OrderService": routable, **known})
 
 
-async def serve(config: Config, stop: asyncio.Event) -> None:
-    """Run until ``stop`` is set. Prints one line when ready, which a parent process may wait for."""
-    app = App(config)
+async def _reload(app: App) -> None:
+    try:
+        _log.info("reloaded: %s", await app.reload(Operator("SIGHUP", "asked by signal"), now()))
+    except RouterError as error:
+        _log.error("nothing was reloaded: %s", error)
+
+
+def _for_a_restart(old: Config, new: Config) -> tuple[str, ...]:
+    """What differs beside sessions and routes; the instruments are many, and their reference prices bear the time."""
+    taken_up = {"sessions", "routes", "version", "policy", "instruments"}
+    parts = [field.name for field in fields(Config) if field.name not in taken_up]
+    changed = [part for part in parts if getattr(old, part) != getattr(new, part)]
+    if replace(old.policy, version="") != replace(new.policy, version=""):
+        changed.append("risk and accounts")
+    if old.instruments.keys() != new.instruments.keys():
+        changed.append("instruments")
+    return tuple(changed)
+
+
+async def serve(config: Config, reread: Callable[[], Config], stop: asyncio.Event) -> None:
+    """Run until ``stop`` is set. Prints one line when ready, which a parent process may wait for.
+
+    SIGHUP has the configuration read again.
+    """
+    app = App(config, reread)
+    reloads = set[asyncio.Task[None]]()  # a task that nobody holds may be collected
+
+    def reload() -> None:
+        task = asyncio.create_task(_reload(app))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
     try:
         port = await app.start()
     except OSError:
         await app.stop()
         raise
     names = ", ".join(settings.session_id for settings in config.sessions) or "none"
-    print(f"fairlead: gRPC {config.host}:{port} · store {config.store_url} · sessions {names}", flush=True)
+    store = without_password(config.store_url)
+    print(f"fairlead: gRPC {config.host}:{port} · store {store} · sessions {names}", flush=True)
     await stop.wait()
     await app.stop()

@@ -12,6 +12,8 @@ from typing import Any
 
 from fairlead.v1 import annotations_pb2 as rules
 from fairlead.v1.common_pb2 import OrderRef
+from fairlead.v1.order_service_pb2 import CancelAllOrdersRequest, TradeSessionRequest
+from fairlead.v1.session_service_pb2 import RequestOrderStatusRequest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -56,7 +58,19 @@ _RIGHT = {
     rules.TEXT_FORM_TOKEN: "token",
 }
 _UNKNOWN_NUMBERS = [99, -1, 2**31 - 1]
-_WRONG_NUMBERS = {"page_size": [-1, -(2**31)], "max_batch_size": [-1, 0, 513]}
+_WRONG_SEQ_NUM = [-1, -(2**63), 2**31, 2**63 - 1]
+_WRONG_NUMBERS = {
+    "page_size": [-1, -(2**31)],
+    "max_batch_size": [-1, 0, 513],
+    "days": [-1, -(2**31)],
+    "expected_next_in": [0, *_WRONG_SEQ_NUM],
+    "expected_next_out": [0, *_WRONG_SEQ_NUM],
+    "next_in": _WRONG_SEQ_NUM,
+    "next_out": _WRONG_SEQ_NUM,
+    "min_msg_seq_num": [-1, -(2**63)],
+    "max_msg_seq_num": [-1, -(2**63)],
+    "epoch": [-1, -(2**63)],
+}
 _WRONG_TIMES = {
     "google.protobuf.Timestamp": [(-1, 0), (-(2**62), 0), (2**62, 0), (0, -1), (0, 10**9)],
     "google.protobuf.Duration": [(-1, 0), (0, -1), (2**40, 0), (1, 10**9), (10**7, 0)],
@@ -83,6 +97,12 @@ def ordinary(descriptor: Descriptor) -> Any:
             _set_right(message, field)
     if isinstance(message, OrderRef):
         message.order_id = "some-id"
+    if isinstance(message, CancelAllOrdersRequest):
+        message.account_id = "nobody"
+    if isinstance(message, TradeSessionRequest):
+        message.hello.session_key = UUID
+    if isinstance(message, RequestOrderStatusRequest):
+        message.session_id = "some-id"
     return message
 
 
@@ -171,6 +191,9 @@ def _elements(root: Message, path: tuple[str, ...], field: FieldDescriptor) -> I
         too_many = [1] * (most + 1)
         for number in (*_UNKNOWN_NUMBERS, 0):
             yield _filled(root, path, [1, number], f"{name}[1]")
+    elif field.type == FieldDescriptor.TYPE_MESSAGE:  # each item is answered for by itself
+        assert field.message_type is not None
+        too_many = [GetMessageClass(field.message_type)()] * most  # and one that is there already
     else:
         too_many = [_RIGHT[rule.form]] * (most + 1)
         for text in (*_wrong_texts(rule), ""):
@@ -191,8 +214,9 @@ def _filled(root: Message, path: tuple[str, ...], values: Any, name: str) -> Mal
 def _set_right(message: Any, field: FieldDescriptor) -> None:
     if field.type == FieldDescriptor.TYPE_MESSAGE:
         assert field.message_type is not None
-        getattr(message, field.name).CopyFrom(ordinary(field.message_type))
-    elif field.type == FieldDescriptor.TYPE_ENUM:
+        held = getattr(message, field.name)
+        (held.add() if field.is_repeated else held).CopyFrom(ordinary(field.message_type))
+    elif field.type != FieldDescriptor.TYPE_STRING:
         setattr(message, field.name, 1)
     else:
         setattr(message, field.name, _RIGHT[rule_of(field).form])

@@ -7,7 +7,7 @@ HALTED is halted. The account SMALL has limits that nearly everything exceeds.
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
@@ -43,10 +43,10 @@ from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePri
 from fairlead_server.domain.risk import AccountPolicy, Limits, Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.fix.session import Numbers, Role, SessionConfig
-from fairlead_server.venue.settings import Endpoint, VenueSettings
+from fairlead_server.venue.settings import Endpoint, Throttle, VenueSettings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.api.broker import Broker, listening
+from tests.api.broker import Broker, Resting, listening
 
 if TYPE_CHECKING:  # the stubs' types exist for the type checker only
     from fairlead.v1.execution_service_pb2_grpc import ExecutionServiceAsyncStub
@@ -144,12 +144,21 @@ def events_of(messages: Iterable[SubscribeExecutionsResponse]) -> list[Execution
 
 
 @asynccontextmanager
-async def running(store_url: str = IN_MEMORY, numbers: Numbers = NEW) -> AsyncIterator[Router]:
-    """A router that can route: its session BROKER is active. ``numbers`` are those of a broker that was here before."""
+async def running(
+    store_url: str = IN_MEMORY,
+    numbers: Numbers = NEW,
+    throttle: Throttle | None = None,
+    orders: Mapping[str, Resting] | None = None,
+) -> AsyncIterator[Router]:
+    """A router that can route: its session BROKER is active.
+
+    ``numbers`` and ``orders`` are those of a broker that was here before.
+    """
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         async with listening(numbers) as (broker, port):
-            app = App(_config(store_url, port, taken.getsockname()[1]))
+            broker.orders |= orders or {}
+            app = App(_config(store_url, port, taken.getsockname()[1], throttle))
             try:
                 address = f"127.0.0.1:{await app.start()}"
                 async with grpc.aio.insecure_channel(address) as channel:
@@ -196,7 +205,7 @@ def by_key(request: SubmitOrderRequest) -> OrderRef:
     return OrderRef(client_order=ref)
 
 
-def _config(store_url: str, port: int, taken: int) -> Config:
+def _config(store_url: str, port: int, taken: int, throttle: Throttle | None) -> Config:
     accounts = (
         AccountPolicy("ACC1", _limits(1_000_000)),
         AccountPolicy("ACC2", _limits(1_000_000)),
@@ -211,7 +220,7 @@ def _config(store_url: str, port: int, taken: int) -> Config:
         shard=0,
         instruments={i.instrument_id: i for i in (_instrument("ACME"), _instrument("FAR"), _halted())},
         policy=Policy({account.account_id: account for account in accounts}, version="policy-1"),
-        sessions=(_session("BROKER", port), _session("DOWN", taken)),
+        sessions=(replace(_session("BROKER", port), throttle=throttle), _session("DOWN", taken)),
         routes=(Route("FAR", "DOWN", instruments=frozenset({"FAR"})), Route("NEAR", "BROKER")),
         log_level="info",
         version="config-1",
@@ -224,7 +233,7 @@ def _limits(most: int) -> Limits:
 
 def _session(name: str, port: int) -> VenueSettings:
     config = SessionConfig("FIX.4.4", "FAIRLEAD", "BROKER", Role.INITIATOR)
-    return VenueSettings(name, config, Endpoint("127.0.0.1", port), "ACC1")
+    return VenueSettings(name, config, (Endpoint("127.0.0.1", port),), "ACC1")
 
 
 def _instrument(name: str) -> Instrument:

@@ -8,10 +8,10 @@ import pytest
 from fairlead.v1 import common_pb2, execution_service_pb2, reference_service_pb2, session_service_pb2
 from fairlead_server.api import enums
 from fairlead_server.api.enums import Pair
-from fairlead_server.api.order_service import _AMEND_OUTCOME, _CANCEL_OUTCOME
+from fairlead_server.api.order_answers import AMEND_OUTCOME, CANCEL_OUTCOME
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.order import RouteState
-from fairlead_server.venue.settings import _SHOWN
+from fairlead_server.venue.settings import SHOWN
 
 PAIRS = [pair for pair in vars(enums).values() if isinstance(pair, Pair)]
 
@@ -46,12 +46,12 @@ def test_a_route_has_a_published_state_once_there_is_one() -> None:
 
 
 def test_every_outcome_of_a_request_has_its_word_in_both_answers() -> None:
-    assert set(_AMEND_OUTCOME) == set(RequestOutcome)
-    assert set(_CANCEL_OUTCOME) == set(RequestOutcome)
+    assert set(AMEND_OUTCOME) == set(RequestOutcome)
+    assert set(CANCEL_OUTCOME) == set(RequestOutcome)
 
 
 def test_the_states_of_a_session_are_published() -> None:
-    shown = {*_SHOWN.values(), "HALTED", "BACKOFF", "LOGOUT_SENT"}
+    shown = {*SHOWN.values(), "BACKOFF", "CONNECTING", "DISABLED", "OUT_OF_WINDOW"}
 
     assert {f"SESSION_STATE_{state}" for state in shown} <= set(session_service_pb2.SessionState.keys())
 

@@ -57,6 +57,15 @@ ROWS = [
         ["ResourceInfo"],
     ),
     Row(
+        errors.NotInDoubt("O1", "WORKING", sent=True),
+        Code.FAILED_PRECONDITION,
+        "ORDER_NOT_IN_DOUBT",
+        {"order_id": "O1", "state": "WORKING"},
+        ["PreconditionFailure"],
+    ),
+    Row(errors.BatchStopped(3), Code.ABORTED, "BATCH_STOPPED", {"failed_index": "3"}),
+    Row(errors.BatchNotPassed(3), Code.ABORTED, "BATCH_NOT_PASSED", {"failed_index": "3"}),
+    Row(
         errors.UnknownSession("S1"),
         Code.NOT_FOUND,
         "SESSION_NOT_FOUND",
@@ -109,6 +118,31 @@ ROWS = [
         {"session_id": "S1", "capability": "SELF_MATCH_ID"},
     ),
     Row(
+        errors.SessionConnected("S1"),
+        Code.FAILED_PRECONDITION,
+        "SESSION_CONNECTED",
+        {"session_id": "S1"},
+        ["PreconditionFailure"],
+    ),
+    Row(
+        errors.SessionNumbersMoved("S1", 12, 40, 13, 41),
+        Code.ABORTED,
+        "SESSION_NUMBERS_MOVED",
+        {
+            "session_id": "S1",
+            "expected_in": "12",
+            "expected_out": "40",
+            "actual_in": "13",
+            "actual_out": "41",
+        },
+    ),
+    Row(
+        errors.ConfigInvalid("router.toml", "sessions.S1", "no host"),
+        Code.FAILED_PRECONDITION,
+        "CONFIG_INVALID",
+        {"file": "router.toml", "key": "sessions.S1", "problem": "no host"},
+    ),
+    Row(
         errors.VenueUnavailable("S1", NOW),
         Code.UNAVAILABLE,
         "VENUE_SESSION_DOWN",
@@ -131,6 +165,7 @@ ROWS = [
         {},
         ["RetryInfo"],
     ),
+    Row(errors.StreamReplaced("key"), Code.ABORTED, "STREAM_REPLACED", {"session_key": "key"}),
     Row(errors.Draining(), Code.UNAVAILABLE, "SERVER_DRAINING", {}, ["RetryInfo"]),
     Row(
         TokenError("page_token", "PAGE_TOKEN_INVALID", "not ours"),
@@ -269,7 +304,7 @@ def test_details_stay_small_whatever_is_in_them() -> None:
     found = table.refusal(errors.InvalidRequest(violations))
 
     assert found is not None
-    assert len(found.status()) < 4096
+    assert found.status().ByteSize() < 4096
 
 
 def test_the_table_covers_every_error() -> None:

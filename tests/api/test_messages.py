@@ -94,8 +94,10 @@ async def test_fills_add_up_and_a_bust_takes_one_back(router: Router) -> None:
 
     events = await router.subscribe(position="START_POSITION_EARLIEST").events(6)
 
-    first, second, busted = events[3:]
-    assert [event.kind for event in events[3:]] == [EXECUTION_KIND_FILLED] * 2 + [EXECUTION_KIND_TRADE_BUSTED]
+    first, second, busted = events[3:6]  # its broker does not count the bust, which is told behind it
+    assert [event.kind for event in events[3:6]] == [EXECUTION_KIND_FILLED] * 2 + [
+        EXECUTION_KIND_TRADE_BUSTED
+    ]
     assert (first.fill.quantity, first.fill.price) == ("10", "50.10")
     assert (first.fill.liquidity, first.fill.last_market) == (LIQUIDITY_REMOVED, "XNYS")
     assert second.order.average_price == "50.2"

@@ -175,15 +175,21 @@ async def test_another_amend_under_the_same_request_id_is_a_conflict(router: Rou
     assert (conflict.code, conflict.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_CONFLICT")
 
 
-async def test_one_amend_at_a_time(router: Router) -> None:
-    router.broker.answers["G"] = venue.ignore
+async def test_an_amend_waits_for_the_one_before_it_and_for_no_cancel(router: Router) -> None:
+    router.broker.answers["G"] = router.broker.answers["F"] = venue.ignore
     order = await router.working()
     await router.orders.AmendOrder(amend(order, quantity="200", ack_level=common_pb2.ACK_LEVEL_ROUTED))
 
-    pending = await refused(router.orders.AmendOrder(amend(order, quantity="300")))
+    held = await router.orders.AmendOrder(
+        amend(order, quantity="300", ack_level=common_pb2.ACK_LEVEL_ACCEPTED)
+    )
+    await router.orders.CancelOrder(cancel(order, ack_level=common_pb2.ACK_LEVEL_ROUTED))
+    pending = await refused(router.orders.AmendOrder(amend(order, quantity="400")))
 
+    assert held.outcome == AMEND_OUTCOME_PENDING
+    assert router.broker.count("G") == 1
     assert (pending.code, pending.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ORDER_ACTION_PENDING")
-    assert pending.facts == {"order_id": order.order_id, "pending_action": "AMEND"}
+    assert pending.facts == {"order_id": order.order_id, "pending_action": "CANCEL"}
     assert pending.detail(error_details_pb2.RetryInfo).retry_delay.seconds == 1
 
 

@@ -1,4 +1,4 @@
-"""The router's speed beside that of a bare echo server: ``python -m tests.benchmarks``, from the root of the repository.
+"""Speed beside others' in the same run: ``python -m tests.benchmarks``, from the root of the repository.
 
 Only ratios of one run count, for machines differ and change from one minute to the next; ``docs/performance.md`` says
 how to read them. Exit codes: 0 measured; 1 an order was lost, or a process failed; 2 the command is wrong;
@@ -12,45 +12,73 @@ import asyncio
 import selectors
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
 
-from tests.benchmarks import machine, report
-from tests.benchmarks.cases import CASES, Bench, Case, chosen
+from tests.benchmarks import machine, parts, report
+from tests.benchmarks.cases import CASES, Bench
+from tests.benchmarks.codec import NotTheSame
+from tests.benchmarks.figures import Comparison
+from tests.benchmarks.parts import PARTS, QuickFixFailed
 from tests.benchmarks.processes import ProcessFailed
 from tests.benchmarks.rig import OrdersLost, running
 
 RESULTS = Path("var/bench/results.json").absolute()
 
 
-async def measure(rounds: int, orders: int, cases: Sequence[Case], profile: Path | None) -> None:
+def measure(options: argparse.Namespace) -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    wanted: set[str] = options.cases
+    comparisons: dict[str, Comparison] = {}
     # Beside the results and not in /tmp, which may be memory: the store has to be on a disk.
-    with tempfile.TemporaryDirectory(prefix="run-", dir=RESULTS.parent) as folder:
-        facts = machine.facts(Path(folder))
-        async with running(Path(folder), profile) as rig:
-            print(report.preamble(facts, rig.request_size, rig.response_size), flush=True)
-            bench = Bench(rig, rounds, orders)
-            await bench.warm_up()
-            comparisons = {}
-            for case in cases:
-                comparisons[case.name] = await bench.run(case)
-                print(f"\n{report.table(comparisons[case.name])}", flush=True)
-            await rig.end()
+    with tempfile.TemporaryDirectory(prefix="run-", dir=RESULTS.parent) as name:
+        folder = Path(name)
+        facts = machine.facts(folder)
+        print(report.preamble(facts), flush=True)
+        if wanted & PARTS.keys():
+            measure_parts(options, comparisons)
+        if wanted & CASES.keys():
+            with asyncio.Runner(loop_factory=_precise_loop) as runner:
+                runner.run(measure_router(options, folder, comparisons))
+    report.write(RESULTS, facts, comparisons)
+    print(f"\nEvery round is in {RESULTS}")
+
+
+def measure_parts(options: argparse.Namespace, comparisons: dict[str, Comparison]) -> None:
+    numbers = range(1000, 1000 + options.orders)
+    with parts.quickfix(numbers) as quickfix:
+        if quickfix is None:
+            print(
+                "\nQuickFIX is left out: neither .tools/interop nor QUICKFIX_PYTHON has it (make interop installs it)"
+            )
+        for part in (PARTS[name] for name in PARTS if name in options.cases):
+            for comparison in parts.compare(part, options.rounds, numbers, quickfix):
+                comparisons[f"{part.name} beside {comparison.sides[1]}"] = comparison
+                print(f"\n{report.table(comparison)}", flush=True)
+
+
+async def measure_router(
+    options: argparse.Namespace, folder: Path, comparisons: dict[str, Comparison]
+) -> None:
+    async with running(folder, options.profile) as rig:
+        print(f"\nrequest {rig.request_size} B, response {rig.response_size} B", flush=True)
+        bench = Bench(rig, options.rounds, options.orders)
+        await bench.warm_up()
+        for case in (CASES[name] for name in CASES if name in options.cases):  # full load comes first
+            comparisons[case.name] = await bench.run(case)
+            print(f"\n{report.table(comparisons[case.name])}", flush=True)
+        await rig.end()
     if {"unary1", "open70"} <= comparisons.keys():
         print(f"\n{report.tail_under_load(comparisons['unary1'], comparisons['open70'])}")
-    report.write(RESULTS, facts, comparisons)
-    print(f"\n{rig.submitted} orders, each answered, filled and seen once; every round is in {RESULTS}")
+    print(f"\n{rig.submitted} orders, each answered, filled and seen once")
 
 
 def main() -> int:
     options = _options()
     try:
-        with asyncio.Runner(loop_factory=_precise_loop) as runner:
-            runner.run(measure(options.rounds, options.orders, options.cases, options.profile))
-    except (OrdersLost, ProcessFailed) as error:
+        measure(options)
+    except (OrdersLost, ProcessFailed, NotTheSame, QuickFixFailed) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except grpc.aio.AioRpcError as error:
@@ -68,9 +96,13 @@ def _precise_loop() -> asyncio.AbstractEventLoop:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.benchmarks")
-    parser.add_argument("--rounds", type=_positive, default=5, help="of each case, router and echo in turn")
-    parser.add_argument("--orders", type=_positive, default=5000, help="a round, at full load")
-    parser.add_argument("--cases", type=_cases, default="", metavar="A,B", help=f"of {', '.join(CASES)}")
+    parser.add_argument(
+        "--rounds", type=_positive, default=5, help="of each case, ours and the reference in turn"
+    )
+    parser.add_argument("--orders", type=_positive, default=5000, help="or messages, a round, at full load")
+    parser.add_argument(
+        "--cases", type=_cases, default="", metavar="A,B", help=f"of {', '.join([*PARTS, *CASES])}"
+    )
     parser.add_argument(
         "--profile",
         type=Path,
@@ -87,11 +119,14 @@ def _positive(text: str) -> int:
     return number
 
 
-def _cases(names: str) -> list[Case]:
-    try:
-        return list(chosen(names))
-    except KeyError as error:
-        raise argparse.ArgumentTypeError(f"no case {error}; there are {', '.join(CASES)}") from None
+def _cases(names: str) -> set[str]:
+    known = [*PARTS, *CASES]
+    wanted = set(names.split(",")) if names else set(known)
+    if not wanted <= set(known):
+        raise argparse.ArgumentTypeError(
+            f"no case {min(wanted - set(known))!r}; there are {', '.join(known)}"
+        )
+    return wanted
 
 
 if __name__ == "__main__":

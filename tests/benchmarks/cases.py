@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -14,13 +13,19 @@ from tests.benchmarks.rig import Load, Rig
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Closed with so many ``in_flight``, or else open at ``part`` of the most that the router was seen to do."""
+    """Closed with so many ``in_flight``, or else open at ``part`` of the most that the router was seen to do.
+
+    With ``trade`` the router is asked over one stream. The reference is a call an order all the same, with ``calls`` in
+    flight: what the stream is there to beat.
+    """
 
     name: str
     title: str
     share: float  # of the orders asked for: a slow way to send needs fewer
     in_flight: int = 0
     part: float = 0.0
+    trade: bool = False
+    calls: int = 0
 
 
 CASES = {
@@ -29,6 +34,22 @@ CASES = {
         Case("unary64", "SubmitOrder unary, 64 in flight", 1.0, in_flight=64),
         Case("unary16", "SubmitOrder unary, 16 in flight", 0.5, in_flight=16),
         Case("unary1", "SubmitOrder unary, 1 in flight", 0.2, in_flight=1),
+        Case(
+            "trade256",
+            "TradeSession, 256 in flight, beside a call an order, 64",
+            4.0,
+            in_flight=256,
+            trade=True,
+            calls=64,
+        ),
+        Case(
+            "trade1",
+            "TradeSession, 1 in flight, beside a call an order",
+            0.2,
+            in_flight=1,
+            trade=True,
+            calls=1,
+        ),
         Case("open50", "SubmitOrder unary, open loop at 50 % of the maximum", 0.5, part=0.5),
         Case("open70", "SubmitOrder unary, open loop at 70 % of the maximum", 0.5, part=0.7),
     )
@@ -69,15 +90,10 @@ class Bench:
         count = max(int(self._orders * case.share), 1)
         pairs = []
         for _ in range(rounds):
-            reference = await self._rig.echo_round(way, count)
-            pairs.append((await self._rig.router_round(way, count), reference))
+            calls = partial(load.closed, in_flight=case.calls) if case.calls else way
+            reference = await self._rig.echo_round(calls, count)
+            pairs.append((await self._rig.router_round(way, count, trade=case.trade), reference))
         return Comparison(case.title, pairs)
-
-
-def chosen(names: str) -> Iterator[Case]:
-    """In the order of the table, for full load comes first. Raises KeyError for a name that is none."""
-    wanted = {CASES[name].name for name in names.split(",")} if names else set(CASES)
-    return (case for case in CASES.values() if case.name in wanted)
 
 
 def _closed(case: Case) -> Load:

@@ -64,12 +64,13 @@ class Comparison:
     """The rounds of one case, each with the reference's round that ran just before it."""
 
     title: str
-    pairs: Sequence[tuple[Figures, Figures]]  # the router's, the reference's
+    pairs: Sequence[tuple[Figures, Figures]]  # ours, the reference's
+    sides: tuple[str, str] = ("router", "bare echo")
 
     def names(self) -> list[str]:
         return list(dict.fromkeys(name for pair in self.pairs for side in pair for name in side))
 
-    def router(self, name: str) -> Spread | None:
+    def ours(self, name: str) -> Spread | None:
         return _spread([ours.get(name) for ours, _ in self.pairs])
 
     def reference(self, name: str) -> Spread | None:

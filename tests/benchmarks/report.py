@@ -9,25 +9,24 @@ from pathlib import Path
 from tests.benchmarks.figures import ANSWER_P50, ANSWER_P99, Comparison, Spread
 
 
-def preamble(machine: Mapping[str, str], request_size: int, response_size: int) -> str:
-    lines = [f"{name:>12}  {value}" for name, value in machine.items()]
-    lines.append(f"{'messages':>12}  request {request_size} B, response {response_size} B")
-    return "\n".join(lines)
+def preamble(facts: Mapping[str, str]) -> str:
+    return "\n".join(f"{name:>12}  {value}" for name, value in facts.items())
 
 
 def table(comparison: Comparison) -> str:
     """Median (lowest-highest) of the rounds; the ratio is that of each round to the reference's before it."""
+    ours, reference = comparison.sides
     head = f"{comparison.title}, {len(comparison.pairs)} rounds"
-    rows = [f"{head}\n{'':26}{'router':>28}{'bare echo':>28}{'ratio':>22}"]
+    rows = [f"{head}\n{'':26}{ours:>28}{reference:>28}{'ratio':>22}"]
     for name in comparison.names():
-        cells = (comparison.router(name), comparison.reference(name), comparison.ratio(name))
+        cells = (comparison.ours(name), comparison.reference(name), comparison.ratio(name))
         rows.append(f"  {name:24}{_cell(cells[0]):>28}{_cell(cells[1]):>28}{_cell(cells[2]):>22}")
     return "\n".join(rows)
 
 
 def tail_under_load(idle: Comparison, loaded: Comparison) -> str:
     """How much an answer's worst per cent at a load that is sustained differs from an answer of an idle router."""
-    p50, p99 = idle.router(ANSWER_P50), loaded.router(ANSWER_P99)
+    p50, p99 = idle.ours(ANSWER_P50), loaded.ours(ANSWER_P99)
     if p50 is None or p99 is None:
         return ""
     return f"answer p99 of the open loop / answer p50 with 1 in flight: {p99.median / p50.median:.1f}"
@@ -38,7 +37,10 @@ def write(path: Path, machine: Mapping[str, str], comparisons: Mapping[str, Comp
     cases = {
         name: {
             "title": comparison.title,
-            "rounds": [{"router": dict(ours), "echo": dict(theirs)} for ours, theirs in comparison.pairs],
+            "rounds": [
+                {side: dict(figures) for side, figures in zip(comparison.sides, pair, strict=True)}
+                for pair in comparison.pairs
+            ],
         }
         for name, comparison in comparisons.items()
     }

@@ -25,6 +25,7 @@ from tests.benchmarks.figures import Figures
 from tests.benchmarks.fills import Fills
 from tests.benchmarks.load import Answer, Submit
 from tests.benchmarks.processes import Process
+from tests.benchmarks.trade import trading
 
 CONFIG = Path(__file__).with_name("bench.toml")
 
@@ -42,7 +43,9 @@ class OrdersLost(Exception):
 class Rig:
     """Built by :func:`running`. Sizes are in bytes, of the request and of the response that the echo repeats."""
 
-    def __init__(self, router: Process, venue: Process, fills: Fills, submit: Submit, run_name: str) -> None:
+    def __init__(
+        self, router: Process, venue: Process, fills: Fills, submit: Submit, trade: Submit, run_name: str
+    ) -> None:
         self.submitted = 0
         self.request_size = self.response_size = 0
         self._router = router
@@ -50,16 +53,18 @@ class Rig:
         self._echo: Process | None = None
         self._fills = fills
         self._submit = submit
+        self._trade = trade
         self._submit_echo = submit
         self._universe = orders.prices()
         self._run_name = run_name
         self._rounds = 0
 
-    async def router_round(self, load: Load, count: int) -> Figures:
+    async def router_round(self, load: Load, count: int, *, trade: bool = False) -> Figures:
+        """One call an order, or with ``trade`` all over one stream."""
         requests = self._prepare(count)
         self._fills.expect(request.client_order_id for request in requests)
         before = self._router.cpu_seconds(), self._venue.cpu_seconds(), process_time()
-        answers = await load(self._submit, requests)
+        answers = await load(self._trade if trade else self._submit, requests)
         missing = await self._fills.all()
         after = self._router.cpu_seconds(), self._venue.cpu_seconds(), process_time()
         self._check(answers, count, missing)
@@ -147,7 +152,8 @@ async def running(folder: Path, profile: Path | None = None) -> AsyncIterator[Ri
         channel = await _channel(stack, int(found[1]))
         await _serving(channel)
         fills = await _subscribed(stack, channel)
-        rig = Rig(router, venue, fills, _submit(channel), folder.name[-6:])
+        trade = await stack.enter_async_context(trading(channel))
+        rig = Rig(router, venue, fills, _submit(channel), trade.submit, folder.name[-6:])
         _, response = await rig.sample()
         echo = await _started(
             stack, "echo", folder, "tests.benchmarks.echo", response.SerializeToString().hex()

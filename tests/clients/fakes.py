@@ -7,12 +7,12 @@ What came in is kept in ``received``, its metadata in ``metadata``.
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 
 import grpc
 from fairlead.v1 import (
@@ -32,6 +32,8 @@ from fairlead.v1.execution_service_pb2 import (
     SubscribeExecutionsRequest,
     SubscribeExecutionsResponse,
 )
+from fairlead.v1.order_service_pb2 import TradeSessionRequest, TradeSessionResponse
+from fairlead.v1.session_service_pb2 import WatchSessionsResponse
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -73,8 +75,11 @@ class Hang(Enum):
 
 
 HANG = Hang.HANG
+M = TypeVar("M", bound=Message)
 Answer: TypeAlias = Message | Fail
 StreamItem: TypeAlias = SubscribeExecutionsResponse | Fail | Hang
+
+Trade: TypeAlias = Callable[[Iterator[TradeSessionRequest]], Iterator[TradeSessionResponse | Fail]]
 
 
 class FakeRouter(
@@ -87,6 +92,8 @@ class FakeRouter(
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = defaultdict(list)
         self.streams: list[Sequence[StreamItem]] = []
+        self.watches: list[Sequence[WatchSessionsResponse | Fail | Hang]] = []
+        self.trades: list[Trade] = []  # one for each stream
         self.streams_after: dict[str, Sequence[StreamItem]] = {}  # by cursor, however often it is asked for
         self.received: dict[str, list[Any]] = defaultdict(list)
         self.metadata: dict[str, list[dict[str, str]]] = defaultdict(list)
@@ -101,6 +108,21 @@ class FakeRouter(
 
     def CancelOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("CancelOrder", request, context)
+
+    def BatchSubmitOrders(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("BatchSubmitOrders", request, context)
+
+    def BatchAmendOrders(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("BatchAmendOrders", request, context)
+
+    def BatchCancelOrders(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("BatchCancelOrders", request, context)
+
+    def CancelAllOrders(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("CancelAllOrders", request, context)
+
+    def ReconcileOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ReconcileOrder", request, context)
 
     def GetOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("GetOrder", request, context)
@@ -120,6 +142,27 @@ class FakeRouter(
     def GetSession(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("GetSession", request, context)
 
+    def StartSession(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("StartSession", request, context)
+
+    def StopSession(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("StopSession", request, context)
+
+    def ResetSessionSequence(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ResetSessionSequence", request, context)
+
+    def GetSessionSchedule(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetSessionSchedule", request, context)
+
+    def ListSessionMessages(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListSessionMessages", request, context)
+
+    def RequestOrderStatus(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("RequestOrderStatus", request, context)
+
+    def ReloadSessions(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ReloadSessions", request, context)
+
     def ListInstruments(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("ListInstruments", request, context)
 
@@ -132,10 +175,36 @@ class FakeRouter(
     def SubscribeExecutions(
         self, request: SubscribeExecutionsRequest, context: grpc.ServicerContext
     ) -> Iterator[SubscribeExecutionsResponse]:
+        yield from self._play(self._next_stream(request, context), context)
+
+    def TradeSession(
+        self, request_iterator: Iterator[TradeSessionRequest], context: grpc.ServicerContext
+    ) -> Iterator[TradeSessionResponse]:
+        with self._lock:
+            trade = self.trades.pop(0) if len(self.trades) > 1 else self.trades[0]
+        for item in trade(self._noted("TradeSession", request_iterator)):
+            if isinstance(item, Fail):
+                _abort(item, context)
+            yield item
+
+    def _noted(self, method: str, requests: Iterator[TradeSessionRequest]) -> Iterator[TradeSessionRequest]:
+        for request in requests:
+            self.received[method].append(request)
+            yield request
+
+    def WatchSessions(
+        self, request: Message, context: grpc.ServicerContext
+    ) -> Iterator[WatchSessionsResponse]:
+        with self._lock:
+            self._note("WatchSessions", request, context)
+            script = self.watches.pop(0) if len(self.watches) > 1 else self.watches[0]
+        yield from self._play(script, context)
+
+    def _play(self, script: Sequence[M | Fail | Hang], context: grpc.ServicerContext) -> Iterator[M]:
         gone = threading.Event()
         context.add_callback(gone.set)
-        for item in self._next_stream(request, context):
-            if item is HANG:
+        for item in script:
+            if isinstance(item, Hang):
                 self.hanging.set()
                 gone.wait()
             elif isinstance(item, Fail):

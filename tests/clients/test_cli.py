@@ -3,14 +3,10 @@
 import csv
 import io
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from fairlead.cli.app import run
 from fairlead.v1 import common_pb2, reference_service_pb2, session_service_pb2
 from fairlead.v1 import order_service_pb2 as orders_pb2
 from fairlead.v1.common_pb2 import Breach, Order, Reject
@@ -24,6 +20,7 @@ from fairlead.v1.execution_service_pb2 import (
 from fairlead.values import FILLS
 from grpc import StatusCode as Code
 
+from tests.clients.cli import Cli, as_process
 from tests.clients.fakes import HANG, Fail, FakeRouter, Streamed
 
 SUBMIT = ("order", "submit", "AAPL", "buy", "100", "--account", "demo")
@@ -41,26 +38,6 @@ WORKING = Order(
     cum_quantity="0",
     version=2,
 )
-
-
-class Cli:
-    """Runs commands against the fake router and keeps what they wrote."""
-
-    def __init__(self, target: str, capsys: pytest.CaptureFixture[str]) -> None:
-        self._target = target
-        self._capsys = capsys
-        self.out = ""
-        self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        code = run(["--server", self._target, *arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-
-@pytest.fixture
-def cli(target: str, capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(target, capsys)
 
 
 def rejected(*reasons: common_pb2.RejectReason.ValueType) -> Order:
@@ -295,16 +272,6 @@ def test_watching_ends_after_so_many_events(router: FakeRouter, cli: Cli) -> Non
 
     assert cli("exec", "watch", "--limit", "2") == 0
     assert len(cli.out.splitlines()) == 3
-
-
-def as_process(target: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "fairlead", "--server", target, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONWARNINGS": "error"},
-    )
 
 
 def test_ctrl_c_is_quiet_and_130(router: FakeRouter, target: str) -> None:

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 from fairlead.decimals import to_decimal, to_text
 from fairlead.v1.common_pb2 import Order
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -37,7 +37,6 @@ def test_decimals_that_the_api_cannot_carry_are_refused(value: Decimal) -> None:
         to_text(value)
 
 
-@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**17), max_value=10**17))
 def test_there_and_back_is_the_same_number(value: Decimal) -> None:
     order = Order(average_price=to_text(value + 0))  # + 0: the API has no negative zero

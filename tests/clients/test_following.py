@@ -9,7 +9,7 @@ from fairlead.v1 import execution_service_pb2 as pb
 from fairlead.v1.common_pb2 import Order
 from fairlead.v1.execution_service_pb2 import ExecutionEvent, OrderSnapshot, StreamEnding
 from grpc import StatusCode as Code
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clients.fakes import Streamed
@@ -210,7 +210,6 @@ def test_an_end_that_was_not_asked_for_is_a_loss() -> None:
         following().ended()
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_whatever_breaks_and_is_repeated_each_event_comes_once_and_in_order(data: st.DataObject) -> None:
     follower = following(position=pb.START_POSITION_EARLIEST)

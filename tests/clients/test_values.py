@@ -2,7 +2,7 @@ from enum import IntEnum
 
 import pytest
 from fairlead import values
-from fairlead.v1 import common_pb2, execution_service_pb2
+from fairlead.v1 import common_pb2, execution_service_pb2, session_service_pb2
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 
@@ -19,6 +19,8 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
         (values.ExecutionKind, execution_service_pb2.ExecutionKind, "EXECUTION_KIND_"),
         (values.StartPosition, execution_service_pb2.StartPosition, "START_POSITION_"),
         (values.CursorExpiredPolicy, execution_service_pb2.CursorExpiredPolicy, "CURSOR_EXPIRED_POLICY_"),
+        (values.SessionState, session_service_pb2.SessionState, "SESSION_STATE_"),
+        (values.MessageDirection, session_service_pb2.MessageDirection, "MESSAGE_DIRECTION_"),
     ],
 )
 def test_every_published_value_has_its_short_name(

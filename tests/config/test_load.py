@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fairlead_server.config import Config, ConfigError, load
 from fairlead_server.fix.session import Role
-from fairlead_server.venue.settings import Endpoint
+from fairlead_server.venue.settings import Endpoint, Throttle
 
 from tests.domain.builders import NOW
 
@@ -135,15 +135,32 @@ def test_each_layer_gets_its_own(folder: Folder) -> None:
 
 def test_a_session_is_ready_to_connect(folder: Folder) -> None:
     first, second = folder.load().sessions
-    assert (first.session_id, first.endpoint, first.default_account) == (
+    assert (first.session_id, first.endpoints, first.default_account) == (
         "A",
-        Endpoint("127.0.0.1", 9876),
+        (Endpoint("127.0.0.1", 9876),),
         "DEMO",
     )
     assert (first.config.role, first.config.begin_string) == (Role.INITIATOR, "FIX.4.4")
     assert (first.config.username, first.config.password) == ("fairlead", CANARY)
     assert (second.config.username, second.config.password) == (None, None)
     assert first.resend_stale == timedelta(seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("FIX.4.2", "4"), ("FIX.5.0", "7"), ("FIX.5.0SP1", "8"), ("FIX.5.0SP2", "9")]
+)
+def test_a_fixt_session_names_the_version_of_its_messages(folder: Folder, name: str, number: str) -> None:
+    config = (
+        folder.load("sessions.B.begin_string=FIXT.1.1", f"sessions.B.default_appl_ver_id={name}")
+        .sessions[1]
+        .config
+    )
+    assert (config.begin_string, config.default_appl_ver_id) == ("FIXT.1.1", number)
+
+
+@pytest.mark.parametrize(("version", "digits"), [("FIX.4.0", 0), ("FIX.4.1", 0), ("FIX.4.3", 3)])
+def test_before_4_2_a_second_has_no_fraction(folder: Folder, version: str, digits: int) -> None:
+    assert folder.load(f"sessions.B.begin_string={version}").sessions[1].config.time_digits == digits
 
 
 def test_a_calendar_belongs_to_its_instruments(folder: Folder) -> None:
@@ -183,7 +200,7 @@ def test_a_mark_at_the_beginning_is_no_text(folder: Folder) -> None:
         ("server.host=::1", lambda c: c.host == "::1"),
         ('server.host="::1"', lambda c: c.host == "::1"),
         ("store.url=sqlite:///x=y.db", lambda c: c.store_url == "sqlite:///x=y.db"),
-        ("sessions.A.port=1", lambda c: c.sessions[0].endpoint.port == 1),
+        ("sessions.A.port=1", lambda c: c.sessions[0].endpoints[0].port == 1),
         ("risk.kill_switch=true", lambda c: c.policy.kill_switch),
         ("risk.blocked_instruments=[]", lambda c: not c.policy.blocked_instruments),
         ("accounts.DEMO.max_open_orders=3", lambda c: c.policy.accounts["DEMO"].limits.max_open_orders == 3),
@@ -221,6 +238,20 @@ def test_an_override_that_is_wrong(folder: Folder, change: str, key: str, proble
     assert problem in error.problem
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], Throttle(50, 1, timedelta(milliseconds=500))),
+        (["burst=10", "max_queue_ms=0"], Throttle(50, 10, timedelta())),
+        (["max_queue_ms=60000"], Throttle(50, 1, timedelta(minutes=1))),
+    ],
+)
+def test_a_session_may_be_held_to_a_rate(folder: Folder, more: list[str], expected: Throttle) -> None:
+    changes = [f"sessions.A.{change}" for change in ("max_messages_per_second=50", *more)]
+    first, second = folder.load(*changes).sessions
+    assert (first.throttle, second.throttle) == (expected, None)
+
+
 # What is wrong with a file.
 
 
@@ -235,9 +266,46 @@ def test_an_override_that_is_wrong(folder: Folder, change: str, key: str, proble
         ("port = 50051", 'host = ""', "server.host", "matching"),
         ('begin_string = "FIX.4.2"', 'begin_string = "FIX.9"', "sessions.B.begin_string", "FIX.9"),
         ('begin_string = "FIX.4.2"\n', "", "sessions.B.begin_string", "is missing"),
+        (
+            'begin_string = "FIX.4.2"',
+            'begin_string = "FIXT.1.1"',
+            "sessions.B.default_appl_ver_id",
+            "is missing",
+        ),
+        (
+            "[sessions.B]",
+            '[sessions.B]\ndefault_appl_ver_id = "FIX.5.0"',
+            "sessions.B.default_appl_ver_id",
+            "goes with begin_string FIXT.1.1 alone",
+        ),
+        (
+            "[sessions.B]",
+            '[sessions.B]\ndefault_appl_ver_id = "9"',
+            "sessions.B.default_appl_ver_id",
+            "'9'",
+        ),
         ("[sessions.B]", "[sessions.B]\nhart_bt_int = 3", "sessions.B.hart_bt_int", "is no key"),
         ("[sessions.B]", "[sessions.B]\nheart_bt_int = 0", "sessions.B.heart_bt_int", ">= 1"),
         ("[sessions.B]", "[sessions.B]\nresend_stale_ms = -1", "sessions.B.resend_stale_ms", ">= 0"),
+        (
+            "[sessions.B]",
+            "[sessions.B]\nmax_messages_per_second = 0",
+            "sessions.B.max_messages_per_second",
+            ">= 1",
+        ),
+        (
+            "[sessions.B]",
+            "[sessions.B]\nmax_messages_per_second = 0.5",
+            "sessions.B.max_messages_per_second",
+            "int",
+        ),
+        ("[sessions.B]", "[sessions.B]\nburst = 10", "sessions.B.burst", "without max_messages_per_second"),
+        (
+            "[sessions.B]",
+            "[sessions.B]\nmax_queue_ms = 0",
+            "sessions.B.max_queue_ms",
+            "without max_messages_per_second",
+        ),
         ("[sessions.B]", "[sessions.B]\nvalidation = 'loose'", "sessions.B.validation", "loose"),
         ("[sessions.B]", '[sessions."B B"]', "sessions", "a name in this table"),
         (

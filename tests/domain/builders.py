@@ -52,6 +52,12 @@ def new_order(**changes: Any) -> NewOrder:
     return replace(ordinary, **changes)
 
 
+def held_order(new: NewOrder | None = None, order_id: str = "O1") -> Order:
+    """It waits for its turn on the session."""
+    new = new or new_order()
+    return pending_new(order_id, new, new.instrument_id, NOW, "BROKER")
+
+
 def sent_order(new: NewOrder | None = None, order_id: str = "O1", cl_ord_id: str = "X") -> Order:
     """On its way: the venue has not answered yet."""
     new = new or new_order()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from decimal import Decimal
 
-from fairlead_server.domain.amendments import Amendment, RequestOutcome, RequestRecord
-from fairlead_server.domain.terms import Terms, TimeInForce
+import pytest
+from fairlead_server.domain.amendments import Amendment, MassCancel, RequestOutcome, RequestRecord, Selection
+from fairlead_server.domain.order import Terminal
+from fairlead_server.domain.reconciliation import Ruling, Verdict
+from fairlead_server.domain.terms import Side, Terms, TimeInForce
 
-from tests.domain.builders import LATER, NOW, terms
+from tests.domain.builders import LATER, NOW, new_order, sent_order, terms
 
 GTD = terms(
     stop_price=Decimal(49), display_quantity=Decimal(10), time_in_force=TimeInForce.GTD, expire_time=NOW
@@ -55,3 +58,45 @@ def test_a_request_is_repeated_by_the_same_wish_for_the_same_order() -> None:
     assert not amend.repeats("O1", None)
     assert cancel.repeats("O1", None)
     assert not cancel.repeats("O1", Amendment())
+
+
+def test_a_ruling_is_repeated_by_the_same_ruling() -> None:
+    ruling = Ruling(Verdict.CANCELED, "the broker said so", "T-1")
+    record = RequestRecord("r3", "O1", NOW, None, RequestOutcome.DONE, ruling=ruling)
+
+    assert record.repeats("O1", replace(ruling))
+    assert not record.repeats("O1", replace(ruling, ticket="T-2"))
+    assert not record.repeats("O1", None)
+
+
+@pytest.mark.parametrize(
+    ("selection", "matches"),
+    [
+        (Selection(), True),
+        (Selection("ACC1"), True),
+        (Selection("ACC2"), False),
+        (Selection(instrument_ids=("ACME", "FAR")), True),
+        (Selection(instrument_ids=("FAR",)), False),
+        (Selection(strategy_ids=("S1",)), True),
+        (Selection(strategy_ids=("S2",)), False),
+        (Selection(session_ids=("BROKER",)), True),
+        (Selection(session_ids=("OTHER",)), False),
+        (Selection(side=Side.BUY), True),
+        (Selection(side=Side.SELL), False),
+        (Selection(trade_session="T1"), False),
+        (Selection("ACC1", ("ACME",), ("S1",), ("BROKER",), Side.SELL), False),
+    ],
+    ids=str,
+)
+def test_an_order_is_selected_that_passes_every_part_that_is_set(selection: Selection, matches: bool) -> None:
+    order = sent_order(new_order(strategy_id="S1"))
+
+    assert selection.matches(order) is matches
+
+
+def test_an_order_that_has_ended_is_not_selected() -> None:
+    assert not Selection().matches(sent_order().next(LATER, terminal=Terminal.EXPIRED))
+
+
+def test_a_mass_cancel_has_matched_what_it_came_to() -> None:
+    assert MassCancel("r1", "M1", NOW, Selection(), requested=3, canceled=2, pending=1).matched == 6

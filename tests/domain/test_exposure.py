@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fairlead_server.domain.execution import ReportKind
-from fairlead_server.domain.exposure import Exposure, Exposures, RecentOrders, Working, held, working
+from fairlead_server.domain.exposure import Assumed, Exposure, Exposures, RecentOrders, Working, held, working
 from fairlead_server.domain.order import ZERO, Order, refused
 from fairlead_server.domain.terms import OrderType, Side, TimeInForce
 from hypothesis import given
@@ -23,6 +23,7 @@ from tests.domain.builders import (
     amending,
     bust,
     canceling,
+    held_order,
     new_order,
     report,
     sent_order,
@@ -44,6 +45,9 @@ def buying(quantity: int) -> Working:
 @pytest.mark.parametrize(
     ("order", "counts"),
     [
+        (held_order(), buying(100)),
+        (held_order().withdrawn(NOW), Working()),
+        (held_order().turned_down(venue_reject(), NOW), Working()),
         (sent_order(), buying(100)),
         (working_order(), buying(100)),
         (after(working_order(), trade("1", 30)), buying(70)),
@@ -170,6 +174,18 @@ def test_what_is_older_than_is_kept_is_forgotten() -> None:
     assert recent.count(new_order(), NOW + 11 * SECOND, timedelta(days=1)) == 1
 
 
+def test_an_order_that_was_not_sent_after_all_is_taken_out() -> None:
+    recent = RecentOrders(keep=10 * SECOND)
+    for age in (2, 1):
+        recent.add(new_order(), NOW - age * SECOND)
+    recent.remove(new_order(), NOW - SECOND)
+    recent.remove(new_order(), NOW - 30 * SECOND)
+    recent.remove(new_order(terms=terms(200)), NOW - 2 * SECOND)
+
+    assert recent.count(new_order(), NOW, 9 * SECOND) == 1
+    assert recent.count(new_order(), NOW, 2 * SECOND) == 0
+
+
 def test_nothing_is_kept_where_repeats_are_allowed_everywhere() -> None:
     recent = RecentOrders(keep=timedelta())
     recent.add(new_order(), NOW)
@@ -210,3 +226,41 @@ def test_the_same_order_under_another_key_is_a_repeat(changes: dict[str, Any]) -
     recent.add(new_order(), NOW)
 
     assert recent.count(new_order(**changes), NOW, SECOND) == 1
+
+
+# Assumed orders.
+
+
+@given(st.lists(orders(), max_size=8), st.lists(orders(), max_size=8))
+def test_assumed_orders_count_as_they_will_when_they_are_there(here: list[Order], more: list[Order]) -> None:
+    exposures, later = Exposures(), Exposures()
+    for order in here:
+        exposures.change(None, order)
+        later.change(None, order)
+    assumed = Assumed(exposures)
+    for order in more:
+        assumed.add(order.request)
+        later.change(None, held_order(order.request))
+
+    for request in (order.request for order in (*here, *more)):
+        key = request.account_id, request.instrument_id
+        assert assumed.of(*key) == later.of(*key)
+        assert assumed.open_orders(request.account_id) == later.open_orders(request.account_id)
+
+
+def test_assumed_orders_leave_those_that_are_there_as_they_are() -> None:
+    exposures = Exposures()
+
+    Assumed(exposures).add(new_order())
+
+    assert exposures.of("ACC1", "ACME") == Exposure()
+    assert exposures.open_orders("ACC1") == 0
+
+
+def test_assumed_orders_are_alike_whatever_their_keys() -> None:
+    assumed = Assumed(Exposures())
+
+    assumed.add(new_order(client_order_id="a"))
+
+    assert assumed.like(new_order(client_order_id="b")) == 1
+    assert assumed.like(new_order(side=Side.SELL)) == 0

@@ -31,6 +31,7 @@ from tests.domain.builders import (
     bust,
     canceling,
     correction,
+    held_order,
     new_order,
     report,
     sent_order,
@@ -93,10 +94,12 @@ def test_the_pending_action_is_the_gravest_that_is_unanswered(order: Order, acti
     assert order.pending_action is action
 
 
-def test_the_route_goes_from_none_over_sent_to_acked() -> None:
+def test_the_route_goes_from_none_or_held_over_sent_to_acked() -> None:
     created = pending_new("O1", new_order(), "ACME", NOW)
 
     assert created.route_state is RouteState.NONE
+    assert held_order().route_state is RouteState.HELD
+    assert held_order().routed("BROKER", "X", LATER).route_state is RouteState.SENT
     assert sent_order().route_state is RouteState.SENT
     assert working_order().route_state is RouteState.ACKED
 
@@ -106,6 +109,41 @@ def test_an_order_refused_by_us_is_over_and_has_no_route() -> None:
 
     assert (order.state, order.route_state, order.version) == (OrderState.REJECTED, RouteState.NONE, 1)
     assert (order.terminal_time, order.reject) == (NOW, venue_reject())
+
+
+def test_only_an_order_that_has_a_route_and_no_message_is_held() -> None:
+    external = replace(held_order(), flags=frozenset({Flag.EXTERNAL}))
+
+    assert held_order().held
+    assert [
+        order.held for order in (pending_new("O1", new_order(), "ACME", NOW), sent_order(), external)
+    ] == [False] * 3
+
+
+def test_what_we_do_to_a_held_order_takes_effect_at_once() -> None:
+    amended = held_order().amended(terms(200, 51), LATER)
+    withdrawn = amended.withdrawn(LATER)
+    refused = held_order().turned_down(venue_reject(), LATER)
+
+    assert (amended.terms, amended.state, amended.version) == (terms(200, 51), OrderState.PENDING_NEW, 2)
+    assert (withdrawn.state, withdrawn.live, withdrawn.version) == (OrderState.CANCELED, False, 3)
+    assert (refused.state, refused.reject, refused.terminal_time) == (
+        OrderState.REJECTED,
+        venue_reject(),
+        LATER,
+    )
+    assert {order.route_state for order in (withdrawn, refused)} == {RouteState.HELD}
+
+
+def test_a_request_waits_until_it_is_sent() -> None:
+    waiting = Request("r1", NOW, terms(200))
+    order = working_order().requested(waiting, NOW)
+    sent = order.sent(waiting, replace(waiting, cl_ord_id="Y", orig_cl_ord_id="X"), LATER)
+
+    assert order.find_waiting("r1") is waiting
+    assert (order.find_waiting("r2"), sent.find_waiting("r1")) == (None, None)
+    assert [request.is_sent for request in (*order.pending, *sent.pending)] == [False, True]
+    assert (order.last_sent_cl_ord_id, sent.last_sent_cl_ord_id) == ("X", "Y")
 
 
 # Prices of what has traded.
@@ -170,6 +208,35 @@ def test_a_request_is_named_by_the_last_amend_that_the_venue_has_not_refused() -
     assert both.last_sent_cl_ord_id == "Y"  # a cancel gives the order no new name
     assert both.without(both.pending[0], NOW).last_sent_cl_ord_id == "X"
     assert both.cl_ord_ids == ("X", "Y", "Z")
+
+
+def test_terms_are_asked_for_from_when_they_are_sent_until_they_are_refused() -> None:
+    order = amending(working_order(), terms(150), "Y")
+    waiting = order.requested(Request("a2", NOW, terms(170)), NOW)
+
+    assert (working_order().asked_terms, order.asked_terms, waiting.asked_terms) == (
+        terms(),
+        terms(150),
+        terms(150),
+    )
+    assert (order.waiting_amend, waiting.waiting_amend) == (None, waiting.pending[1])
+    assert waiting.without(waiting.pending[0], NOW).asked_terms == terms()
+    assert canceling(order).asked_terms == terms(150)
+
+
+def test_the_oldest_message_of_which_the_venue_said_nothing_is_unanswered() -> None:
+    unsent = Request("c1", NOW)
+    order = working_order()
+    amended = amending(order, terms(150), "Y")
+
+    assert sent_order(cl_ord_id="X").unanswered == "X"
+    assert amending(sent_order(cl_ord_id="X"), terms(150), "Y").unanswered == "X"
+    assert (order.unanswered, held_order().unanswered) == ("", "")
+    assert order.requested(unsent, NOW).unanswered == ""
+    assert canceling(amended, "Z").unanswered == "Y"
+    pending = after(canceling(amended, "Z"), report(ReportKind.PENDING_REPLACE, cl_ord_id="Y"))
+    assert pending.unanswered == "Z"  # that the amend is pending is a word, too
+    assert after(canceling(order, "Z"), report(ReportKind.CANCELED, cl_ord_id="Z")).unanswered == ""
 
 
 def test_a_cancel_that_waits_for_the_session_has_no_name_until_it_is_sent() -> None:

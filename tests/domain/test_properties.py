@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 from fairlead_server.domain.event import Alarm, Change, EventKind
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from tests.domain.builders import (
     LATER,
     after,
+    bust,
     cancel_reject,
+    correction,
     figures,
     report,
     sent_order,
@@ -54,7 +57,7 @@ def lived(order: Order, life: list[Any]) -> list[Order]:
 @given(orders(), lives)
 def test_what_has_traded_is_the_sum_of_the_executions_that_stand(order: Order, life: list[Any]) -> None:
     for each in lived(order, life):
-        standing = [e for e in each.executions if not (e.busted or e.superseded_by)]
+        standing = [e for e in each.executions if e.stands]
 
         assert each.cum_qty == sum((e.quantity for e in standing), ZERO)
         assert each.traded_value == sum((e.quantity * e.price for e in standing), ZERO)
@@ -142,8 +145,9 @@ def test_what_crosses_an_end_is_shown_to_a_person_when_it_adds_to_the_position(
 def test_no_request_is_left_unanswered_by_an_order_that_the_venue_has_ended(
     order: Order, life: list[Any]
 ) -> None:
+    """A multi-day order that is done for the day goes on, and may be asked for more meanwhile."""
     for each in lived(order, life):
-        if each.terminal is not None:
+        if each.terminal is not None and not each.live:
             assert each.pending == ()
 
 
@@ -170,6 +174,56 @@ def test_the_order_and_number_of_reports_do_not_matter(
     assert as_it_came.avg_px == as_it_happened.avg_px
     assert set(as_it_came.executions) == set(as_it_happened.executions)
     assert as_it_came.flags == as_it_happened.flags
+
+
+@st.composite
+def interleaved_trades(draw: st.DrawFn) -> tuple[list[ExecutionReport], list[ExecutionReport]]:
+    """Fills, each with what is corrected and taken back of it: one fill after the other, and as they may come.
+
+    A report comes after the one that it refers to, as it does on a session; else all may come between each other, and again.
+    """
+    chains = [_chain(draw, f"f{number}") for number in range(draw(st.integers(1, 4)))]
+    turns = draw(st.permutations([number for number, chain in enumerate(chains) for _ in chain]))
+    rests = [iter(chain) for chain in chains]
+    came = [next(rests[number]) for number in turns]
+    return [each for chain in chains for each in chain], [*came, *draw(st.permutations(came))]
+
+
+@untimed
+@given(orders(), interleaved_trades(), st.randoms(use_true_random=False))
+def test_nor_does_it_matter_if_what_becomes_of_a_fill_is_told_before_the_fill(
+    order: Order, stories: tuple[list[ExecutionReport], list[ExecutionReport]], chance: Random
+) -> None:
+    one_by_one = after(order, *stories[0])
+    chance.shuffle(stories[0])
+    shuffled = after(order, *stories[0])
+
+    assert figures(shuffled) == figures(one_by_one)
+    assert shuffled.avg_px == one_by_one.avg_px
+    assert {e.exec_id for e in shuffled.executions if e.stands} == {
+        e.exec_id for e in one_by_one.executions if e.stands
+    }
+
+
+def _chain(draw: st.DrawFn, exec_id: str) -> list[ExecutionReport]:
+    chain = [trade(exec_id, draw(AMOUNTS))]
+    for number in range(draw(st.integers(0, 2))):
+        chain.append(correction(f"{exec_id}c{number}", chain[-1].exec_id, draw(AMOUNTS), 51))
+    return [*chain, bust(f"{exec_id}b", chain[-1].exec_id)] if draw(st.booleans()) else chain
+
+
+@untimed
+@given(orders(), interleaved_trades())
+def test_fills_corrections_and_busts_come_to_the_same_in_any_order(
+    order: Order, stories: tuple[list[ExecutionReport], list[ExecutionReport]]
+) -> None:
+    one_by_one, as_they_came = (after(order, *story) for story in stories)
+
+    assert figures(as_they_came) == figures(one_by_one)
+    assert as_they_came.avg_px == one_by_one.avg_px
+    assert set(as_they_came.executions) == set(one_by_one.executions)
+    assert as_they_came.flags == one_by_one.flags
+    assert as_they_came.version == one_by_one.version
 
 
 @untimed

@@ -45,6 +45,16 @@ def test_an_order_filled_before_its_cancel_refuses_it_and_stays_filled() -> None
     assert (told.order.state, told.order.pending, told.order.ord_status) == (OrderState.FILLED, (), "2")
 
 
+def test_a_cancel_that_waits_to_be_sent_ends_with_its_order() -> None:
+    waiting = canceling(working_order(), cl_ord_id="")
+
+    part_filled = after(waiting, trade("1", 30))
+    filled = after(waiting, trade("1", 100))
+
+    assert part_filled.pending == waiting.pending
+    assert (filled.state, filled.pending) == (OrderState.FILLED, ())
+
+
 def test_a_refused_cancel_leaves_a_part_filled_order_part_filled() -> None:
     order = canceling(after(working_order(), trade("1", 30)))
 

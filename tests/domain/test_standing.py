@@ -52,6 +52,24 @@ def test_the_first_that_is_heard_of_the_next_day_may_be_a_fill() -> None:
     assert figures(told.order) == (OrderState.PARTIALLY_FILLED, 30, 70)
 
 
+@pytest.mark.parametrize("kind", [TimeInForce.GTC, TimeInForce.GTD])
+def test_an_order_of_several_days_is_open_overnight(kind: TimeInForce) -> None:
+    new = new_order(terms=terms(time_in_force=kind))
+
+    done = after(working_order(new), trade("1", 20), report(ReportKind.DONE_FOR_DAY))
+
+    assert done.live
+    assert figures(done) == (OrderState.DONE_FOR_DAY, 20, 80)
+    assert done.terminal_time is None
+
+
+def test_a_day_order_ends_with_the_day() -> None:
+    done = after(working_order(), trade("1", 20), report(ReportKind.DONE_FOR_DAY))
+
+    assert not done.live
+    assert figures(done) == (OrderState.DONE_FOR_DAY, 20, 0)
+
+
 def test_a_fill_of_a_day_order_that_is_done_for_the_day_is_late() -> None:
     done = after(working_order(), report(ReportKind.DONE_FOR_DAY))
 

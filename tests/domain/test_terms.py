@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from fairlead_server.domain.terms import OrderCapacity, OrderType, Side, TimeInForce
+from fairlead_server.domain.terms import OrderCapacity, OrderType, Side, Terms, TimeInForce
 
 from tests.domain.builders import NOW, new_order, terms
 
@@ -64,3 +64,17 @@ def test_only_a_purchase_adds_to_the_position() -> None:
 def test_each_order_type_needs_its_prices() -> None:
     assert [t for t in OrderType if t.needs_price] == [OrderType.LIMIT, OrderType.STOP_LIMIT]
     assert [t for t in OrderType if t.needs_stop_price] == [OrderType.STOP, OrderType.STOP_LIMIT]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reduces"),
+    [
+        (terms(90), True),
+        (terms(100, time_in_force=TimeInForce.GTC), True),
+        (terms(101), False),
+        (terms(90, 49), False),
+        (terms(90, stop_price=Decimal(49)), False),
+    ],
+)
+def test_only_less_at_the_same_price_reduces(wanted: Terms, *, reduces: bool) -> None:
+    assert wanted.only_reduce(terms(100)) is reduces

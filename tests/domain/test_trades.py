@@ -115,12 +115,58 @@ def test_a_correction_of_what_we_never_had_is_booked_and_shown_to_a_person() -> 
     assert told.order.cum_qty == 20
 
 
-def test_a_bust_of_what_we_never_had_changes_nothing_and_is_shown_to_a_person() -> None:
+def test_a_bust_of_what_we_never_had_is_remembered_and_shown_to_a_person() -> None:
+    told = change(working_order(), bust("2", "1"))
+
+    assert (told.kind, told.alarms) == (EventKind.RESTATED, (Alarm.UNKNOWN_EXEC_REF,))
+    assert told.order.busts_ahead == ("1",)
+    assert (told.order.executions, told.order.flags) == ((), frozenset())
+    assert apply(told.order, bust("2", "1"), "", LATER) is None
+
+
+def test_a_trade_that_was_busted_before_it_is_told_does_not_count() -> None:
+    told = change(after(working_order(), bust("2", "1")), trade("1", 30))
+
+    assert (told.kind, told.execution) == (EventKind.RESTATED, None)
+    assert told.text == "execution 1 was busted before it was told"
+    assert told.order.cum_qty == 0
+    assert told.order.flags == {Flag.BUSTED}
+    assert apply(told.order, trade("1", 30), "", LATER) is None
+
+
+def test_a_trade_that_was_corrected_before_it_is_told_does_not_count_beside_its_correction() -> None:
+    ahead = after(working_order(), correction("2", "1", 20))
+
+    told = change(ahead, trade("1", 30))
+
+    assert (told.kind, told.text) == (EventKind.RESTATED, "execution 1 was corrected before it was told")
+    assert told.order.cum_qty == 20
+    assert told.order.last_execution == ahead.executions[0]
+
+
+def test_a_bust_and_a_second_correction_of_a_trade_not_told_mean_its_correction() -> None:
+    ahead = after(working_order(), correction("2", "1", 20))
+
+    assert after(ahead, bust("3", "1")).cum_qty == 0
+    assert after(ahead, correction("3", "1", 25), trade("1", 30)).cum_qty == 25
+
+
+@pytest.mark.parametrize("last", [correction("C3", "C1", 5), correction("C3", "C2", 5), bust("B1", "C1")])
+def test_corrections_that_correct_each_other_come_to_an_end(last: ExecutionReport) -> None:
     order = working_order()
+    for told in (correction("C1", "C2", 10), correction("C2", "C1", 20), last):
+        changed = apply(order, told, told.exec_id, LATER)
+        order = order if changed is None else changed.order
 
-    told = change(order, bust("2", "1"))
+    assert order.cum_qty == sum(e.quantity for e in order.executions if e.stands)
 
-    assert (told.kind, told.order, told.alarms) == (None, order, (Alarm.UNKNOWN_EXEC_REF,))
+
+def test_a_correction_of_a_correction_that_comes_first_is_the_one_that_counts() -> None:
+    last, middle, first = correction("3", "2", 10), correction("2", "1", 20), trade("1", 30)
+
+    assert after(working_order(), last, middle, first).cum_qty == 10
+    assert after(working_order(), first, last, middle).cum_qty == 10
+    assert after(working_order(), bust("4", "3"), last, middle, first).cum_qty == 0
 
 
 def test_a_bust_told_twice_counts_once() -> None:

@@ -415,9 +415,21 @@ def test_a_cum_qty_that_differs_from_our_sum_is_a_break_and_ours_stands() -> Non
     assert told.order.cum_qty == 30
 
 
+def test_a_leaves_qty_that_differs_from_what_we_know_to_be_left_is_a_break() -> None:
+    told = change(working_order(), trade("2", 30, leaves_qty=Decimal(60)))
+
+    assert told.alarms == (Alarm.RECON_BREAK,)
+    assert told.order.leaves_qty == 70
+
+
+def test_what_is_left_of_an_order_that_does_not_work_now_is_not_compared() -> None:
+    for kind in (ReportKind.SUSPENDED, ReportKind.DONE_FOR_DAY):
+        assert change(working_order(), report(kind, leaves_qty=Decimal(7))).alarms == ()
+
+
 def test_no_break_where_the_claim_agrees_is_missing_or_is_an_old_one_sent_again() -> None:
     for fill in (
-        trade("1", 30, cum_qty=Decimal(30)),
+        trade("1", 30, cum_qty=Decimal(30), leaves_qty=Decimal(70)),
         trade("1", 30),
         trade("1", 30, cum_qty=Decimal(50), message=message(poss_dup=True)),
     ):

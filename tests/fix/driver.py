@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from fairlead_server.fix import events
 from fairlead_server.fix.message import Fields
@@ -10,10 +11,10 @@ from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, Ses
 ORDERED = "20260302-14:29:59"
 
 
-def pair(begin_string: str = "FIX.4.4") -> tuple["Driver", "Driver"]:
+def pair(begin_string: str = "FIX.4.4", **options: Any) -> tuple["Driver", "Driver"]:
     return (
-        Driver(SessionConfig(begin_string, "FAIRLEAD", "BROKER", Role.INITIATOR)),
-        Driver(SessionConfig(begin_string, "BROKER", "FAIRLEAD", Role.ACCEPTOR)),
+        Driver(SessionConfig(begin_string, "FAIRLEAD", "BROKER", Role.INITIATOR, **options)),
+        Driver(SessionConfig(begin_string, "BROKER", "FAIRLEAD", Role.ACCEPTOR, **options)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Decoding against simplefix, encoding against what FIX cannot carry, masking against a canary."""
+"""Decoding and encoding against simplefix, and against what FIX cannot carry; masking against a canary."""
 
 from decimal import Decimal
 
@@ -7,7 +7,7 @@ import simplefix
 from fairlead_server.fix import tags
 from fairlead_server.fix.errors import BadValue, MissingTag, Undecodable, UnsendableValue
 from fairlead_server.fix.framing import Framer
-from fairlead_server.fix.message import Fields, decode, encode, mask, sendable
+from fairlead_server.fix.message import Fields, conceal, decode, encode, mask, sendable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +47,24 @@ def test_the_decoder_equals_simplefix(fields: Fields, raw: tuple[tuple[int, int]
             *(field for field in body if field[0] in tags.HEADER),
             *(field for field in body if field[0] not in tags.HEADER),
         ]
+
+
+@given(st.lists(st.tuples(st.one_of(TAG, st.sampled_from([43, 97, 115, 122])), VALUE), max_size=30), RAW)
+def test_the_encoder_equals_simplefix(fields: Fields, raw: tuple[tuple[int, int], bytes]) -> None:
+    (length_tag, data_tag), data = raw
+    data_fields = [(length_tag, str(len(data))), (data_tag, data.decode("latin-1"))]
+    plain = [field for field in fields if field[0] not in LENGTHS]
+
+    for body in (plain, [*plain, *data_fields], [*data_fields, *plain]):
+        whole = message(*body)
+        again = simplefix.FixMessage()
+        for tag, value in decode(whole).fields:
+            again.append_pair(tag, value.encode("latin-1"))
+        assert whole == again.encode()
+
+
+def test_length_and_checksum_are_the_encoders_to_fill_in() -> None:
+    assert message((58, "a"), (9, "1"), (10, "000")) == message((58, "a"))
 
 
 ENVELOPE = {8, 9, 35, 34, 49, 52, 56, 10}
@@ -188,6 +206,24 @@ def test_what_holds_no_secret_stays_as_it_is() -> None:
     news = message((95, "3"), (96, "abc"), msg_type="B")
 
     assert mask(news) is news
+
+
+def test_more_tags_of_a_logon_may_hold_secrets() -> None:
+    logon = message((98, "0"), (9001, "canary"), msg_type="A")
+
+    assert decode(mask(logon, {9001}))[9001] == "***"
+    assert mask(logon) is logon
+    assert b"canary" in mask(message((9001, "canary")), {9001})  # a Logon(A) alone has them
+
+
+def test_what_the_peer_says_back_of_our_secrets_is_concealed() -> None:
+    said = decode(message((37, "xcanaryx"), (58, "canary is wrong, so is 1"), (38, "1")))
+
+    concealed = conceal(said, ("canary", "1"))
+
+    assert (concealed[37], concealed[58], concealed[38]) == ("x***x", "*** is wrong, so is ***", "1")
+    assert Framer().feed(concealed.raw) == [concealed.raw]
+    assert conceal(said, ("other",)) is said
 
 
 def test_the_repr_of_a_message_shows_no_field() -> None:

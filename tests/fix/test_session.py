@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from fairlead_server.fix.errors import NotActive, UnknownVersion, UnsendableValue
 from fairlead_server.fix.events import Disconnect, Garbled, Received, ResendWanted, Violation
-from fairlead_server.fix.framing import MAX_LOGON_LENGTH
+from fairlead_server.fix.framing import MAX_LOGON_LENGTH, Framer
 from fairlead_server.fix.message import decode
 from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig, State, Validation
+from fairlead_server.fix.versions import FIXT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +19,8 @@ from tests.fix.transcript import PEER, START, US, Runner, frame
 CONFIG = SessionConfig("FIX.4.4", US, PEER, Role.INITIATOR)
 
 
-def logged_on() -> tuple[Driver, Driver]:
-    us, peer = pair()
+def logged_on(begin_string: str = "FIX.4.4") -> tuple[Driver, Driver]:
+    us, peer = pair(begin_string)
     us.connect(START)
     peer.connect(START)
     for _ in range(3):
@@ -103,6 +104,33 @@ def test_only_an_active_session_refuses_a_message() -> None:
 
     with pytest.raises(NotActive):
         session.refuse(decode(frame("35=D|34=1|11=a", "FIX.4.4", START)), START)
+
+
+def test_the_application_version_of_what_comes_is_that_of_the_peers_logon() -> None:
+    us = Session(replace(CONFIG, begin_string=FIXT, default_appl_ver_id="9"), Numbers())
+    us.connected(START)
+    assert us.appl_ver_id == "9"
+
+    us.receive(frame("35=A|34=1|98=0|108=30|1137=7", FIXT, START, PEER, US), START)
+    assert us.appl_ver_id == "7"
+
+    us.disconnected()
+    assert us.appl_ver_id == "9"
+
+
+def test_a_refusal_in_words_is_a_reject_in_every_version() -> None:
+    us, _ = logged_on("FIX.4.1")
+    wrong = decode(frame("35=D|34=2|11=a|115=DESK", "FIX.4.1", START))
+
+    (sent,) = us.session.refuse(wrong, START, "Account(1) is none of ours").journal
+
+    answer = decode(sent.frame)
+    assert (answer.msg_type, answer[45], answer[58], answer[128]) == (
+        "3",
+        "2",
+        "Account(1) is none of ours",
+        "DESK",
+    )
 
 
 def test_what_is_to_be_validated_needs_a_dictionary() -> None:
@@ -191,11 +219,12 @@ def test_a_damaged_row_is_gap_filled_and_never_sent() -> None:
     us, _ = logged_on()
     sent = us.session.send("D", [(11, "a")], START).journal[0]
     for number, row in enumerate([sent, *damaged(sent)], 3):
-        request = frame(f"35=2|34={number}|7=3|16=3", "FIX.4.4", START, "BROKER", "FAIRLEAD")
-        wanted = us.session.receive(request, START).events[0]
+        now = START + timedelta(minutes=number)
+        request = frame(f"35=2|34={number}|7=3|16=3", "FIX.4.4", now, "BROKER", "FAIRLEAD")
+        wanted = us.session.receive(request, now).events[0]
         assert isinstance(wanted, ResendWanted)
 
-        answer = decode(bytes(us.session.resend(wanted, [row], START).wire))
+        answer = decode(bytes(us.session.resend(wanted, [row], now).wire))
 
         assert (answer.msg_type, answer.msg_seq_num, answer.poss_dup) == (
             "D" if row is sent else "4",
@@ -215,6 +244,68 @@ def test_raw_data_is_sent_again_byte_by_byte() -> None:
     answer = decode(bytes(us.session.resend(ResendWanted(3, 3), sent, START).wire))
 
     assert list(answer.fields)[9:-1] == body
+
+
+# What is configured.
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"), [(98, "0"), (34, "7"), (369, "1"), (554, "x"), (9000, ""), (9000, "\x01")]
+)
+def test_fields_of_the_sessions_own_are_not_the_callers_to_set(tag: int, value: str) -> None:
+    with pytest.raises(UnsendableValue) as caught:
+        replace(CONFIG, logon_fields=((5, "fine"), (tag, value)))
+
+    assert caught.value.tag == tag
+
+
+def test_a_venues_own_fields_of_the_logon_are_sent_and_kept_from_the_log() -> None:
+    config = replace(CONFIG, logon_fields=((9001, "desk"), (57, "GATEWAY"), (925, "canary")))
+
+    ready = Session(config, Numbers()).connected(START)
+
+    assert decode(bytes(ready.wire)).fields[6:-1] == [
+        (56, PEER),
+        (57, "GATEWAY"),
+        (98, "0"),
+        (108, "30"),
+        (9001, "desk"),
+        (925, "canary"),
+    ]
+    assert "canary" not in repr((config, ready.journal))
+
+
+def test_a_clock_that_is_wrong_can_be_let_pass() -> None:
+    session = Session(replace(CONFIG, role=Role.ACCEPTOR, sending_time_accuracy=None), Numbers())
+    session.connected(START)
+
+    session.receive(frame("35=A|34=1|52=20200101-00:00:00|98=0|108=30", "FIX.4.4", START), START)
+
+    assert session.active
+
+
+@pytest.mark.parametrize(("digits", "fraction"), [(0, ""), (3, ".123"), (6, ".123456")])
+def test_times_are_written_as_finely_as_configured_also_in_what_is_sent_again(
+    digits: int, fraction: str
+) -> None:
+    # given
+    now = START.replace(microsecond=123456)
+    session = Session(replace(CONFIG, role=Role.ACCEPTOR, time_digits=digits), Numbers())
+    session.connected(now)
+    session.receive(frame("35=A|34=1|98=0|108=30", "FIX.4.4", now), now)
+    sent = session.send("8", [(37, "a")], now)
+
+    # when
+    session.receive(frame("35=2|34=2|7=1|16=0", "FIX.4.4", now), now)
+    again = session.resend(ResendWanted(1, 2), sent.journal, now)
+
+    # then
+    gap_fill, report = Framer().feed(bytes(again.wire))
+    assert isinstance(gap_fill, bytes)
+    assert isinstance(report, bytes)
+    for message in (decode(bytes(sent.wire)), decode(gap_fill), decode(report)):
+        assert message[52] == f"20260302-14:30:00{fraction}"
+    assert decode(report)[122] == decode(gap_fill)[122] == f"20260302-14:30:00{fraction}"
 
 
 # Secrets.

@@ -5,6 +5,7 @@ peace everything has arrived, in order, once.
 """
 
 from datetime import timedelta
+from typing import Any, ClassVar
 
 from fairlead_server.fix.session import State
 from hypothesis import HealthCheck, settings
@@ -14,14 +15,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.fix.driver import Driver, pair
 from tests.fix.transcript import START
 
+_SETTINGS = settings(max_examples=100, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow])
 SIDES = st.sampled_from([0, 1])
 
 
 class LossyLink(RuleBasedStateMachine):
+    options: ClassVar[dict[str, Any]] = {}
+
     def __init__(self) -> None:
         super().__init__()
         self.now = START
-        self.sides = pair()
+        self.sides = pair(**self.options)
         self.linked = False
         self.count = 0
         self.reconnect(flowing=True)
@@ -121,6 +125,7 @@ class LossyLink(RuleBasedStateMachine):
         for _ in range(200):
             self.exchange()
             if any(driver.closed for driver in self.sides):
+                self.wait(1)
                 self.reconnect(flowing=True)
             elif all(len(d.sent) == len(self.peer(d).received) and d.session.active for d in self.sides):
                 break
@@ -140,6 +145,14 @@ class LossyLink(RuleBasedStateMachine):
 
 
 TestLossyLink = LossyLink.TestCase
-TestLossyLink.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestLossyLink.settings = _SETTINGS
+
+
+class LossyLinkWithOptions(LossyLink):
+    """The same where each Logon(A) says what is missing, gaps are asked for in chunks, and each header acknowledges."""
+
+    options: ClassVar[dict[str, Any]] = {"next_expected": True, "last_processed": True, "resend_chunk": 3}
+
+
+TestLossyLinkWithOptions = LossyLinkWithOptions.TestCase
+TestLossyLinkWithOptions.settings = _SETTINGS

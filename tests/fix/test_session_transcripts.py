@@ -7,7 +7,17 @@ from tests.fix.transcript import Transcript, read, run
 
 _CASES = [
     pytest.param(transcript, role, id=f"{name}-{role.name.lower()}: {transcript.title}")
-    for name in ("logon", "order", "resend", "reset", "liveness", "logout", "wrong", "strict")
+    for name in (
+        "logon",
+        "order",
+        "resend",
+        "reset",
+        "liveness",
+        "logout",
+        "wrong",
+        "strict",
+        "next_expected",
+    )
     for transcript in read(f"{name}.txt")
     for role in transcript.roles
 ]

@@ -6,10 +6,12 @@
                               ``52=-121`` and ``122=-5`` are seconds from now, ``raw ...`` sends bytes as they stand
     >> 35=1|34=2|112=x        the same, but delivered in one read with the next ``>``
     @ 36                      seconds pass, then the session is woken
-    $ connect | disconnect | logout [text] | send 35=D|11=a | refuse | resend [without 3 4] | deadline
+    $ connect | disconnect | resume | logout [text] | send 35=D|11=a | refuse | resend [without 3 4] | deadline
     < 35=0|34=2|112=x         we answer; 8 9 10 49 56 are verified and not shown, 52 only if it is not now, 122 in seconds
     ! 35=D|34=2|11=a          reaches the application; other events are shown by name
     = ACTIVE 3 3              state, next_in, next_out[, epoch]
+    [4.4-] < ...              a line of some versions alone; ``in 4.4-`` before ``given``: all of it
+    {order} {appl}            the body of a NewOrderSingle(D); what FIXT.1.1 adds to a Logon(A), which the peer does itself
 
 ``given`` opens a transcript: ``given initiator|acceptor [next_in next_out] [option ...]`` before any connection, or
 ``given active`` for either role with both logons done and both next numbers at 3.
@@ -23,12 +25,30 @@ from pathlib import Path
 
 from fairlead_server.fix import events, tags
 from fairlead_server.fix.message import Message, decode
-from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, SessionConfig, Validation
+from fairlead_server.fix.session import (
+    Numbers,
+    Ready,
+    ResetOn,
+    Role,
+    Sent,
+    Session,
+    SessionConfig,
+    UnaskedReset,
+    Validation,
+)
 from fairlead_server.fix.values import read_utc_timestamp
 
 START = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 US, PEER = "FAIRLEAD", "BROKER"
 _HIDDEN = {8, 9, 10, 49, 56}
+_VERSIONS: dict[str, tuple[str, str | None]] = {
+    "4.2": ("FIX.4.2", None),
+    "4.4": ("FIX.4.4", None),
+    "5.0SP2": ("FIXT.1.1", "9"),
+}
+VERSIONS = tuple(_VERSIONS)
+_ORDER = "11=a|21=1|55=X|54=1|60=20260302-14:29:59|40=1"
+_LINE = re.compile(r"(?:\[(?P<versions>\S+)\] )?(?P<text>.*)")
 _FOLDER = Path(__file__).parent / "transcripts"
 
 
@@ -36,6 +56,21 @@ _FOLDER = Path(__file__).parent / "transcripts"
 class Transcript:
     title: str
     lines: tuple[str, ...]
+    versions: tuple[str, ...] = VERSIONS
+
+    @property
+    def cases(self) -> frozenset[str]:
+        """Of the published test cases, which the title begins with."""
+        return frozenset(self.title.partition(". ")[0].split(", "))
+
+    def of(self, version: str) -> "Transcript":
+        """What it says for this version."""
+        matches = (_LINE.fullmatch(line) for line in self.lines)
+        appl = "" if _VERSIONS[version][1] is None else f"|1137={_VERSIONS[version][1]}"
+        lines = [m["text"] for m in matches if m and (not m["versions"] or version in _span(m["versions"]))]
+        return replace(
+            self, lines=tuple(line.replace("{appl}", appl).replace("{order}", _ORDER) for line in lines)
+        )
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -49,8 +84,16 @@ def read(name: str) -> Iterator[Transcript]:
         lines = [line.strip() for line in paragraph.strip().splitlines()]
         title = " ".join(line[1:].strip() for line in lines if line.startswith("#"))
         rest = tuple(line for line in lines if not line.startswith("#"))
-        if rest:
+        if rest and rest[0].startswith("in "):
+            yield Transcript(title, rest[1:], _span(rest[0][3:]))
+        elif rest:
             yield Transcript(title, rest)
+
+
+def _span(text: str) -> tuple[str, ...]:
+    if text.endswith("-"):
+        return VERSIONS[VERSIONS.index(text[:-1]) :]
+    return tuple(text.split(","))
 
 
 def frame(text: str, begin_string: str, now: datetime, sender: str = PEER, target: str = US) -> bytes:
@@ -80,7 +123,7 @@ def _timed(part: str, now: datetime) -> str:
 class Runner:
     """A driver that does as the contract says, but shows everything."""
 
-    def __init__(self, role: Role, begin_string: str, given: str) -> None:
+    def __init__(self, role: Role, begin_string: str, given: str, appl_ver_id: str | None = None) -> None:
         self.now = START
         self.config = SessionConfig(begin_string, US, PEER, role)
         self.received: list[Message] = []
@@ -94,14 +137,21 @@ class Runner:
             self.config,
             username=options.get("username"),
             password=options.get("password"),
-            reset_on_logon="reset_on_logon" in options,
-            accept_unasked_reset="accept_unasked_reset" in options,
+            reset_on=frozenset(ResetOn[name] for name in options.get("reset_on", "").split(",") if name),
+            unasked_reset=UnaskedReset[options.get("unasked_reset", "REFUSE")],
+            trust_peer="trust_peer" in options,
+            too_low_reject="too_low_reject" in options,
+            next_expected="next_expected" in options,
+            last_processed="last_processed" in options,
+            resend_chunk=int(options.get("resend_chunk", "0")),
+            resend_max=int(options.get("resend_max", "10000")),
             validation=Validation.STRICT if "strict" in options else Validation.LENIENT,
             user_defined_tags="user_defined_tags" in options,
             begin_string=options.get("begin", begin_string),
-            default_appl_ver_id=options.get("appl"),
+            default_appl_ver_id=options.get("appl", appl_ver_id),
             logout_gap_timeout=timedelta(seconds=int(options.get("logout_gap", "5"))),
         )
+        self.names_version = appl_ver_id is not None
         self.session = Session(self.config, Numbers(*numbers))
         if words[0] == "active":
             self.log_on()
@@ -117,6 +167,8 @@ class Runner:
     def peer(self, text: str) -> bytes:
         if text.startswith("raw "):
             return text[4:].replace("|", "\x01").encode("latin-1")
+        if self.names_version and text.startswith("35=A|") and "1137" not in text:
+            text += f"|1137={self.config.default_appl_ver_id}"
         return frame(text, self.config.begin_string, self.now)
 
     def stimulate(self, line: str) -> list[str]:
@@ -142,6 +194,9 @@ class Runner:
                 return self.shown(self.session.connected(self.now))
             case "disconnect":
                 self.session.disconnected()
+                return []
+            case "resume":
+                self.session.resume()
                 return []
             case "logout":
                 return self.shown(self.session.logout(rest or None, self.now))
@@ -213,6 +268,8 @@ class Runner:
                 return f"Garbled {reason}"
             case events.GapDetected(begin, end):
                 return f"GapDetected {begin}-{end}"
+            case events.StormBroken(begin, end):
+                return f"StormBroken {begin}-{end}"
             case events.NumbersReset(epoch, next_in, reason):
                 return f"NumbersReset epoch {epoch} next_in {next_in}: {reason}"
             case events.LoggedOut(text):
@@ -228,8 +285,13 @@ class Runner:
         return " ".join(["=", *shown[: len(line.split()) - 1]])
 
 
-def run(transcript: Transcript, role: Role, begin_string: str) -> None:
-    runner = Runner(role, begin_string, transcript.lines[0])
+def run_version(transcript: Transcript, role: Role, version: str) -> None:
+    begin_string, appl_ver_id = _VERSIONS[version]
+    run(transcript.of(version), role, begin_string, appl_ver_id)
+
+
+def run(transcript: Transcript, role: Role, begin_string: str, appl_ver_id: str | None = None) -> None:
+    runner = Runner(role, begin_string, transcript.lines[0], appl_ver_id)
     expected = list(transcript.lines[1:])
     actual: list[str] = []
     for line in expected:

@@ -1,6 +1,7 @@
 """The other side for the simulator's tests: an initiator of our own session core over a real connection."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,16 +18,20 @@ from fix_sim.app import Running, running, wall_clock
 from fix_sim.config import IN_MEMORY, Settings
 from fix_sim.rules import Rule
 
+from tests.fix.versions import SPOKEN
+
 _Event = TypeVar("_Event", bound=Event)
 
 
 def initiator(
-    begin_string: str = "FIX.4.4",
+    version: str = "FIX.4.4",
     sender: str = "FAIRLEAD",
     numbers: Numbers | None = None,
     target: str = "SIM",
 ) -> Session:
-    return Session(SessionConfig(begin_string, sender, target, Role.INITIATOR), numbers or Numbers())
+    begin_string, appl_ver_id = SPOKEN[version]
+    config = SessionConfig(begin_string, sender, target, Role.INITIATOR, default_appl_ver_id=appl_ver_id)
+    return Session(config, numbers or Numbers())
 
 
 def settings(*rules: Rule, store: Path | str = IN_MEMORY, peers: tuple[str, ...] = ("FAIRLEAD",)) -> Settings:
@@ -54,7 +59,7 @@ class Router:
         try:
             while data := await self._reader.read(1 << 16):
                 self._take(self.session.receive(data, _now()))
-        except ConnectionError:
+        except OSError:
             pass  # as good an end as any
         self.session.disconnected()
         self._events.put_nowait(None)
@@ -96,9 +101,11 @@ class Router:
 
 
 @asynccontextmanager
-async def connected(up: Running, session: Session | None = None) -> AsyncIterator[Router]:
+async def connected(
+    up: Running, session: Session | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Router]:
     """A router whose connection is open; it need not get as far as being logged on."""
-    reader, writer = await asyncio.open_connection(up.settings.host, up.port)
+    reader, writer = await asyncio.open_connection(up.settings.host, up.port, ssl=tls)
     router = Router(session or initiator(), reader, writer)
     pump = asyncio.create_task(router.pump())
     try:
@@ -109,8 +116,10 @@ async def connected(up: Running, session: Session | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def logged_on(up: Running, session: Session | None = None) -> AsyncIterator[Router]:
-    async with connected(up, session) as router:
+async def logged_on(
+    up: Running, session: Session | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Router]:
+    async with connected(up, session, tls) as router:
         await router.event(LoggedOn)
         yield router
 
@@ -144,7 +153,7 @@ def line(message: Message, *shown: int) -> str:
     cl_ord_id = message.get(tags.CL_ORD_ID)
     if message.msg_type != "8":
         return f"{message.msg_type} {cl_ord_id}"
-    what, stands = message[tags.EXEC_TYPE], message[tags.ORD_STATUS]
+    what, stands = message.get(tags.EXEC_TYPE) or "", message[tags.ORD_STATUS]
     return f"8 {cl_ord_id} {what}{stands} {message[tags.CUM_QTY]}/{message[tags.ORDER_QTY]}"
 
 

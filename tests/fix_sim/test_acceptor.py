@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,18 +12,30 @@ from fairlead_server.fix.terms import Numbers
 from fix_sim.app import Running
 from fix_sim.rules import Action, Rule
 
+from tests.fix.versions import SPOKEN
 from tests.fix_sim.router import connected, follow_up, initiator, logged_on, new_order, settings, simulator
 
 SLICED = Rule(Action.PARTIAL, slices=3, interval=timedelta(milliseconds=1))
 
 
-@pytest.mark.parametrize("begin_string", ["FIX.4.2", "FIX.4.4"])
-async def test_an_order_is_acknowledged_and_filled(begin_string: str) -> None:
-    async with simulator() as up, logged_on(up, initiator(begin_string)) as router:
+_SAID = {"FIX.4.0": ("0", "2"), "FIX.4.1": ("00", "22"), "FIX.4.2": ("00", "22")}  # 150 and 39
+
+
+@pytest.mark.parametrize("version", SPOKEN)
+async def test_an_order_is_acknowledged_and_filled(version: str) -> None:
+    async with simulator() as up, logged_on(up, initiator(version)) as router:
         router.send("D", new_order("A"))
 
-        trade = "F2" if begin_string == "FIX.4.4" else "22"
-        assert await router.told(2) == ["8 A 00 0/100", f"8 A {trade} 100/100"]
+        new, trade = _SAID.get(version, ("00", "F2"))
+        assert await router.told(2) == [f"8 A {new} 0/100", f"8 A {trade} 100/100"]
+
+
+async def test_before_4_2_what_is_wrong_with_an_order_is_said_in_a_reject() -> None:
+    async with simulator() as up, logged_on(up, initiator("FIX.4.1")) as router:
+        router.send("D", new_order("A", "-1e9"))
+
+        reject = await router.report()
+        assert (reject.msg_type, reject[45], reject[58]) == ("3", "3", "Incorrect data format for value (38)")
 
 
 async def test_the_whole_life_of_an_order_over_the_wire() -> None:
@@ -77,12 +90,13 @@ async def test_sessions_of_several_clients_and_versions_share_the_port() -> None
 
 @pytest.mark.parametrize(
     ("begin_string", "sender", "target"),
-    [("FIX.4.4", "NOBODY", "SIM"), ("FIX.4.3", "FAIRLEAD", "SIM"), ("FIX.4.4", "FAIRLEAD", "SOMEBODY")],
+    [("FIX.4.4", "NOBODY", "SIM"), ("FIX.4.2", "FAIRLEAD", "SIM"), ("FIX.4.4", "FAIRLEAD", "SOMEBODY")],
 )
 async def test_a_stranger_is_closed_without_a_word(begin_string: str, sender: str, target: str) -> None:
     stranger = initiator(begin_string, sender, target=target)
 
-    async with simulator() as up, connected(up, stranger) as router:
+    only_one = replace(settings(), versions=("FIX.4.4",))
+    async with simulator(only_one) as up, connected(up, stranger) as router:
         ended = await router.end()
 
     assert ended == []

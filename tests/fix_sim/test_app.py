@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from fairlead_server.fix.events import LoggedOn, Received
-from fairlead_server.fix.terms import Numbers
+from fairlead_server.fix.session import Session
+from fairlead_server.fix.terms import Numbers, Role, SessionConfig
 from fix_sim.errors import JournalFailed, StartError
 from fix_sim.journal import FILE_NAME
 from fix_sim.rules import Action, Rule
@@ -61,6 +62,22 @@ async def test_what_nobody_was_there_to_hear_survives_a_restart(tmp_path: Path) 
 
         async with connected(up, router.session) as back:
             assert await back.told(2) == ["8 A F1 40/100", "8 A F2 100/100"]
+
+
+async def test_a_report_is_written_in_the_version_of_the_last_logon_also_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    config = SessionConfig("FIXT.1.1", "FAIRLEAD", "SIM", Role.INITIATOR, default_appl_ver_id="4")
+    async with simulator(settings(MANUAL, store=tmp_path)) as up:
+        async with logged_on(up, Session(config, Numbers())) as router:
+            router.send("D", new_order("A"))
+            assert (await router.report())[20] == "0"
+        up.desk.fill("7-O1", Decimal(40), None)
+    async with simulator(settings(MANUAL, store=tmp_path)) as up:
+        up.desk.fill("7-O1", None, None)
+
+        async with connected(up, router.session) as back:
+            assert await back.told(2) == ["8 A 11 40/100", "8 A 22 100/100"]
 
 
 async def test_numbers_are_contiguous_over_restarts_and_the_file_has_every_request_once(

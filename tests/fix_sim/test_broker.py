@@ -9,6 +9,7 @@ from fairlead_server.fix.session import Session
 from fairlead_server.fix.terms import Numbers, Role, Sent, SessionConfig, Validation
 from fairlead_server.fix.values import write_utc_timestamp
 from fix_sim.broker import Broker, Turn
+from fix_sim.scenario_file import parse_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,6 +93,19 @@ def test_a_status_is_told_and_is_no_execution() -> None:
     assert (types(turn), turn.executions) == (["8"], [])
 
 
+def test_a_report_that_is_repeated_is_no_execution_of_its_own() -> None:
+    peer = Peer().log_on()
+    peer.say("D", ORDER)
+
+    first, _ = peer.broker.perform("T-O1", parse_steps("[{trade: 1}, repeat, {wait: 1s}]", "here"), START)
+    later, _ = peer.broker.perform(
+        "T-O1", parse_steps("[{trade: 1}, {repeat: {set: {32: '9'}}}]", "here"), START
+    )
+
+    assert (types(first), [each.exec_id for each in first.executions]) == (["8", "8"], ["T-E2"])
+    assert (types(later), [each.exec_id for each in later.executions]) == (["8", "8"], ["T-E3"])
+
+
 def test_a_reject_from_the_client_is_not_answered() -> None:
     peer = Peer().log_on()
 
@@ -142,7 +156,7 @@ _VALUES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.tuples(st.sampled_from("DFGH"), st.dictionaries(st.sampled_from(_TAGS), _VALUES, max_size=8)),

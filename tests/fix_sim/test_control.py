@@ -152,4 +152,9 @@ async def test_the_service_describes_itself() -> None:
         "FillOrder",
         "SetPrice",
         "ListPrices",
+        "LoadScenarios",
+        "ListPlays",
+        "Perform",
+        "Pause",
+        "Resume",
     ]

@@ -366,7 +366,7 @@ def test_a_decision_holds_every_order_that_changed_as_it_now_stands() -> None:
 
     assert decision.orders == desk.orders
     assert desk.handle(status(), at(1)) == Decision(
-        reports=[ExecutionReport(only(desk), ExecType.ORDER_STATUS, at(1))]
+        said=[ExecutionReport(only(desk), ExecType.ORDER_STATUS, at(1))]
     )
 
 

@@ -28,7 +28,7 @@ from fairlead.values import Amendment
 
 from tests.interop.processes import Router
 
-SESSIONS = {"A42": "QF42", "A44": "QF44"}  # account -> session
+SESSIONS = {"A42": "QF42", "A44": "QF44", "A50": "QF50"}  # account -> session
 _PATIENCE = 100.0  # seconds
 _AT_ONCE = 4
 CANCEL: Amendment = {}

@@ -19,7 +19,7 @@ _CHUNK = 1 << 16
 
 class To(Enum):
     BROKER = "broker"
-    ROUTER = "router"
+    ROUTER = "router"  # or whoever else connects
 
 
 class Fate(Enum):
@@ -58,10 +58,19 @@ def lose_all(way: To) -> Judge:
     return lambda to, _: Fate.LOSE if to is way else Fate.PASS
 
 
-def cut_inside(way: To, *msg_types: str) -> Judge:
-    """Half of the next message of these types arrives, then the connection is gone."""
+def cut_inside(way: To, *msg_types: str, after: int = 0) -> Judge:
+    """Half of the next message of these types arrives, or of a later one, then the connection is gone."""
     marks = [f"\x0135={msg_type}\x01".encode() for msg_type in msg_types]
-    return lambda to, raw: Fate.CUT_INSIDE if to is way and any(mark in raw for mark in marks) else Fate.PASS
+    left = after
+
+    def judge(to: To, raw: bytes) -> Fate:
+        nonlocal left
+        if to is not way or not any(mark in raw for mark in marks):
+            return Fate.PASS
+        left -= 1
+        return Fate.CUT_INSIDE if left < 0 else Fate.PASS
+
+    return judge
 
 
 @dataclass
@@ -98,13 +107,14 @@ class Line:
         self.judge = judge
         await self._cut.wait()
 
-    async def sees(self, number: int, to: To, *msg_types: str) -> None:
-        """Until so many more messages of these types have passed."""
+    async def sees(self, number: int, to: To, *msg_types: str, begin_string: str = "") -> None:
+        """Until so many more messages of these types have passed, on all sessions together or on one."""
         begin = len(self.passed)
 
         def enough() -> bool:
-            found = (p for p in self.passed[begin:] if p.to is to and p.fields["35"] in msg_types)
-            return sum(1 for _ in found) >= number
+            found = (p.fields for p in self.passed[begin:] if p.to is to)
+            wanted = (f for f in found if f["35"] in msg_types and begin_string in ("", f["8"]))
+            return sum(1 for _ in wanted) >= number
 
         async with self._news:
             await self._news.wait_for(enough)

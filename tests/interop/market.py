@@ -12,9 +12,10 @@ import pytest
 from fairlead import AsyncClient
 
 from tests.interop import audit
-from tests.interop.basket import Desk
+from tests.interop.basket import SESSIONS, Desk
 from tests.interop.line import Line
 from tests.interop.processes import Broker, Router
+from tests.interop.quickfix_broker.desk import FIX_42, FIX_44, FIXT
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -24,41 +25,31 @@ instruments_file = "instruments.csv"
 url = "set on the command line"
 [log]
 level = "info"
-[accounts.A42]
-max_order_quantity = 500
-max_order_notional = 1_000_000
-max_position = 100_000
-max_open_orders = 1000
-[accounts.A44]
-max_order_quantity = 500
-max_order_notional = 1_000_000
-max_position = 100_000
-max_open_orders = 1000
-[sessions.QF42]
-begin_string = "FIX.4.2"
-sender_comp_id = "FAIRLEAD"
-target_comp_id = "QUICKFIX"
-host = "127.0.0.1"
-port = {port}
-default_account = "A42"
-reconnect_max_seconds = 2
-[sessions.QF44]
-begin_string = "FIX.4.4"
-sender_comp_id = "FAIRLEAD"
-target_comp_id = "QUICKFIX"
-host = "127.0.0.1"
-port = {port}
-default_account = "A44"
-reconnect_max_seconds = 2
-[[routes]]
-route_id = "R42"
-session_id = "QF42"
-accounts = ["A42"]
-[[routes]]
-route_id = "R44"
-session_id = "QF44"
-accounts = ["A44"]
 """
+_SESSION = """
+[accounts.{account}]
+max_order_quantity = 500
+max_order_notional = 1_000_000
+max_position = 100_000
+max_open_orders = 1000
+[sessions.{session}]
+{version}
+sender_comp_id = "FAIRLEAD"
+target_comp_id = "QUICKFIX"
+host = "127.0.0.1"
+port = {port}
+default_account = "{account}"
+reconnect_max_seconds = 2
+[[routes]]
+route_id = "R-{session}"
+session_id = "{session}"
+accounts = ["{account}"]
+"""
+_VERSIONS = {
+    FIX_42: 'begin_string = "FIX.4.2"',
+    FIX_44: 'begin_string = "FIX.4.4"',
+    FIXT: 'begin_string = "FIXT.1.1"\ndefault_appl_ver_id = "FIX.5.0SP2"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +63,18 @@ class Market:
         await audit.agree(self.desk, self.router, self.broker, self.line)
 
 
+def _config(port: int) -> str:
+    return _CONFIG + "".join(
+        _SESSION.format(
+            account=account, session=session, version=_VERSIONS[audit.BEGIN_STRINGS[session]], port=port
+        )
+        for account, session in SESSIONS.items()
+    )
+
+
 @pytest.fixture
 def settings() -> dict[str, str]:
-    """Of both sessions, beside the usual; orders are sent again however old they are."""
+    """Of all sessions, beside the usual; orders are sent again however old they are."""
     return {"resend_stale_ms": "600000"}
 
 
@@ -87,7 +87,7 @@ async def market(tmp_path: Path, settings: dict[str, str]) -> AsyncIterator[Mark
     line = Line(broker.port)
     config = tmp_path / "fairlead.toml"
     shutil.copy(_EXAMPLES / "instruments.csv", tmp_path)
-    config.write_text(_CONFIG.format(port=await line.start()))
+    config.write_text(_config(await line.start()))
     overrides = [
         f"sessions.{name}.{key}={value}" for name in audit.BEGIN_STRINGS for key, value in settings.items()
     ]

@@ -8,6 +8,7 @@ import signal
 import socket
 import sqlite3
 import sys
+from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 _ROOT = Path(__file__).parents[2]
+_CHUNK = 1 << 16
 _STARTING = 90.0  # seconds; machines are busy, and QuickFIX reads its dictionaries
 _ENDING = 20.0
 _REACHING = 60.0  # reconnecting backs off
@@ -53,6 +55,13 @@ class Process:
         assert self._running.stdout is not None
         line = await asyncio.wait_for(self._running.stdout.readline(), _STARTING)
         assert line.decode().startswith(self._ready), f"{line!r}; {self.log.read_text()}"
+
+    async def output(self) -> AsyncIterator[bytes]:
+        """What else it prints, piece by piece, until it ends; somebody must read it, or the process would wait."""
+        assert self._running is not None
+        assert self._running.stdout is not None
+        while piece := await self._running.stdout.read(_CHUNK):
+            yield piece
 
     async def kill(self) -> None:
         """As a power cut would: no goodbye, nothing flushed."""

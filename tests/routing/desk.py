@@ -17,17 +17,22 @@ from fairlead_server.domain.execution import ExecutionReport, ReportKind
 from fairlead_server.domain.exposure import Exposure, RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.order import Order, Request
+from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.domain.terms import NewOrder, TimeInForce
+from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix.session import Numbers
+from fairlead_server.routing.batches import Batches
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef, RequestAnswer
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Outbound
+from fairlead_server.routing.reconciliations import Reconciliations
 from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import Batch, Direction, MessageRow
 from fairlead_server.store.database import OrderQuery, Store
@@ -36,6 +41,7 @@ from tests.domain.builders import NOW, account, instrument, new_order, report, t
 
 SECOND = timedelta(seconds=1)
 CLIENT = Cause(Initiator.CLIENT, "desk")
+PATIENT = VenueRules(inflight_warn=timedelta(), inflight_alarm=timedelta())  # silence is no matter
 
 
 @dataclass
@@ -46,12 +52,27 @@ class FakeGateway:
     available: bool = True
     down_since: datetime | None = None
     lacks: str | None = None
+    bucket: TokenBucket | None = None
+    max_queue: timedelta = timedelta(milliseconds=500)
+    rules: VenueRules = PATIENT
+    has_mass_status: bool = False
+    woken: int = 0
     numbers: Numbers = field(default_factory=Numbers)
     decided: list[str] = field(default_factory=list)  # such as "D X" once decided ...
     wire: list[str] = field(default_factory=list)  # ... and once written
 
     def missing_capability(self, new: NewOrder) -> str | None:
         return self.lacks
+
+    def wait(self, now: datetime) -> timedelta:
+        return timedelta() if self.bucket is None else self.bucket.wait(now)
+
+    @property
+    def epoch(self) -> int:
+        return self.numbers.epoch
+
+    def wake(self) -> None:
+        self.woken += 1
 
     def new_order(self, order: Order, now: datetime) -> Outbound:
         return self._send("D", order.cl_ord_id, now)
@@ -65,8 +86,14 @@ class FakeGateway:
     def request_status(self, order: Order, now: datetime) -> Outbound:
         return self._send("H", order.cl_ord_id, now)
 
+    def request_mass_status(self, now: datetime) -> Outbound:
+        return self._send("AF", "all", now)
+
     def _send(self, msg_type: str, about: str, now: datetime) -> Outbound:
         assert self.available, "nothing may be sent on a session that is down"
+        if self.bucket is not None:
+            assert not self.bucket.wait(now), "nothing may be sent without a token"
+            self.bucket.take(now)
         text, number = f"{msg_type} {about}", self.numbers.next_out
         self.numbers = replace(self.numbers, next_out=number + 1)
         self.decided.append(text)
@@ -130,6 +157,9 @@ class Desk:
             RecentOrders(duplicate_window),
             self.new_id,
         )
+        self.batches = Batches(self.book, self.entry, self.pipeline)
+        self.mass_cancels = MassCancels(self.book, self.ledger, self.pipeline, self.entry, self.new_id)
+        self.reconciliations = Reconciliations(self.book, self.ledger, self.pipeline, self.entry)
         self.executions = Executions(self.book, self.ledger, instruments, {"BROKER": "ACC1"}, self.new_id)
         self.load()
 
@@ -147,7 +177,9 @@ class Desk:
         await self.check()
         await self.pipeline.close()
         self.over = True
-        return Desk(self.store, policy=self.policy, ids=self.new_id)
+        later = Desk(self.store, policy=self.policy, ids=self.new_id)
+        later.entry.recover(NOW)
+        return later
 
     def _committed(self, batch: Batch) -> None:
         self.feed.publish(batch.events)
@@ -176,13 +208,14 @@ class Desk:
         request_id: str = "amend-1",
         version: int | None = None,
         time_in_force: TimeInForce | None = None,
+        at: datetime = NOW,
     ) -> RequestAnswer:
         amendment = Amendment(
             None if quantity is None else Decimal(quantity),
             None if price is None else Decimal(price),
             time_in_force=time_in_force,
         )
-        return self.entry.amend(ref(order), request_id, amendment, CLIENT, NOW, version)
+        return self.entry.amend(ref(order), request_id, amendment, CLIENT, at, version)
 
     def cancel(
         self, order: Order, *, request_id: str = "cancel-1", version: int | None = None

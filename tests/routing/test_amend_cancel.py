@@ -135,12 +135,12 @@ async def test_an_amend_of_an_order_that_is_over_comes_too_late(desk: Desk) -> N
     assert (caught.value.order_id, caught.value.state) == (order.order_id, "FILLED")
 
 
-async def test_a_second_amend_waits_for_the_first(desk: Desk) -> None:
+async def test_no_amend_follows_a_cancel(desk: Desk) -> None:
     order = desk.working()
-    desk.amend(order, 200)
+    desk.cancel(order)
     with pytest.raises(ActionPending) as caught:
-        desk.amend(order, 300, request_id="amend-2")
-    assert caught.value.action == "AMEND"
+        desk.amend(order, 300)
+    assert caught.value.action == "CANCEL"
 
 
 async def test_an_order_in_doubt_is_not_amended(desk: Desk) -> None:
@@ -411,6 +411,9 @@ async def test_a_waiting_cancel_of_an_order_that_fills_first_never_goes_out(desk
     desk.cancel(order)
     desk.gateway.available = True
     desk.filled(order, 100)
+    after = desk.now(order)
+    assert (after.state, after.pending_action) == (OrderState.FILLED, PendingAction.NONE)
+    assert desk.cancel(order).outcome is RequestOutcome.ALREADY_TERMINAL
     with desk.pipeline.deciding():
         desk.entry.session_up(desk.gateway, NOW)
     assert len(desk.gateway.decided) == 1

@@ -179,12 +179,15 @@ async def test_a_bust_and_a_correction_are_rows_beside_the_fill(desk: Desk) -> N
     assert desk.exposure().position == 20
 
 
-async def test_an_alarm_without_a_change_is_no_event(desk: Desk) -> None:
+async def test_a_bust_that_comes_before_its_trade_keeps_the_position_right(desk: Desk) -> None:
     order = desk.working()
-    before = len(desk.events)
-    desk.hear(about(order, bust("B1", "never-seen")))
-    assert len(desk.events) == before
-    assert desk.now(order) == order
+    desk.hear(about(order, bust("B1", "E1")))
+    await desk.stored(order)
+    desk.filled(order, 40)
+    desk.filled(order, 30, "E2")
+    assert desk.now(order).cum_qty == 30
+    assert desk.exposure().position == 30
+    assert [row.quantity for row in await rows(desk)] == [30]
 
 
 async def test_a_trade_without_its_quantity_makes_us_ask(desk: Desk) -> None:

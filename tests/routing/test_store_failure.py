@@ -50,11 +50,11 @@ class Follower:
     seen: list[EventRow] = field(default_factory=list)
 
     async def run(self) -> None:
-        while not self.app.feed.closed:
+        while not self.app.router.feed.closed:
             after = self.seen[-1].sequence if self.seen else 0
-            found = self.app.feed.recent(after, 100)
+            found = self.app.router.feed.recent(after, 100)
             self.seen += self.app._store.events_after(after, 100) if found is None else found
-            await self.app.feed.beyond(self.seen[-1].sequence if self.seen else 0, PATIENT)
+            await self.app.router.feed.beyond(self.seen[-1].sequence if self.seen else 0, PATIENT)
 
 
 @dataclass
@@ -67,15 +67,19 @@ class Rig:
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENT):
             while not true():
-                await self.app.feed.beyond(self.app.feed.head, 0.01)
+                await self.app.router.feed.beyond(self.app.router.feed.head, 0.01)
 
     async def up(self) -> None:
-        await self.until(lambda: not self.app._pipeline.broken and self.app._sessions["BROKER"].available)
+        await self.until(
+            lambda: (
+                not self.app.router.pipeline.broken and self.app.router.sessions.gateways["BROKER"].available
+            )
+        )
 
     async def submit(self, number: int) -> Order:
         new = new_order(client_order_id=f"client-{number}")
-        order = self.app._entry.submit(new, Cause(Initiator.CLIENT), None, now()).order
-        await self.app._pipeline.durable()
+        order = self.app.router.entry.submit(new, Cause(Initiator.CLIENT), None, now()).order
+        await self.app.router.pipeline.durable()
         return order
 
     def stored(self, order: Order) -> Order:
@@ -90,7 +94,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         session = VenueSettings(
             "BROKER",
             SessionConfig("FIX.4.4", "FAIRLEAD", "BROKER", Role.INITIATOR),
-            Endpoint("127.0.0.1", port),
+            (Endpoint("127.0.0.1", port),),
             "ACC1",
         )
         own = account()
@@ -111,7 +115,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
             )
         )
         disk = Disk(app._store)
-        app._pipeline._commit = disk.commit
+        app.router.pipeline._commit = disk.commit
         await app.start()
         made = Rig(app, broker, disk, Follower(app))
         following = asyncio.create_task(made.follower.run())
@@ -145,9 +149,9 @@ async def test_a_fill_that_was_not_durable_is_asked_for_and_booked_once(rig: Rig
     await rig.up()
     log = rig.app._store.events_after(0, 1000)
     assert [event.kind for event in log].count(EventKind.FILLED) == 1
-    assert rig.app._book.exposures.of("ACC1", "ACME").position == 100
+    assert rig.app.router.book.exposures.of("ACC1", "ACME").position == 100
     snapshot = rig.app._store.load(now())
-    assert snapshot.sessions["BROKER"] == rig.app._sessions["BROKER"].session.numbers
+    assert snapshot.sessions["BROKER"] == rig.app.router.sessions.gateways["BROKER"].session.numbers
     assert snapshot.counters["recoveries"] == 1
 
 
@@ -169,11 +173,11 @@ async def test_a_follower_sees_every_event_once(rig: Rig) -> None:
 async def test_a_decision_that_dies_is_recovered_from_too(rig: Rig) -> None:
     order = await rig.submit(1)
     await rig.until(lambda: rig.stored(order).state is OrderState.WORKING)
-    with pytest.raises(ZeroDivisionError), rig.app._pipeline.deciding():
+    with pytest.raises(ZeroDivisionError), rig.app.router.pipeline.deciding():
         raise ZeroDivisionError
     await rig.until(lambda: "recoveries" in rig.app._store.load(now()).counters)
     await rig.up()
-    assert rig.app._book.order(order.order_id) == rig.stored(order)
+    assert rig.app.router.book.order(order.order_id) == rig.stored(order)
     after = await rig.submit(2)
     await rig.broker.until("D", 2)
     assert rig.broker.heard[-1][11] == after.cl_ord_id

@@ -12,6 +12,7 @@ from pathlib import Path
 from fairlead_server.store.database import open_store
 
 from tests.store.facts import whole
+from tests.store.opened import writer
 
 SIZE = 20
 
@@ -47,7 +48,7 @@ def die_at(url: str, statement: int) -> None:
         if next(seen) == statement:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    connection = store._writer.raw_connection()
+    connection = writer(store).raw_connection()
     assert connection.driver_connection is not None
     connection.driver_connection.set_trace_callback(before_each)
     connection.close()

@@ -8,12 +8,28 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from fairlead_server.domain.amendments import Amendment, RequestOutcome, RequestRecord
+from fairlead_server.domain.amendments import (
+    Amendment,
+    CancelOnDisconnect,
+    MassCancel,
+    RequestOutcome,
+    RequestRecord,
+    Selection,
+)
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import Order, pending_new
 from fairlead_server.domain.reject import Breach, RejectReason
+from fairlead_server.domain.terms import Side
 from fairlead_server.fix.terms import Numbers
-from fairlead_server.store.batch import Batch, DecisionRow, Direction, EventRow, ExecutionRow, MessageRow
+from fairlead_server.store.batch import (
+    AuditRow,
+    Batch,
+    DecisionRow,
+    Direction,
+    EventRow,
+    ExecutionRow,
+    MessageRow,
+)
 
 from tests.domain.builders import NOW, new_order
 
@@ -77,6 +93,16 @@ def request(number: int = 1, **changes: Any) -> RequestRecord:
     return replace(ordinary, **changes)
 
 
+def mass_cancel(number: int = 1) -> MassCancel:
+    selection = Selection("ACC1", instrument_ids=("ACME",), side=Side.SELL)
+    return MassCancel(f"M{number}", f"MC{number}", NOW + number * SECOND, selection, requested=2, pending=1)
+
+
+def trade_session(number: int = 1, **changes: Any) -> CancelOnDisconnect:
+    ordinary = CancelOnDisconnect(f"T{number}", number * SECOND, armed=True, time=NOW + number * SECOND)
+    return replace(ordinary, **changes)
+
+
 def orders(*placed: Order) -> Batch:
     return Batch(orders={each.order_id: each for each in placed})
 
@@ -96,13 +122,23 @@ def whole(number: int, size: int = 1) -> Batch:
         batch.executions.append(execution(n))
         batch.decisions.append(decision(n))
         batch.requests[f"R{n}"] = request(n)
+        batch.mass_cancels.append(mass_cancel(n))
+        batch.trade_sessions[f"T{n}"] = trade_session(n)
         batch.messages += [message(n), message(n, Direction.IN)]
         batch.positions["ACC1", "ACME"] = Decimal(n)
         batch.sessions[SESSION] = Numbers(next_in=n + 1, next_out=n + 1)
         batch.counters["cl_ord_id"] = n
+        batch.stopped[SESSION] = f"stopped for the {n}. time"
+        batch.audit.append(audited(n))
     return batch
 
 
 def decision(number: int = 1) -> DecisionRow:
     breach = Breach("max_order_quantity", RejectReason.RISK_MAX_QUANTITY, "too many", "100", "101")
     return DecisionRow(f"O{number:04}", "", NOW, allowed=False, breaches=(breach,), policy_version="sha256")
+
+
+def audited(number: int = 1, **changes: Any) -> AuditRow:
+    at = NOW + number * SECOND
+    ordinary = AuditRow(at, "ops", "session.stop", SESSION, f"reason {number}", "ACTIVE", "DISABLED")
+    return replace(ordinary, **changes)

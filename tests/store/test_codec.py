@@ -67,13 +67,12 @@ def assert_survives(codec: Codec[T], value: T) -> None:
 
 
 @given(anything(Order))
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_an_order_comes_back_digit_by_digit(order: Order) -> None:
     assert_survives(ORDER, order)
 
 
 @given(anything(RequestRecord))
-@settings(deadline=None)
 def test_a_request_comes_back(record: RequestRecord) -> None:
     assert_survives(REQUEST, record)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.builders import NOW
-from tests.store.facts import SESSION, order, request, whole
+from tests.store.facts import SESSION, mass_cancel, order, request, trade_session, whole
 
 
 def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
@@ -24,8 +24,11 @@ def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
     assert snapshot.counters == {"cl_ord_id": 3}
     assert snapshot.orders == [order(1), order(3)]
     assert snapshot.requests == [request(1), request(2), request(3)]
+    assert snapshot.mass_cancels == [mass_cancel(1), mass_cancel(2), mass_cancel(3)]
+    assert snapshot.trade_sessions == [trade_session(1), trade_session(2), trade_session(3)]
     assert snapshot.positions == [(("ACC1", "ACME"), Decimal(3))]
     assert snapshot.sessions == {SESSION: Numbers(next_in=4, next_out=4)}
+    assert snapshot.stopped == {SESSION: "stopped for the 3. time"}
     assert snapshot.client_keys == {client_key("ACC1", f"client-{n}") for n in (1, 2, 3)}
 
 
@@ -35,12 +38,27 @@ def test_requests_are_remembered_for_a_day_and_found_for_ever(store: Store) -> N
     tomorrow = request(1).time + timedelta(hours=24, microseconds=1)
 
     assert store.load(tomorrow).requests == [request(2)]
+    assert store.load(tomorrow).mass_cancels == [mass_cancel(2)]
     assert store.request("R1") == request(1)
     assert store.request("R9") is None
 
 
-def test_a_store_keeps_what_tells_it_from_others(file_url: str) -> None:
-    first, second = _opened(file_url), _opened(file_url)
+def test_a_trade_session_that_is_over_is_not_armed(store: Store) -> None:
+    store.commit(whole(1, size=2))
+    store.commit(Batch(trade_sessions={"T1": trade_session(1, armed=False)}))
+
+    assert store.load(NOW).trade_sessions == [trade_session(2)]
+
+
+def test_a_session_that_was_started_again_is_not_stopped(store: Store) -> None:
+    store.commit(Batch(stopped={SESSION: "end of day", "OTHER": "holiday"}))
+    store.commit(Batch(stopped={SESSION: ""}))
+
+    assert store.load(NOW).stopped == {"OTHER": "holiday"}
+
+
+def test_a_store_keeps_what_tells_it_from_others(kept_url: str) -> None:
+    first, second = _opened(kept_url), _opened(kept_url)
     other = _opened("sqlite://")
 
     assert first == second

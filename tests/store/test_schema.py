@@ -3,22 +3,31 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from fairlead_server.fix.terms import Numbers
 from fairlead_server.store import migrations, schema, tables
+from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import StoreError, open_store
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from tests.domain.builders import NOW
+from tests.store.opened import writer
 
 
 def definitions(connection: Connection) -> dict[str, str]:
-    """Every table and index as SQLite keeps its SQL, but for the order of a table's clauses."""
+    """Every table, index and constraint as the database keeps it, but for the order of a table's clauses."""
+    if connection.dialect.name == "postgresql":
+        schema = connection.exec_driver_sql("SELECT current_schema()").scalar_one()
+        parts = connection.exec_driver_sql(_PARTS)
+        return {name: definition.replace(f"{schema}.", "") for name, definition in parts}
     found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     return {
         name: "\n".join(sorted(sql.replace("\t", "").replace(", \n", "\n").split("\n")))
@@ -26,10 +35,19 @@ def definitions(connection: Connection) -> dict[str, str]:
     }
 
 
-def test_the_migrations_lead_to_the_tables() -> None:
-    engine = create_engine("sqlite://")
+_PARTS = """
+SELECT table_name || '.' || column_name, concat_ws(' ', data_type, is_nullable, column_default)
+FROM information_schema.columns WHERE table_schema = current_schema()
+UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()
+UNION ALL SELECT 'constraint ' || conname, conrelid::regclass || ' ' || pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
+"""
+
+
+def test_the_migrations_lead_to_the_tables(kept_url: str) -> None:
+    engine = create_engine(kept_url)
     with engine.begin() as connection:
-        schema.migrate(connection, "sqlite://")
+        schema.migrate(connection, kept_url)
 
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
@@ -38,21 +56,27 @@ def test_the_migrations_lead_to_the_tables() -> None:
     engine.dispose()
 
 
-def test_the_migrations_lead_to_the_same_conditions_keys_and_constraints() -> None:
+def test_the_migrations_lead_to_the_same_conditions_keys_and_constraints(kept_url: str) -> None:
     """What a comparison by reflection does not see: conditions of indexes, WITHOUT ROWID, names of keys."""
-    migrated, made = create_engine("sqlite://"), create_engine("sqlite://")
-    tables.metadata.create_all(made)
-    with migrated.begin() as left, made.begin() as right:
-        schema.migrate(left, "sqlite://")
-        expected = definitions(right)
-        found = definitions(left)
-    del found["alembic_version"]
+    expected = as_made_by(tables.metadata.create_all, kept_url)
 
+    found = as_made_by(lambda connection: schema.migrate(connection, kept_url), kept_url)
+
+    found = {name: sql for name, sql in found.items() if "alembic_version" not in name}
     assert {name: sql.split("\n") for name, sql in found.items()} == {
         name: sql.split("\n") for name, sql in expected.items()
     }
-    migrated.dispose()
-    made.dispose()
+
+
+def as_made_by(make: Callable[[Connection], None], url: str) -> dict[str, str]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        make(connection)
+        found = definitions(connection)
+        connection.rollback()
+    engine.dispose()
+    return found
 
 
 def test_head_is_the_last_of_the_migrations() -> None:
@@ -62,10 +86,48 @@ def test_head_is_the_last_of_the_migrations() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
 
 
-def test_opening_again_changes_nothing(file_url: str) -> None:
-    before = schema_of(file_url)
+def test_opening_again_changes_nothing(kept_url: str) -> None:
+    before = schema_of(kept_url)
 
-    assert schema_of(file_url) == before
+    assert schema_of(kept_url) == before
+
+
+def test_a_store_of_the_first_version_is_brought_up_with_what_it_holds(kept_url: str) -> None:
+    engine = create_engine(kept_url)
+    bytes_of = "x'{}'" if engine.dialect.name == "sqlite" else "'\\x{}'"
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+        connection.execute(
+            text(f'INSERT INTO meta ("only", log_epoch, secret) VALUES (1, 77, {bytes_of.format("0102")})')
+        )
+        connection.execute(
+            text("INSERT INTO sessions (session_id, epoch, next_in, next_out) VALUES ('BROKER', 3, 8, 9)")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO messages (session_id, epoch, direction, msg_seq_num, msg_type, time, frame)"
+                f" VALUES ('BROKER', 3, 'OUT', 8, 'D', 1000000, {bytes_of.format('383d')})"
+            )
+        )
+    engine.dispose()
+
+    store = open_store(kept_url)
+
+    snapshot = store.load(NOW)
+    assert snapshot.log_epoch == 77
+    assert snapshot.sessions == {"BROKER": Numbers(8, 9, 3)}
+    assert snapshot.stopped == {}
+    assert [sent.frame for sent in store.sent("BROKER", 3, 1, 99)] == [b"8="]
+    store.commit(Batch(stopped={"BROKER": "end of day"}))
+    assert store.load(NOW).stopped == {"BROKER": "end of day"}
+    store.close()
+
+
+def upgrade(connection: Connection, version: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, version)
 
 
 def schema_of(url: str) -> tuple[dict[str, str], int]:
@@ -77,22 +139,22 @@ def schema_of(url: str) -> tuple[dict[str, str], int]:
     return found, log_epoch
 
 
-def test_a_store_of_a_newer_fairlead_is_left_to_it(file_url: str) -> None:
-    store = open_store(file_url)
-    with store._writer.begin() as connection:
+def test_a_store_of_a_newer_fairlead_is_left_to_it(kept_url: str) -> None:
+    store = open_store(kept_url)
+    with writer(store).begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     store.close()
 
-    with pytest.raises(StoreError, match=r"version 9999.* up to 0001; use the newer Fairlead"):
-        open_store(file_url)
+    with pytest.raises(StoreError, match=r"version 9999.* up to 0005; use the newer Fairlead"):
+        open_store(kept_url)
 
 
-def test_a_migration_that_is_cut_off_leaves_nothing(file_url: str) -> None:
-    engine = create_engine(file_url)
+def test_a_migration_that_is_cut_off_leaves_nothing(kept_url: str) -> None:
+    engine = create_engine(kept_url)
 
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
-        schema.migrate(connection, file_url)
+        schema.migrate(connection, kept_url)
         connection.rollback()
         assert inspect(connection).get_table_names() == []
     engine.dispose()
@@ -110,11 +172,11 @@ def test_migrating_leaves_logging_and_the_terminal_alone(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_current_store_opens_without_alembic(file_url: str) -> None:
-    open_store(file_url).close()
+def test_a_current_store_opens_without_alembic(kept_url: str) -> None:
+    open_store(kept_url).close()
     program = (
         "import sys; from fairlead_server.store.database import open_store;"
-        f"open_store({file_url!r}).close(); sys.exit('alembic' in sys.modules)"
+        f"open_store({kept_url!r}).close(); sys.exit('alembic' in sys.modules)"
     )
 
     subprocess.run([sys.executable, "-c", program], check=True)

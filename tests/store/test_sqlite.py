@@ -5,16 +5,17 @@ from threading import active_count
 
 import pytest
 from fairlead_server.store import sqlite, tables
-from fairlead_server.store.database import Store, open_store
+from fairlead_server.store.database import open_store
 from sqlalchemy import Executable, make_url, select
 
 from tests.store.facts import SESSION, whole
+from tests.store.opened import checkpointer, writer
 
 
 def test_a_commit_is_on_the_disk_before_it_returns(file_url: str) -> None:
     """Of what was written, all and nothing else survives: see ``test_crash``. This is what that rests on."""
     store = open_store(file_url)
-    with store._writer.connect() as connection:
+    with writer(store).connect() as connection:
         settings = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in SETTINGS}
     store.close()
 
@@ -60,11 +61,13 @@ SETTINGS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
         ),
     ],
 )
-def test_what_is_read_often_is_read_by_its_index(store: Store, query: Executable, index: str) -> None:
+def test_what_is_read_often_is_read_by_its_index(file_url: str, query: Executable, index: str) -> None:
+    store = open_store(file_url)
     with store._reading() as connection:
         sql = str(query.compile(connection, compile_kwargs={"literal_binds": True}))  # type: ignore[attr-defined]
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
 
+    store.close()
     assert [index in str(step) for step in plan] == [True]
 
 
@@ -82,14 +85,13 @@ def test_the_log_is_written_back_and_emptied_when_the_store_is_closed(tmp_path: 
 
 def test_the_checkpointer_writes_the_log_back_beside_the_commits(file_url: str) -> None:
     store = open_store(file_url)
-    assert store._checkpointer is not None
     store.commit(whole(1, size=100))
 
-    store._checkpointer._checkpoint("PASSIVE")
+    checkpointer(store)._checkpoint("PASSIVE")
 
-    busy, written, checkpointed = store._checkpointer._connection.execute(
-        "PRAGMA wal_checkpoint(PASSIVE)"
-    ).fetchone()
+    busy, written, checkpointed = (
+        checkpointer(store)._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    )
     assert (busy, checkpointed) == (0, written)
     store.close()
 
@@ -98,12 +100,11 @@ def test_what_cannot_be_checkpointed_stays_in_the_log(file_url: str) -> None:
     """A reader of an old state holds the log; commits go on meanwhile."""
     store = open_store(file_url, busy_timeout=0.05)
     store.commit(whole(1))
-    assert store._checkpointer is not None
 
     with store._reading() as old:
         assert old.exec_driver_sql("SELECT count(*) FROM events").scalar() == 1
         store.commit(whole(2))
-        store._checkpointer._checkpoint("PASSIVE")
+        checkpointer(store)._checkpoint("PASSIVE")
         assert old.exec_driver_sql("SELECT count(*) FROM events").scalar() == 1
 
     assert store.head() == 2

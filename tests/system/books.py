@@ -1,4 +1,6 @@
-"""Compares a router's store with the simulator's journal: two files, read as they are, with nothing that wrote them.
+"""Compares a router's store with the simulator's journal: both read as they are, with nothing that wrote them.
+
+A store is a file of SQLite's, or the URL of a database of PostgreSQL's.
 
 Every rule is a generator of the lines that say where it is broken. Both sides have to be at rest: logged out, ended.
 """
@@ -8,47 +10,75 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg.rows import dict_row
+
 Row = dict[str, Any]
 Number = tuple[int, int]  # epoch, MsgSeqNum(34)
+Read = Callable[[str, str], list[Row]]  # a table, in an order
+_Fact = tuple[str | Decimal, ...]
 SOH = "\x01"
 _ADMIN = frozenset("012345A")
 _ORDERS = frozenset("DG")  # what may be withheld when the venue asks for it too late
+_KINDS = {"F": "FILLED", "G": "TRADE_CORRECTED", "H": "TRADE_BUSTED"}  # of executions, by ExecType(150)
 _STATE = {"4": "CANCELED", "8": "REJECTED", "C": "EXPIRED"}
 
 
-def disagreements(store: Path, journal: Path) -> list[str]:
+def disagreements(store: Path | str, journal: Path) -> list[str]:
     """What is wrong, one line each; none when everything that one side knows the other knows too."""
-    router, venue = Router(store), read_venue(journal)
+    return compared(read_router(store), read_venue(_turns(journal)))
+
+
+def compared(router: Router, venue: Venue) -> list[str]:
     return list(chain.from_iterable(rule(router, venue) for rule in _RULES))
+
+
+def arrivals(journal: Path) -> list[tuple[datetime, str]]:
+    """When, by the venue's clock, messages that are about orders were received, and their types."""
+    return [
+        (datetime.fromisoformat(turn["at"]), row["type"])
+        for turn in map(json.loads, _turns(journal))
+        for part in turn.get("sessions", {}).values()
+        for row in part["received"]
+    ]
+
+
+def departures(store: Path) -> list[tuple[datetime, str]]:
+    """When, by SendingTime(52), messages that are about orders were made by the router, and their types."""
+    sent = [row for row in read_router(store).messages if row["direction"] == "OUT"]
+    return [
+        (datetime.strptime(fields(row["frame"])[52], "%Y%m%d-%H:%M:%S.%f"), row["msg_type"])
+        for row in sent
+        if row["msg_type"] not in _ADMIN
+    ]
 
 
 def received(journal: Path, msg_type: str) -> list[str]:
     """The ClOrdIDs(11) of the messages of one type that the venue has received."""
-    every = chain.from_iterable(read_venue(journal).received.values())
+    every = chain.from_iterable(read_venue(_turns(journal)).received.values())
     return [row["cl_ord_id"] for row in every if row["type"] == msg_type]
 
 
 class Router:
     """The router's tables; ``client`` is what the venue calls each session."""
 
-    def __init__(self, store: Path) -> None:
-        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
-            connection.row_factory = sqlite3.Row
-            self.orders = {row["order_id"]: row for row in _rows(connection, "orders", "order_id")}
-            self.events = _rows(connection, "events", "sequence")
-            self.executions = _rows(connection, "executions", "sequence")
-            self.messages = _rows(connection, "messages", "message_id")
-            self.sessions = {row["session_id"]: row for row in _rows(connection, "sessions", "session_id")}
-            self.positions = _rows(connection, "positions", "account_id, instrument_id")
-            named = _rows(connection, "cl_ord_ids", "cl_ord_id")
-        connection.close()
+    def __init__(self, rows: Read) -> None:
+        self.orders = {row["order_id"]: row for row in rows("orders", "order_id")}
+        self.events = rows("events", "sequence")
+        self.executions = rows("executions", "sequence")
+        self.messages = rows("messages", "message_id")
+        self.sessions = {row["session_id"]: row for row in rows("sessions", "session_id")}
+        self.positions = rows("positions", "account_id, instrument_id")
+        named = rows("cl_ord_ids", "cl_ord_id")
         self.facts: dict[str, Row] = {key: json.loads(row["facts"]) for key, row in self.orders.items()}
         self.named = {(row["session_id"], row["cl_ord_id"]): row["order_id"] for row in named}
         self.client = {
@@ -83,15 +113,24 @@ class Venue:
             self.received[client] += [{"epoch": epoch, **row} for row in part["received"]]
             self.sent[client] += part["sent"]
             self.queued[client] += len(part["queued"]) - part["dequeued"]
-        self.fills += [each for each in turn.get("executions", ()) if each["exec_type"] == "F"]
+        self.fills += [each for each in turn.get("executions", ()) if each["exec_type"] in _KINDS]
         self.orders |= {order["order_id"]: order for order in turn.get("orders", ())}
 
 
-def read_venue(journal: Path) -> Venue:
+def read_router(store: Path | str) -> Router:
+    with _file(store) if isinstance(store, Path) else _server(store) as rows:
+        return Router(rows)
+
+
+def read_venue(turns: Iterable[str | bytes]) -> Venue:
     venue = Venue()
-    for line in journal.read_text().splitlines():
-        venue.read(json.loads(line))
+    for turn in turns:
+        venue.read(json.loads(turn))
     return venue
+
+
+def _turns(journal: Path) -> list[str]:
+    return journal.read_text().splitlines()
 
 
 # Sequence numbers and messages.
@@ -133,31 +172,33 @@ def _what_was_sent_arrived(router: Router, venue: Venue) -> Iterator[str]:
             ours = sent.get(number)
             if ours is None:
                 yield f"{session_id}: the venue received {row}, which the router does not know of"
-            elif (ours["msg_type"], _fields(ours["frame"]).get(11)) != (row["type"], row["cl_ord_id"]):
+            elif (ours["msg_type"], fields(ours["frame"]).get(11)) != (row["type"], row["cl_ord_id"]):
                 yield f"{session_id}: number {number} was sent as {ours['frame']!r}, received as {row}"
         for number in sent.keys() - received.keys():
             yield from _withheld(router, session_id, sent[number])
 
 
 def _withheld(router: Router, session_id: str, row: Row) -> Iterator[str]:
-    order_id = router.named.get((session_id, _fields(row["frame"])[11]))
+    order_id = router.named.get((session_id, fields(row["frame"])[11]))
     doubted = any(each["order_id"] == order_id and each["kind"] == "IN_DOUBT" for each in router.events)
-    if row["msg_type"] != "H" and not (row["msg_type"] in _ORDERS and doubted):
+    over = row["msg_type"] == "G" and not router.orders[order_id or ""]["live"]
+    if row["msg_type"] != "H" and not over and not (row["msg_type"] in _ORDERS and doubted):
         yield f"{session_id}: the venue never received {row['frame']!r}"
 
 
 def _what_the_venue_said_was_heard_once(router: Router, venue: Venue) -> Iterator[str]:
+    """What was asked for again comes again, and says so by PossDupFlag(43)."""
     for session_id, client in router.client.items():
         said = {(row["epoch"], row["seq"]) for row in venue.sent[client] if row["type"] not in _ADMIN}
-        heard = Counter(_number(row) for row in router.heard(session_id) if row["msg_type"] not in _ADMIN)
-        for each in said - heard.keys():
-            if (
-                each[0] == router.sessions[session_id]["epoch"]
-            ):  # of an older epoch nothing can be asked for again
+        rows = [row for row in router.heard(session_id) if row["msg_type"] not in _ADMIN]
+        heard = {_number(row) for row in rows}
+        for each in said - heard:
+            if each[0] == router.sessions[session_id]["epoch"]:  # of an older one nothing can be asked for
                 yield f"{session_id}: the router never heard {each}"
-        for each in heard.keys() - said:
+        for each in heard - said:
             yield f"{session_id}: the router heard {each}, which the venue did not say"
-        for each, times in heard.items():
+        first = Counter(_number(row) for row in rows if fields(row["frame"]).get(43) != "Y")
+        for each, times in first.items():
             if times > 1:
                 yield f"{session_id}: the router heard {each} {times} times"
 
@@ -197,7 +238,7 @@ def _orders_stand_alike(router: Router, venue: Venue) -> Iterator[str]:
             yield from _stands(order_id, row, facts, found)
         elif facts["cl_ord_ids"] and (facts["reject"] or {}).get("reason") != "ROUTER_SESSION_LOST":
             yield f"{order_id} ({row['state']}) was sent, and the venue does not have it"
-        elif row["state"] != "REJECTED":
+        elif row["state"] not in ("REJECTED", "CANCELED"):  # one that waited for its turn may be taken back
             yield f"{order_id} is {row['state']} and was never at the venue"
 
 
@@ -207,15 +248,17 @@ def _stands(order_id: str, row: Row, facts: Row, theirs: Row) -> Iterator[str]:
         yield f"{order_id} stands at {ours}, at the venue at {state, theirs['cum_qty'], theirs['order_qty']}"
     if facts["venue_order_id"] != theirs["order_id"]:
         yield f"{order_id} is {facts['venue_order_id']} here, {theirs['order_id']} there"
-    if facts["flags"] or facts["pending"]:
+    if set(facts["flags"]) - {"BUSTED"} or facts["pending"]:
         yield f"{order_id} still has {facts['flags']} and {facts['pending']}"
 
 
 def _state(order: Row) -> str:
-    if order["done"]:
-        return _STATE[order["done"]]
+    """To be filled outranks any other end, but to be rejected (FIX 4.4 vol. 4, App. D)."""
     cum_qty = Decimal(order["cum_qty"])
-    if cum_qty == Decimal(order["order_qty"]):
+    filled = cum_qty > 0 and cum_qty == Decimal(order["order_qty"])
+    if order["done"] and (order["done"] == "8" or not filled):
+        return _STATE[order["done"]]
+    if filled:
         return "FILLED"
     return "PARTIALLY_FILLED" if cum_qty else "WORKING"
 
@@ -224,13 +267,16 @@ def _state(order: Row) -> str:
 
 
 def _fills_agree(router: Router, venue: Venue) -> Iterator[str]:
-    theirs: defaultdict[str | None, Counter[tuple[str, Decimal, Decimal]]] = defaultdict(Counter)
+    """Busts and corrections as well."""
+    theirs: defaultdict[str | None, Counter[_Fact]] = defaultdict(Counter)
     for fill in venue.fills:
         order_id = router.named.get((router.session(fill["client"]), fill["cl_ord_id"]))
-        theirs[order_id][fill["exec_id"], Decimal(fill["last_qty"]), Decimal(fill["last_px"])] += 1
-    ours: defaultdict[str | None, Counter[tuple[str, Decimal, Decimal]]] = defaultdict(Counter)
+        kind, ids = _KINDS[fill["exec_type"]], (_exec_id(fill, "exec_id"), _exec_id(fill, "exec_ref_id"))
+        theirs[order_id][_fact(kind, *ids, fill["last_qty"], fill["last_px"])] += 1
+    ours: defaultdict[str | None, Counter[_Fact]] = defaultdict(Counter)
     for row in router.executions:
-        ours[row["order_id"]][row["exec_id"], Decimal(row["quantity"]), Decimal(row["price"])] += 1
+        fact = _fact(row["kind"], row["exec_id"], row["ref_exec_id"], row["quantity"], row["price"])
+        ours[row["order_id"]][fact] += 1
     for order_id in theirs.keys() | ours.keys():
         for missing, times in (theirs[order_id] - ours[order_id]).items():
             yield f"{order_id}: the fill {missing} is missing {times} times"
@@ -238,9 +284,34 @@ def _fills_agree(router: Router, venue: Venue) -> Iterator[str]:
             yield f"{order_id}: the fill {surplus} is {times} times too many"
 
 
+def _exec_id(fill: Row, name: str) -> str:
+    """As it was told: in FIX.4.0 it is a number, see docs/fix-sim.md."""
+    text = str(fill.get(name, ""))
+    if not text or not fill["client"].startswith("FIX.4.0:"):
+        return text
+    seed, _, count = text.partition("-E")
+    return f"{int(seed, 16)}{count:0>8}"
+
+
+def _fact(kind: str, exec_id: str, ref: str, quantity: str, price: str) -> _Fact:
+    """A bust says what it undoes by its ExecRefID(19) alone."""
+    return (kind, exec_id, ref, *(() if kind == "TRADE_BUSTED" else (Decimal(quantity), Decimal(price))))
+
+
+def _standing(rows: Iterable[Row]) -> list[Row]:
+    """The fills that no bust has undone; a correction takes the place of the fill that it corrects."""
+    standing: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        if row["kind"] != "FILLED":
+            standing.pop((row["order_id"], row["ref_exec_id"]), None)
+        if row["kind"] != "TRADE_BUSTED":
+            standing[row["order_id"], row["exec_id"]] = row
+    return list(standing.values())
+
+
 def _orders_are_the_sum_of_their_fills(router: Router, venue: Venue) -> Iterator[str]:
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for row in router.executions:
+    for row in _standing(router.executions):
         sums[row["order_id"]] += Decimal(row["quantity"])
     for order_id, facts in router.facts.items():
         if Decimal(facts["cum_qty"]) != sums[order_id]:
@@ -249,7 +320,7 @@ def _orders_are_the_sum_of_their_fills(router: Router, venue: Venue) -> Iterator
 
 def _positions_are_the_sum_of_the_fills(router: Router, venue: Venue) -> Iterator[str]:
     sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for row in router.executions:
+    for row in _standing(router.executions):
         sign = 1 if row["side"] == "BUY" else -1
         sums[row["account_id"], row["instrument_id"]] += sign * Decimal(row["quantity"])
     held = {(r["account_id"], r["instrument_id"]): Decimal(r["quantity"]) for r in router.positions}
@@ -265,7 +336,7 @@ def _the_log_is_dense(router: Router, venue: Venue) -> Iterator[str]:
     for before, sequence in pairwise([0, *(row["sequence"] for row in router.events)]):
         if sequence != before + 1:
             yield f"the log goes on with {sequence} after {before}"
-    filled = Counter(row["order_id"] for row in router.events if row["kind"] == "FILLED")
+    filled = Counter(row["order_id"] for row in router.events if row["kind"] in _KINDS.values())
     if filled != Counter(row["order_id"] for row in router.executions):
         yield "the log tells of other fills than there are"
     told = Counter(row["order_id"] for row in router.events)
@@ -291,8 +362,21 @@ _RULES = (
 )
 
 
-def _rows(connection: sqlite3.Connection, table: str, order: str) -> list[Row]:
-    return [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY {order}")]
+@contextmanager
+def _file(path: Path) -> Iterator[Read]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        yield lambda table, order: [dict(row) for row in connection.execute(_select(table, order))]
+
+
+@contextmanager
+def _server(url: str) -> Iterator[Read]:
+    with psycopg.connect(url.replace("+psycopg", ""), row_factory=dict_row) as connection:
+        yield lambda table, order: connection.execute(_select(table, order).encode()).fetchall()
+
+
+def _select(table: str, order: str) -> str:
+    return f"SELECT * FROM {table} ORDER BY {order}"
 
 
 def _number(row: Row) -> Number:
@@ -301,11 +385,11 @@ def _number(row: Row) -> Number:
 
 def _client(frame: bytes) -> str:
     """What the venue calls a session, from a message that we sent there."""
-    fields = _fields(frame)
-    return f"{fields[8]}:{fields[56]}:{fields[49]}"
+    said = fields(frame)
+    return f"{said[8]}:{said[56]}:{said[49]}"
 
 
-def _fields(frame: bytes) -> dict[int, str]:
+def fields(frame: bytes) -> dict[int, str]:
     return {
         int(tag): value
         for tag, _, value in (each.partition("=") for each in frame.decode("latin-1").split(SOH)[:-1])

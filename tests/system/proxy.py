@@ -64,6 +64,14 @@ class _Side(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
+    def pause(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def proceed(self) -> None:
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     def close(self) -> None:
         """What was written still goes out."""
         if self._transport is not None:
@@ -104,6 +112,15 @@ class Proxy:
 
     def heal(self) -> None:
         self.swallowing = False
+
+    def freeze(self) -> None:
+        """From now on nothing more is read from those who are connected: a peer that hangs and keeps its socket."""
+        for side in self.sides:
+            side.pause()
+
+    def thaw(self) -> None:
+        for side in self.sides:
+            side.proceed()
 
     def pass_on(self, data: bytes, *, from_client: bool) -> bytes | None:
         if self.swallowing:

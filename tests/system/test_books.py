@@ -28,8 +28,8 @@ STORE_FAULTS = {
     "(SELECT max(message_id) FROM messages WHERE msg_type = 'D')",
     "a report was heard twice": "INSERT INTO messages (session_id, epoch, direction, msg_seq_num, msg_type, time,"
     " frame) SELECT session_id, epoch, direction, msg_seq_num, msg_type, time, frame FROM messages"
-    " WHERE direction = 'IN' LIMIT 1",
-    "a report was not heard": "DELETE FROM messages WHERE direction = 'IN' AND msg_seq_num = 4",
+    " WHERE direction = 'IN' AND msg_type = '8' LIMIT 1",
+    "a report was not heard": "DELETE FROM messages WHERE direction = 'IN' AND msg_type = '8' AND msg_seq_num = 4",
     "a number was lost": "UPDATE sessions SET next_out = next_out + 1",
     "a name is unknown": "DELETE FROM cl_ord_ids",
 }

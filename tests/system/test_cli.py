@@ -109,6 +109,60 @@ async def test_the_basket_the_lists_and_the_formats(world: World) -> None:
     assert len(table.splitlines()) == len(found) + 1
 
 
+async def test_what_was_said_about_an_order_is_read_in_words(world: World) -> None:
+    await world.start_venue()
+    await world.start_router()
+    await world.until_serving()
+    await submit(world, "one", "--price", "150.00", "--ack", "venue")
+    order = json.loads((await world.cli("order", "get", "DEMO/one", "--output", "json"))[1])
+
+    asked = await world.cli("session", "status", "DEMO/one", "--output", "jsonl")
+    said = await world.cli(
+        "session", "messages", "SIM44", "--order", order["venue"]["cl_ord_id"], "-o", "csv"
+    )
+    session = await world.cli("session", "get", "SIM44", "-o", "json")
+
+    assert (asked[0], json.loads(asked[1])) == (0, {"asked": 1})
+    new, accepted, inquiry, *_ = csv.DictReader(io.StringIO(said[1]))
+    assert (new["way"], new["type"]) == ("out", "NewOrderSingle")
+    assert "Side=1(Buy)" in new["fields"]
+    assert (accepted["way"], accepted["type"]) == ("in", "ExecutionReport")
+    assert "OrdStatus=0(New)" in accepted["fields"]
+    assert (inquiry["way"], inquiry["type"]) == ("out", "OrderStatusRequest")
+    assert json.loads(session[1])["state"] == "SESSION_STATE_ACTIVE"
+
+
+async def test_a_session_that_is_stopped_stays_so_over_a_restart_until_it_is_started(world: World) -> None:
+    await world.start_venue()
+    router = await world.start_router()
+    await world.until_serving()
+
+    stopped = await world.cli("session", "stop", "SIM44", "--reason", "end of day")
+    await world.until_serving(serving=False)
+    assert await router.stop() == 0
+    await world.start_router()
+    refused = await submit(world, "one", "--price", "150.00")
+    found = json.loads((await world.cli("session", "get", "SIM44", "-o", "json"))[1])
+    numbers = ("--expected-in", found["next_in"], "--expected-out", found["next_out"])
+    moved = await world.cli(
+        "session", "reset", "SIM44", "--expected-in", "9", *numbers[2:], "--reason", "test"
+    )
+    started = await world.cli("session", "start", "SIM44", "--reason", "a new day")
+    await world.until_serving()
+    connected = await world.cli("session", "reset", "SIM44", *numbers, "--reason", "test")
+    sent = await submit(world, "two", "--price", "150.00", "--ack", "venue")
+
+    assert (stopped[0], refused[0]) == (0, 5)
+    assert (found["stopped"], found["state"], found["state_reason"]) == (
+        True,
+        "SESSION_STATE_DISABLED",
+        "end of day",
+    )
+    assert (moved[0], moved[2][:32]) == (4, "fairlead: SESSION_NUMBERS_MOVED:")
+    assert (connected[0], connected[2][:28]) == (4, "fairlead: SESSION_CONNECTED:")
+    assert (started[0], sent[0]) == (0, 0)
+
+
 async def test_without_a_router_everything_ends_with_5_and_one_line(world: World) -> None:
     commands = (
         ("order", "submit", *ORDER, "--price", "150.00"),
@@ -116,6 +170,7 @@ async def test_without_a_router_everything_ends_with_5_and_one_line(world: World
         ("order", "list"),
         ("exec", "list"),
         ("session", "list"),
+        ("session", "stop", "SIM44", "--reason", "nobody is there"),
         ("--output", "jsonl", "exec", "watch", "--until-caught-up"),
     )
     for code, out, err in await asyncio.gather(*(world.cli(*command) for command in commands)):

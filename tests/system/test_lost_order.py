@@ -15,7 +15,7 @@ from tests.system.test_broken_connection import NEW_ORDER, REPORT, nothing, once
 from tests.system.world import PATIENCE, World
 
 STALE_AT_ONCE = "sessions.SIM44.resend_stale_ms=0"
-RESET = "sessions.SIM44.reset_on_logon=true"
+RESET = 'sessions.SIM44.reset_on=["logon"]'
 MARKET, RESTS = order_number(0), order_number(3)
 
 

@@ -49,7 +49,9 @@ class World:
         self.control_port = free_port()
         self.venue_port = self.fix_port
         self.store = folder / "router.db"
+        self.database = ""  # the URL of PostgreSQL's, which takes the place of the file
         self.journal = folder / "venue" / "journal.jsonl"
+        self.config = ROOT / "examples" / "fairlead.toml"
 
     @property
     def target(self) -> str:
@@ -68,7 +70,7 @@ class World:
     def router_command(self, *settings: str) -> list[str]:
         every = (
             f"server.port={self.grpc_port}",
-            f"store.url=sqlite:///{self.store}",
+            f"store.url={self.database or f'sqlite:///{self.store}'}",
             f"sessions.SIM44.port={self.venue_port}",
             f"sessions.SIM42.port={self.venue_port}",
             "sessions.SIM44.reconnect_max_seconds=1",
@@ -76,8 +78,7 @@ class World:
             *settings,
         )
         sets = [word for setting in every for word in ("--set", setting)]
-        config = str(ROOT / "examples" / "fairlead.toml")
-        return ["-m", "fairlead_server", "serve", "--config", config, *sets]
+        return ["-m", "fairlead_server", "serve", "--config", str(self.config), *sets]
 
     def client(self, target: str = "") -> AsyncClient:
         return AsyncClient(target or self.target, retry=QUICK)
@@ -159,7 +160,7 @@ class World:
         """End both in good order; then router and venue must agree in everything."""
         assert await router.stop() == 0
         assert await venue.stop() == 0
-        assert disagreements(self.store, self.journal) == []
+        assert disagreements(self.database or self.store, self.journal) == []
 
 
 def at_rest(orders: Mapping[str, Order]) -> bool:

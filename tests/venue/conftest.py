@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from fairlead_server.store.database import Store, open_store
 
+from tests.fix.versions import SPOKEN
 from tests.venue.link import Link
 
 
@@ -17,8 +18,8 @@ def store() -> Iterator[Store]:
     opened.close()
 
 
-@pytest.fixture(params=["FIX.4.2", "FIX.4.4"])
-def begin_string(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=SPOKEN)
+def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 

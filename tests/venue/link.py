@@ -18,9 +18,10 @@ from fairlead_server.domain.event import OrderEvent
 from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.order import Order
-from fairlead_server.domain.risk import Policy
+from fairlead_server.domain.risk import AccountPolicy, Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.domain.terms import NewOrder
+from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix import events
 from fairlead_server.fix.events import Event, Received, ResendWanted
 from fairlead_server.fix.framing import Framer
@@ -35,9 +36,10 @@ from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Store
 from fairlead_server.venue.gateway import VenueSession
-from fairlead_server.venue.settings import Endpoint, VenueSettings
+from fairlead_server.venue.settings import Endpoint, Throttle, VenueSettings
 
 from tests.domain.builders import NOW, account, instrument, new_order
+from tests.fix.versions import SPOKEN
 
 SECOND = timedelta(seconds=1)
 
@@ -57,6 +59,8 @@ class MemoryWire:
         self.trace = trace
         self.data = bytearray()
         self.closed: str | None = None
+        self.woken = 0
+        self.unsent = 0
 
     def write(self, data: bytes) -> None:
         assert self.closed is None
@@ -65,6 +69,9 @@ class MemoryWire:
 
     def close(self, reason: str) -> None:
         self.closed = reason
+
+    def wake(self) -> None:
+        self.woken += 1
 
     def take(self) -> bytes:
         data = bytes(self.data)
@@ -112,7 +119,15 @@ class Broker:
 class Link:
     """One router with one session to one broker, all state of the router in ``store``."""
 
-    def __init__(self, store: Store, begin_string: str = "FIX.4.4", **config: Any) -> None:
+    def __init__(
+        self,
+        store: Store,
+        version: str = "FIX.4.4",
+        throttle: Throttle | None = None,
+        own: AccountPolicy | None = None,
+        rules: VenueRules | None = None,
+        **config: Any,
+    ) -> None:
         self.store = store
         self.trace: list[str] = []
         self.gate = threading.Event()  # commits wait for it
@@ -125,7 +140,7 @@ class Link:
         self.changes = 0
         self.clock = Clock()
         new_id = map("ID{:06}".format, itertools.count(1)).__next__
-        own, instruments = account(), {"ACME": instrument()}
+        own, instruments = own or account(), {"ACME": instrument()}
         policy = Policy({own.account_id: own}, max_reference_age=timedelta(days=9))
         self.pipeline = Pipeline(self._commit, lambda _: None, self.told.append)
         self.book = Book(store)
@@ -144,13 +159,25 @@ class Link:
             RecentOrders(timedelta()),
             new_id,
         )
-        executions = Executions(self.book, self.ledger, instruments, {"BROKER": "ACC1"}, new_id)
+        executions = self.executions = Executions(
+            self.book, self.ledger, instruments, {"BROKER": "ACC1"}, new_id
+        )
         # Lenient, for what a gateway does with messages that are not whole is part of what is tested.
-        lenient = {"validation": Validation.LENIENT} | config
+        begin_string, appl_ver_id = SPOKEN[version]
+        lenient = {"validation": Validation.LENIENT, "default_appl_ver_id": appl_ver_id} | config
         ours = SessionConfig(begin_string, "FAIRLEAD", "BROKER", Role.INITIATOR, **lenient)
-        theirs = SessionConfig(begin_string, "BROKER", "FAIRLEAD", Role.ACCEPTOR)
+        theirs = SessionConfig(
+            begin_string, "BROKER", "FAIRLEAD", Role.ACCEPTOR, default_appl_ver_id=appl_ver_id
+        )
         self.venue = VenueSession(
-            VenueSettings("BROKER", ours, Endpoint("127.0.0.1", 1), "ACC1"),
+            VenueSettings(
+                "BROKER",
+                ours,
+                (Endpoint("127.0.0.1", 1),),
+                "ACC1",
+                throttle=throttle,
+                rules=rules or VenueRules(),
+            ),
             self.ledger,
             self.pipeline,
             store,
@@ -259,7 +286,8 @@ class Link:
             (17, f"E{self.broker.session.numbers.next_out}"),
         ]
         said = {tag for tag, _ in more}
-        usual = [*named, (150, exec_type), (39, "0"), (55, "ACME"), (54, "1")]
+        told = [(150, exec_type)] if exec_type else []
+        usual = [*named, *told, (39, "0"), (55, "ACME"), (54, "1")]
         self.broker.send("8", *[pair for pair in usual if pair[0] not in said], *more)
 
     def fill(self, order: Order, quantity: int) -> None:

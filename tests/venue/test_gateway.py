@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,25 +14,29 @@ from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.errors import StoreUnavailable, VenueUnavailable
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import Flag, OrderState
+from fairlead_server.domain.reject import RejectReason
 from fairlead_server.fix import events
-from fairlead_server.fix.session import Numbers, Sent, Validation
+from fairlead_server.fix.session import Numbers, ResetOn, Sent, Validation
 from fairlead_server.routing.order_entry import OrderRef
+from fairlead_server.store.batch import Direction
 from fairlead_server.store.database import Store
 from fairlead_server.store.errors import StoreError
 
 from tests.domain.builders import NOW, new_order
 from tests.venue.link import SECOND, Link
 
+_TRADES = {"FIX.4.0": [(20, "0")], "FIX.4.1": [(20, "0"), (150, "2")], "FIX.4.2": [(20, "0"), (150, "2")]}
 
-async def test_an_order_goes_out_and_its_fill_comes_back(store: Store, begin_string: str) -> None:
-    link = Link(store, begin_string)
+
+async def test_an_order_goes_out_and_its_fill_comes_back(store: Store, version: str) -> None:
+    link = Link(store, version)
     await link.up()
     order = link.submit()
     await link.exchange()
     assert link.broker.heard_types() == ["D"]
     assert link.broker.heard[0][11] == order.cl_ord_id
     link.report(order, "0")
-    trade = [(150, "2"), (20, "0")] if begin_string == "FIX.4.2" else [(150, "F")]
+    trade = _TRADES.get(version, [(150, "F")])
     link.report(order, "", *trade, (39, "2"), (32, "100"), (31, "49.95"))
     await link.exchange()
     after = link.now(order)
@@ -50,7 +55,7 @@ async def test_every_byte_follows_the_commit_of_what_it_carries(link: Link) -> N
     link.report(order, "0")
     link.broker.take(link.broker.session.logout(None, link.clock.now))
     await link.exchange()
-    assert link.trace == ["commit OUT D OUT D", "write D", "write D", "commit OUT 5 IN 8", "write 5"]
+    assert link.trace == ["commit OUT D OUT D", "write D", "write D", "commit IN 8 IN 5 OUT 5", "write 5"]
     logon = Link(link.store)
     logon.connect()
     assert logon.wire.data == b""
@@ -58,6 +63,17 @@ async def test_every_byte_follows_the_commit_of_what_it_carries(link: Link) -> N
     assert logon.trace == ["commit OUT A", "write A"]
     logon.cut()
     await logon.pipeline.close()
+
+
+async def test_what_comes_is_kept_in_the_order_of_its_arrival(link: Link) -> None:
+    await link.up()
+    link.venue.received(link.by_hand("0", [(112, "too high")], number=9))
+    link.venue.received(link.by_hand("8", [], number=2))
+    await link.settle()
+    kept = [
+        (m.msg_type, m.msg_seq_num) for b in link.batches for m in b.messages if m.direction is Direction.IN
+    ]
+    assert kept == [("A", 1), ("0", 2), ("0", 9), ("8", 2)]
 
 
 async def test_one_read_is_one_transaction(link: Link) -> None:
@@ -176,6 +192,24 @@ async def test_a_stale_amend_is_gap_filled_and_refused(link: Link) -> None:
     assert link.now(order).pending == ()
 
 
+async def test_an_amend_that_is_withheld_because_its_order_has_ended_is_over(link: Link) -> None:
+    await link.up()
+    order = link.submit()
+    await link.exchange()
+    amendment = Amendment(quantity=Decimal(60))
+    link.entry.amend(OrderRef(order.order_id), "amend-1", amendment, Cause(Initiator.CLIENT), link.clock.now)
+    link.fill(order, 100)
+    link.venue.received(bytes(link.broker.out))  # and what we wrote is lost
+    await link.settle()
+    link.cut()
+    await link.up()
+    assert link.broker.heard_types() == ["D"]
+    assert (link.now(order).state, link.now(order).pending) == (OrderState.FILLED, ())
+    assert link.events[-1].kind is EventKind.AMEND_REJECTED
+    assert link.events[-1].reject is not None
+    assert link.events[-1].reject.reason is RejectReason.ROUTER_ORDER_TERMINAL
+
+
 async def test_a_cancel_is_always_sent_again(link: Link) -> None:
     await link.up()
     order = link.submit()
@@ -250,7 +284,7 @@ async def test_two_resend_requests_are_answered_in_turn(link: Link) -> None:
     link.submit()
     link.submit(2)
     await link.exchange()
-    link.venue._journal = SlowFirst(link.store)
+    link.venue._resending._journal = SlowFirst(link.store)
     link.venue.received(link.by_hand("2", [(7, str(first)), (16, str(first))]))
     link.venue.received(link.by_hand("2", [(7, str(first + 1)), (16, "0")]))
     await link.exchange()
@@ -267,9 +301,68 @@ async def test_a_long_resend_is_read_in_steps(link: Link) -> None:
             link.ledger.send(link.venue._send("D", [(11, f"C{number}")], link.clock.now))
     await link.exchange()
     link.venue.received(link.by_hand("2", [(7, str(first)), (16, "0")]))
+    assert not link.venue.available  # a new order would wait behind all of it
     await link.exchange()
     again = [text for text in link.broker.wire_types if text.endswith("again")]
     assert again == [f"D {first + n} again" for n in range(orders)]
+    assert not link.venue._behind
+
+
+async def test_a_slow_resend_is_read_in_steps_of_a_second(link: Link) -> None:
+    await link.up()
+    ranges: list[tuple[int, int]] = []
+
+    class Empty:
+        def sent(self, session_id: str, epoch: int, begin: int, end: int) -> list[Any]:
+            ranges.append((begin, end))
+            return []
+
+    link.venue.settings = replace(link.venue.settings, resend_rate=1)
+    link.venue._resending._journal = Empty()
+    link.venue.received(link.by_hand("2", [(7, "1"), (16, "0")]))
+    await link.exchange()
+    assert ranges == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("age", [0, 60])
+async def test_a_damaged_row_is_passed_over_and_the_others_sent_again(link: Link, age: int) -> None:
+    await link.up()
+    damaged = link.submit(1)
+    await link.exchange()
+    link.cancel(link.now(damaged))
+    await link.exchange()
+
+    class Damaged:
+        def sent(self, *wanted: Any) -> list[Sent]:
+            rows = link.store.sent(*wanted)
+            return [replace(row, frame=b"8=FIX") if row.msg_type == "D" else row for row in rows]
+
+    link.venue._resending._journal = Damaged()
+    link.clock.now += age * SECOND
+    link.venue.received(link.by_hand("2", [(7, "3"), (16, "0")]))
+    await link.exchange()
+    assert link.broker.wire_types[-2:] == ["4 3-3", "F 4 again"]
+    assert link.wire.closed is None
+
+
+async def test_orders_that_are_too_many_to_be_sent_again_are_in_doubt_and_cancels_sent_anew(
+    store: Store,
+) -> None:
+    link = Link(store, resend_max=1)
+    await link.up()
+    order, other = link.submit(1), link.submit(2)
+    canceling = link.cancel(link.now(order))
+    link.submit(3)
+    link.cut()
+    link.clock.now += SECOND
+    await link.up()
+    assert Flag.IN_DOUBT in link.now(order).flags
+    assert Flag.IN_DOUBT in link.now(other).flags
+    anew = [message for message in link.broker.heard if message.msg_type == "F"]
+    assert [message[41] for message in anew] == [order.cl_ord_id]
+    assert anew[0][11] != canceling.pending[0].cl_ord_id
+    link.cut()
+    await link.pipeline.close()
 
 
 async def test_a_resend_of_a_connection_that_is_gone_is_forgotten(link: Link) -> None:
@@ -316,7 +409,7 @@ async def test_a_report_that_breaks_the_dictionary_leaves_its_order_in_doubt(sto
     await link.pipeline.durable()
 
     assert Flag.IN_DOUBT in link.now(order).flags
-    assert [row.msg_type for row in link.batches[-1].messages] == ["3", "8", "H"]
+    assert [row.msg_type for row in link.batches[-1].messages] == ["8", "3", "H"]
     link.cut()
     await link.pipeline.close()
 
@@ -327,6 +420,22 @@ async def test_a_type_that_is_not_supported_is_answered(link: Link) -> None:
     await link.exchange()
     answer = link.broker.heard[-1]
     assert (answer.msg_type, answer[372], answer[380]) == ("j", "AE", "3")
+
+
+async def test_a_version_without_business_rejects_has_a_reject_for_all(store: Store) -> None:
+    link = Link(store, "FIX.4.1")
+    await link.up()
+    number = link.broker.session.numbers.next_out
+    link.broker.send("B", (148, "news"))
+    link.broker.send("8", (11, "X"), (150, "2"), (32, "lots"))
+    await link.exchange()
+    assert [(heard.msg_type, heard[45]) for heard in link.broker.heard] == [
+        ("3", str(number)),
+        ("3", str(number + 1)),
+    ]
+    assert link.broker.heard[0][58] == "Unsupported Message Type"
+    link.cut()
+    await link.pipeline.close()
 
 
 @pytest.mark.parametrize("msg_type", ["", "\x02", "\xff" * 300])
@@ -374,6 +483,22 @@ async def test_a_rejected_order_is_found_by_its_number(link: Link) -> None:
     assert after.state is OrderState.REJECTED
     assert after.reject is not None
     assert after.reject.text == "Required tag missing"
+
+
+async def test_a_reject_of_a_message_whose_row_is_damaged_harms_nothing(link: Link) -> None:
+    await link.up()
+    order = link.submit()
+    await link.exchange()
+
+    class Damaged:
+        def sent(self, *wanted: Any) -> list[Sent]:
+            return [replace(row, frame=b"8=FIX") for row in link.store.sent(*wanted)]
+
+    link.venue._hearing._journal = Damaged()
+    link.venue.received(link.by_hand("3", [(45, "3"), (58, "no")]))
+    await link.exchange()
+    assert link.now(order).state is OrderState.PENDING_NEW
+    assert link.wire.closed is None
 
 
 async def test_a_rejected_order_is_found_by_its_cl_ord_id(link: Link) -> None:
@@ -498,7 +623,7 @@ async def test_numbers_that_too_often_are_too_low_halt_the_session(link: Link) -
 
 
 async def test_a_reset_session_doubts_what_was_unanswered(store: Store) -> None:
-    link = Link(store, reset_on_logon=True)
+    link = Link(store, reset_on=frozenset({ResetOn.LOGON}))
     await link.up()
     order = link.submit()
     await link.exchange()
@@ -507,9 +632,25 @@ async def test_a_reset_session_doubts_what_was_unanswered(store: Store) -> None:
     assert Flag.IN_DOUBT in link.now(order).flags
     assert link.broker.heard_types() == ["D", "H"]
     assert link.venue.session.numbers.epoch == 3
-    assert [m.epoch for batch in link.batches for m in batch.messages if m.msg_type == "A"] == [2, 3]
+    assert [m.epoch for batch in link.batches for m in batch.messages if m.msg_type == "A"] == [2, 2, 3, 3]
     link.cut()
     await link.pipeline.close()
+
+
+async def test_a_cancel_that_a_reset_under_way_has_put_in_doubt_is_sent_anew_at_once(link: Link) -> None:
+    await link.up()
+    order = link.submit()
+    await link.exchange()
+    link.report(order, "0")
+    await link.exchange()
+    link.cancel(link.now(order))
+    await link.exchange()
+    assert link.broker.heard_types() == ["D", "F"]
+    link.venue.received(link.by_hand("4", [(36, "50")]))
+    await link.pipeline.durable()
+    link.venue.tick()
+    await link.exchange()
+    assert link.broker.heard_types().count("F") == 2
 
 
 async def test_what_there_is_to_see(link: Link) -> None:
@@ -526,11 +667,11 @@ async def test_what_there_is_to_see(link: Link) -> None:
     assert (view.state, view.reason, view.connection_number) == ("ACTIVE", "", 1)
     assert (view.next_in, view.next_out, view.epoch) == (3, 3, 1)
     assert view.active_time == view.connect_time == view.last_received_time == view.last_sent_time == NOW
-    assert link.changes == 1
+    assert link.changes >= 3  # logging on, syncing, active
     link.venue.log_out("bye")
     assert link.venue.view().state == "LOGOUT_SENT"
     link.cut("gone")
-    assert (link.venue.view().state, link.venue.view().reason, link.changes) == ("BACKOFF", "gone", 2)
+    assert (link.venue.view().state, link.venue.view().reason, link.changes > 3) == ("BACKOFF", "gone", True)
 
 
 async def test_the_time_makes_heartbeats_due(link: Link) -> None:
@@ -592,6 +733,20 @@ async def test_a_resend_that_cannot_be_read_closes_the_connection(link: Link) ->
     assert link.wire.closed == "the store is not available"
 
 
+async def test_a_resend_that_dies_closes_the_connection(link: Link) -> None:
+    """Else all that is sent would be held back behind it for ever."""
+    await link.up()
+
+    class Faulty:
+        def sent(self, *_: object) -> list[Any]:
+            raise ZeroDivisionError
+
+    link.venue._resending._journal = Faulty()
+    link.venue.received(link.by_hand("2", [(7, "1"), (16, "0")]))
+    await link.settle()
+    assert link.wire.closed is not None
+
+
 async def test_a_resend_while_the_store_fails_closes_the_connection(link: Link) -> None:
     await link.up()
     link.submit()
@@ -644,7 +799,7 @@ async def test_a_store_that_cannot_be_read_is_not_the_messages_fault(link: Link)
             reads += 1
             raise StoreError("sqlite://", "disk I/O error", "check the disk")
 
-    link.venue._journal = Unreadable()
+    link.venue._hearing._journal = Unreadable()
     for count in range(1, 6):
         with pytest.raises(StoreError):
             link.venue.received(link.by_hand("3", [(45, "1")]))

@@ -91,7 +91,7 @@ async def _live(steps: list[tuple[str, dict[int, str]] | str]) -> None:
     store.close()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(_STEPS)
 def test_whatever_a_venue_says_the_router_stands(steps: list[tuple[str, dict[int, str]] | str]) -> None:
     asyncio.run(_live(steps))

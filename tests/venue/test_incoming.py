@@ -99,6 +99,31 @@ def test_exec_types_of_42(trans_type: str, exec_type: str, kind: ReportKind) -> 
     assert found.kind is kind
 
 
+@pytest.mark.parametrize(
+    ("trans_type", "status", "last", "kind"),
+    [
+        ("0", "0", "0", ReportKind.NEW),
+        ("0", "1", "40", ReportKind.TRADE),
+        ("0", "2", "40", ReportKind.TRADE),
+        ("0", "6", "40", ReportKind.TRADE),  # a fill that crosses our cancel
+        ("0", "1", "0", ReportKind.STATUS),
+        ("0", "4", "0", ReportKind.CANCELED),
+        ("0", "5", "0", ReportKind.REPLACED),
+        ("0", "8", "0", ReportKind.REJECTED),
+        ("0", "C", "0", ReportKind.EXPIRED),
+        ("1", "0", "40", ReportKind.TRADE_CANCEL),
+        ("2", "1", "40", ReportKind.TRADE_CORRECT),
+        ("3", "2", "0", ReportKind.STATUS),
+        ("0", "Z", "0", ReportKind.UNMAPPED),
+    ],
+)
+def test_without_an_exec_type_the_status_and_the_quantity_tell(
+    trans_type: str, status: str, last: str, kind: ReportKind
+) -> None:
+    found = report(f"35=8|17=E1|20={trans_type}|39={status}|32={last}", "FIX.4.0")
+    assert (found.kind, found.exec_type, found.leaves_qty) == (kind, "", None)
+
+
 def test_a_fill_with_all_that_it_says() -> None:
     found = report(
         "35=8|37=V1|11=X|41=W|17=E1|19=E0|150=F|39=1|1=ACC1|55=ACME|54=2|38=100|44=50.10|32=40|31=50.05"
@@ -197,7 +222,7 @@ def test_a_status_may_say_that_the_order_is_unknown(text: str, begin_string: str
         ("99", RejectReason.VENUE_CANCEL_OTHER, False, False),
     ],
 )
-@pytest.mark.parametrize("begin_string", ["FIX.4.2", "FIX.4.4"])
+@pytest.mark.parametrize("begin_string", ["FIX.4.2", "FIX.4.4", "FIXT.1.1"])
 def test_a_cancel_reject(
     begin_string: str, code: str, reason: RejectReason, *, too_late: bool, unknown: bool
 ) -> None:

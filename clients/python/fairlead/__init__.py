@@ -16,6 +16,7 @@ from fairlead.errors import CallFailed, FairleadError, OrderRejected, OutcomeUnk
 from fairlead.requests import new_key
 from fairlead.retry import Retry
 from fairlead.subscription import AsyncSubscription, Subscription
+from fairlead.trading import AsyncTradeSession
 from fairlead.values import (
     FILLS,
     AckLevel,
@@ -23,20 +24,26 @@ from fairlead.values import (
     CursorExpiredPolicy,
     ExecutionKind,
     ManualIndicator,
+    MessageDirection,
     NewOrder,
     OrderCapacity,
     OrderState,
     OrderType,
+    ReconcileVerdict,
+    SessionState,
     Side,
     StartPosition,
     TimeInForce,
 )
+from fairlead.watching import AsyncSessionWatch, SessionRemoved, SessionWatch
 
 __all__ = [
     "FILLS",
     "AckLevel",
     "AsyncClient",
+    "AsyncSessionWatch",
     "AsyncSubscription",
+    "AsyncTradeSession",
     "CallFailed",
     "Client",
     "ClientOrder",
@@ -44,14 +51,19 @@ __all__ = [
     "ExecutionKind",
     "FairleadError",
     "ManualIndicator",
+    "MessageDirection",
     "NewOrder",
     "OrderCapacity",
     "OrderRejected",
     "OrderState",
     "OrderType",
     "OutcomeUnknown",
+    "ReconcileVerdict",
     "Refused",
     "Retry",
+    "SessionRemoved",
+    "SessionState",
+    "SessionWatch",
     "Side",
     "StartPosition",
     "Subscription",

@@ -1,7 +1,7 @@
 """The synchronous client. Thread-safe; needs no event loop."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -12,34 +12,56 @@ from fairlead import errors, outcomes, requests
 from fairlead.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, call_metadata
 from fairlead.following import SILENCE, Follower
 from fairlead.pages import Listing, Page
-from fairlead.retry import LIST, MUTATION, READ, Attempts, Method, Retry
+from fairlead.retry import BATCH, LIST, MUTATION, OPERATION, READ, Attempts, Method, Retry
 from fairlead.subscription import Subscription
 from fairlead.v1.common_pb2 import Order
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
 from fairlead.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from fairlead.v1.order_service_pb2 import (
     AmendOrderResponse,
+    BatchAmendOrdersResponse,
+    BatchCancelOrdersResponse,
+    BatchSubmitOrdersResponse,
+    CancelAllOrdersResponse,
     CancelOrderResponse,
     GetOrderRequest,
     ListOrderEventsRequest,
+    ReconcileOrderResponse,
     SubmitOrderResponse,
 )
 from fairlead.v1.order_service_pb2_grpc import OrderServiceStub
 from fairlead.v1.reference_service_pb2 import GetInstrumentRequest, Instrument, ListInstrumentsRequest
 from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceStub
-from fairlead.v1.session_service_pb2 import GetSessionRequest, ListSessionsRequest, Session
+from fairlead.v1.session_service_pb2 import (
+    GetSessionRequest,
+    GetSessionScheduleRequest,
+    GetSessionScheduleResponse,
+    ListSessionsRequest,
+    ReloadSessionsRequest,
+    ReloadSessionsResponse,
+    Session,
+    SessionMessage,
+    StartSessionRequest,
+    StopSessionRequest,
+)
 from fairlead.v1.session_service_pb2_grpc import SessionServiceStub
 from fairlead.v1.system_service_pb2 import GetServerInfoRequest, ServerInfo
 from fairlead.v1.system_service_pb2_grpc import SystemServiceStub
 from fairlead.values import (
+    AckLevel,
     Amendment,
     AnyOrder,
     Cancellation,
     ExecutionPage,
     Following,
+    MassCancellation,
+    MessageQuery,
     NewOrder,
     OrderQuery,
+    Reconciliation,
+    SequenceReset,
 )
+from fairlead.watching import SessionFollower, SessionWatch
 
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -107,10 +129,59 @@ class Client:
         response = self._call(self._orders.CancelOrder, request, MUTATION, timeout)
         return outcomes.canceled(response) if self._raise_on_reject else response
 
+    def batch_submit_orders(
+        self,
+        orders: Iterable[NewOrder],
+        *,
+        stop_on_error: bool = False,
+        require_all_risk_pass: bool = False,
+        timeout: float | None = None,
+    ) -> BatchSubmitOrdersResponse:
+        """Submit up to 1,000 orders; each has a result of its own, see :func:`fairlead.errors.from_status`."""
+        request = requests.batch_submit_orders(
+            orders, stop_on_error=stop_on_error, require_all_risk_pass=require_all_risk_pass
+        )
+        return self._call(self._orders.BatchSubmitOrders, request, BATCH, timeout)
+
+    def batch_amend_orders(
+        self,
+        amends: Iterable[tuple[AnyOrder, Amendment]],
+        *,
+        stop_on_error: bool = False,
+        timeout: float | None = None,
+    ) -> BatchAmendOrdersResponse:
+        request = requests.batch_amend_orders(amends, stop_on_error=stop_on_error)
+        return self._call(self._orders.BatchAmendOrders, request, BATCH, timeout)
+
+    def batch_cancel_orders(
+        self,
+        orders: Iterable[AnyOrder],
+        *,
+        stop_on_error: bool = False,
+        ack_level: AckLevel | None = None,
+        timeout: float | None = None,
+    ) -> BatchCancelOrdersResponse:
+        request = requests.batch_cancel_orders(orders, stop_on_error=stop_on_error, ack_level=ack_level)
+        return self._call(self._orders.BatchCancelOrders, request, BATCH, timeout)
+
+    def cancel_all_orders(
+        self, *, timeout: float | None = None, **which: Unpack[MassCancellation]
+    ) -> CancelAllOrdersResponse:
+        """Ask for a cancel of every live order that matches; how each ends the stream tells."""
+        request = requests.cancel_all_orders(which)
+        return self._call(self._orders.CancelAllOrders, request, BATCH, timeout)
+
+    def reconcile_order(
+        self, order: AnyOrder, *, timeout: float | None = None, **how: Unpack[Reconciliation]
+    ) -> ReconcileOrderResponse:
+        """Settle by hand how an order in doubt stands."""
+        request = requests.reconcile_order(order, how)
+        return self._call(self._orders.ReconcileOrder, request, MUTATION, timeout)
+
     def get_order(
         self, order: AnyOrder, *, wait_for_version: int | None = None, timeout: float | None = None
     ) -> Order:
-        """The order as it is; with `wait_for_version`, once its version is greater (set a `timeout`)."""
+        """The order as it is; with `wait_for_version`, once its version is greater or its time is over."""
         request = GetOrderRequest(order=requests.order_ref(order), wait_for_version=wait_for_version)
         return self._call(self._orders.GetOrder, request, READ, timeout).order
 
@@ -174,6 +245,74 @@ class Client:
     def get_session(self, session_id: str, *, timeout: float | None = None) -> Session:
         request = GetSessionRequest(session_id=session_id)
         return self._call(self._sessions.GetSession, request, READ, timeout).session
+
+    def watch_sessions(self, *session_ids: str, heartbeat: float = 5.0) -> SessionWatch:
+        """Follow these sessions, or all; nothing is asked of the server before iteration begins."""
+        request = requests.watch_sessions(session_ids, heartbeat)
+        metadata = call_metadata(self._metadata)
+        return SessionWatch(
+            lambda opening: self._sessions.WatchSessions(opening, metadata=metadata),
+            SessionFollower(request, self._retry),
+            SILENCE * heartbeat,
+        )
+
+    def start_session(self, session_id: str, *, reason: str, timeout: float | None = None) -> Session:
+        """Let a session connect, one that is HALTED too; `reason` is for the audit log, here and below."""
+        request = StartSessionRequest(session_id=session_id, reason=reason)
+        return self._call(self._sessions.StartSession, request, OPERATION, timeout).session
+
+    def stop_session(self, session_id: str, *, reason: str, timeout: float | None = None) -> Session:
+        """Log a session out and keep it away until it is started."""
+        request = StopSessionRequest(session_id=session_id, reason=reason)
+        return self._call(self._sessions.StopSession, request, OPERATION, timeout).session
+
+    def reset_session(
+        self, session_id: str, *, timeout: float | None = None, **numbers: Unpack[SequenceReset]
+    ) -> Session:
+        """Replace the sequence numbers of a session that is not connected."""
+        request = requests.reset_session(session_id, numbers)
+        return self._call(self._sessions.ResetSessionSequence, request, OPERATION, timeout).session
+
+    def session_schedule(
+        self, session_id: str, *, days: int = 7, timeout: float | None = None
+    ) -> GetSessionScheduleResponse:
+        request = GetSessionScheduleRequest(session_id=session_id, days=days)
+        return self._call(self._sessions.GetSessionSchedule, request, READ, timeout)
+
+    def list_session_messages(
+        self,
+        session_id: str,
+        *,
+        page_size: int = 0,
+        timeout: float | None = None,
+        **query: Unpack[MessageQuery],
+    ) -> Listing[SessionMessage]:
+        """The journal of one session, each message taken apart."""
+        request = requests.list_session_messages(session_id, query, page_size)
+
+        def fetch(page_token: str) -> Page[SessionMessage]:
+            request.page_token = page_token
+            page = self._call(self._sessions.ListSessionMessages, request, LIST, timeout)
+            return Page(page.messages, page.next_page_token)
+
+        return Listing(fetch)
+
+    def request_order_status(
+        self,
+        order: AnyOrder | None = None,
+        *,
+        session_id: str | None = None,
+        reason: str = "",
+        timeout: float | None = None,
+    ) -> int:
+        """Have the venue asked about one order, or about every live order of a session; returns about how many."""
+        request = requests.request_status(order, session_id, reason)
+        return self._call(self._sessions.RequestOrderStatus, request, OPERATION, timeout).asked
+
+    def reload_sessions(self, *, reason: str, timeout: float | None = None) -> ReloadSessionsResponse:
+        """Have the sessions of the server's configuration file read anew and applied."""
+        request = ReloadSessionsRequest(reason=reason)
+        return self._call(self._sessions.ReloadSessions, request, OPERATION, timeout)
 
     def list_instruments(self, *, page_size: int = 0, timeout: float | None = None) -> Listing[Instrument]:
         request = ListInstrumentsRequest(page_size=page_size)

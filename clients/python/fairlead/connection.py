@@ -12,11 +12,13 @@ DEFAULT_TARGET = "127.0.0.1:50051"
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # a minute unless told, whatever keepalive says
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_receive_message_length", 16 << 20),  # a thousand orders with all that may be said of them
 )
 
 _CLIENT = f"fairlead-python/{version('fairlead')}"

@@ -38,6 +38,7 @@ from typing import NamedTuple, cast
 
 import grpc
 from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from fairlead.v1 import common_pb2
@@ -157,14 +158,18 @@ class ServerFault(CallFailed): ...
 class OutcomeUnknown(FairleadError):
     """Nobody can say what became of a request. Repeat it with the same key to find out.
 
-    `client_order_id` is set for a submit, `request_id` for an amend or cancel; `last` is the latest error.
+    `client_order_id` is set for a submit, `request_id` for an amend or cancel; the keys of a batch are in its
+    items. `request` is what was sent, keys and all; `last` is the latest error.
     """
 
-    def __init__(self, *, client_order_id: str, request_id: str, last: CallFailed) -> None:
+    def __init__(self, request: Message, *, client_order_id: str, request_id: str, last: CallFailed) -> None:
+        self.request = request
         self.client_order_id = client_order_id
         self.request_id = request_id
         self.last = last
         key = f"client_order_id {client_order_id}" if client_order_id else f"request_id {request_id}"
+        if not (client_order_id or request_id):
+            key = "keys"
         super().__init__(f"outcome unknown, repeat with the same {key}: {last}")
 
 
@@ -217,15 +222,25 @@ _BY_CODE: Mapping[grpc.StatusCode, type[CallFailed]] = {
 def from_rpc(error: grpc.RpcError) -> CallFailed:
     """The exception for an error of gRPC, synchronous or not."""
     call = cast("grpc.Call", error)  # what every RpcError of a call also is
-    failure = _read(call.code(), call.details() or "", call.trailing_metadata() or ())
+    return _failed(call.code(), call.details() or "", _details(call.trailing_metadata() or ()))
+
+
+def from_status(status: status_pb2.Status) -> CallFailed:
+    """The exception for the error of one item of a batch: the one that it would have raised alone."""
+    code = next((each for each in grpc.StatusCode if each.value[0] == status.code), grpc.StatusCode.UNKNOWN)
+    return _failed(code, status.message, status.details)
+
+
+def _failed(code: grpc.StatusCode, message: str, details: Iterable[Any]) -> CallFailed:
+    failure = _read(code, message, details)
     return (_BY_REASON.get(failure.reason) or _BY_CODE.get(failure.code, ServerFault))(failure)
 
 
-def _read(code: grpc.StatusCode, message: str, trailing: Iterable[tuple[str, str | bytes]]) -> Failure:
+def _read(code: grpc.StatusCode, message: str, details: Iterable[Any]) -> Failure:
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()
-    for detail in _details(trailing):
+    for detail in details:
         _ = detail.Unpack(info) or detail.Unpack(bad) or detail.Unpack(retry)
     ours = info.domain == DOMAIN
     return Failure(

@@ -45,45 +45,39 @@ _FINAL = frozenset(
 )
 
 
-class Follower:
-    """Where one subscriber stands. Owned by one subscription."""
+class Resumption:
+    """How the streams of one subscriber went so far, and when the next is to be tried."""
 
-    def __init__(self, request: SubscribeExecutionsRequest, retry: Retry) -> None:
-        self.cursor = ""  # after the last message whose updates were all handed over
-        self.finished = False
-        self._request = request
+    def __init__(self, retry: Retry) -> None:
         self._retry = retry
-        self._epoch = 0
-        self._sequence = 0  # of the last event or snapshot
         self._received = 0  # messages of the present stream
-        self._snapshot: list[common_pb2.Order] = []
         self._ending: execution_service_pb2.StreamEnding | None = None
         self._opened = False
         self._failures = 0  # since something last came through
 
-    def opening(self) -> SubscribeExecutionsRequest:
-        """The request for the next stream."""
+    @property
+    def told_to_end(self) -> bool:
+        return self._ending is not None
+
+    def begin(self) -> None:
+        """Another stream."""
         self._received = 0
-        self._snapshot = []
         self._ending = None
-        request = SubscribeExecutionsRequest()
-        request.CopyFrom(self._request)
-        if self.cursor:
-            request.after_cursor = self.cursor
-        return request
 
-    def deliver(self, message: SubscribeExecutionsResponse) -> Iterator[Update]:
-        """What the message brings. The cursor moves with the last of it: until then, it is not applied."""
-        updates = self._read(message)
-        yield from updates[:-1]
-        self.cursor = message.cursor or self.cursor
-        yield from updates[-1:]
+    def count(self, stream_sequence: int) -> None:
+        """A message came; raises StreamLost if one before it did not."""
+        self._received += 1
+        if stream_sequence != self._received:
+            raise StreamLost(f"message {self._received} is missing, {stream_sequence} came instead")
 
-    def ended(self) -> None:
-        """The stream has ended with OK: as was asked for, or to be resumed like a failed one."""
-        if self._request.WhichOneof("end") is None or self._ending is not None:
-            raise StreamLost("the server ended the stream")
-        self.finished = True
+    def opened(self) -> None:
+        self._opened = True
+
+    def came_through(self) -> None:
+        self._failures = 0
+
+    def ending(self, ending: execution_service_pb2.StreamEnding) -> None:
+        self._ending = ending
 
     def failed(self, error: FairleadError) -> float:
         """How many seconds to wait before the next stream; raises if there is to be none."""
@@ -99,13 +93,51 @@ class Follower:
     def _retry_after(self) -> float:
         return self._ending.retry_after.ToTimedelta().total_seconds() if self._ending is not None else 0.0
 
+
+class Follower:
+    """Where one subscriber stands. Owned by one subscription."""
+
+    def __init__(self, request: SubscribeExecutionsRequest, retry: Retry) -> None:
+        self.cursor = ""  # after the last message whose updates were all handed over
+        self.finished = False
+        self._request = request
+        self._streams = Resumption(retry)
+        self._epoch = 0
+        self._sequence = 0  # of the last event or snapshot
+        self._snapshot: list[common_pb2.Order] = []
+
+    def opening(self) -> SubscribeExecutionsRequest:
+        """The request for the next stream."""
+        self._streams.begin()
+        self._snapshot = []
+        request = SubscribeExecutionsRequest()
+        request.CopyFrom(self._request)
+        if self.cursor:
+            request.after_cursor = self.cursor
+        return request
+
+    def deliver(self, message: SubscribeExecutionsResponse) -> Iterator[Update]:
+        """What the message brings. The cursor moves with the last of it: until then, it is not applied."""
+        updates = self._read(message)
+        yield from updates[:-1]
+        self.cursor = message.cursor or self.cursor
+        yield from updates[-1:]
+
+    def ended(self) -> None:
+        """The stream has ended with OK: as was asked for, or to be resumed like a failed one."""
+        if self._request.WhichOneof("end") is None or self._streams.told_to_end:
+            raise StreamLost("the server ended the stream")
+        self.finished = True
+
+    def failed(self, error: FairleadError) -> float:
+        """How many seconds to wait before the next stream; raises if there is to be none."""
+        return self._streams.failed(error)
+
     def _read(self, message: SubscribeExecutionsResponse) -> Sequence[Update]:
-        self._received += 1
-        if message.stream_sequence != self._received:
-            raise StreamLost(f"message {self._received} is missing, {message.stream_sequence} came instead")
+        self._streams.count(message.stream_sequence)
         kind = message.WhichOneof("payload")
         if kind != "established":
-            self._failures = 0
+            self._streams.came_through()
         match kind:
             case "established":
                 return self._established(message.established)
@@ -116,7 +148,7 @@ class Follower:
             case "caught_up":
                 return [message.caught_up]
             case "ending":
-                self._ending = message.ending
+                self._streams.ending(message.ending)
                 return []
             case _:  # a heartbeat, or what a newer server adds
                 return []
@@ -124,7 +156,7 @@ class Follower:
     def _established(self, established: execution_service_pb2.Established) -> Sequence[Update]:
         if established.epoch != self._epoch:
             self._epoch, self._sequence = established.epoch, 0
-        self._opened = True
+        self._streams.opened()
         return []
 
     def _page(self, page: OrderSnapshot) -> Sequence[Update]:

@@ -12,8 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from fairlead.decimals import Number, to_text
 from fairlead.errors import BadValue
-from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2
+from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2, session_service_pb2
 from fairlead.values import (
+    AckLevel,
     Amendment,
     AnyOrder,
     Cancellation,
@@ -21,8 +22,12 @@ from fairlead.values import (
     ExecutionPage,
     ExecutionQuery,
     Following,
+    MassCancellation,
+    MessageQuery,
     NewOrder,
     OrderQuery,
+    Reconciliation,
+    SequenceReset,
     StartPosition,
 )
 
@@ -81,6 +86,78 @@ def cancel_order(order: AnyOrder, how: Cancellation) -> order_service_pb2.Cancel
         request_id=how.get("request_id") or new_key(),
         expected_version=how.get("expected_version"),
         ack_level=common_pb2.AckLevel.ValueType(how.get("ack_level") or 0),
+    )
+
+
+def batch_submit_orders(
+    orders: Iterable[NewOrder], *, stop_on_error: bool, require_all_risk_pass: bool
+) -> order_service_pb2.BatchSubmitOrdersRequest:
+    return order_service_pb2.BatchSubmitOrdersRequest(
+        orders=map(submit_order, orders),
+        stop_on_error=stop_on_error,
+        require_all_risk_pass=require_all_risk_pass,
+    )
+
+
+def batch_amend_orders(
+    amends: Iterable[tuple[AnyOrder, Amendment]], *, stop_on_error: bool
+) -> order_service_pb2.BatchAmendOrdersRequest:
+    return order_service_pb2.BatchAmendOrdersRequest(
+        amends=[amend_order(order, terms) for order, terms in amends], stop_on_error=stop_on_error
+    )
+
+
+def batch_cancel_orders(
+    orders: Iterable[AnyOrder], *, stop_on_error: bool, ack_level: AckLevel | None
+) -> order_service_pb2.BatchCancelOrdersRequest:
+    how = Cancellation(ack_level=ack_level)
+    return order_service_pb2.BatchCancelOrdersRequest(
+        cancels=[cancel_order(order, how) for order in orders], stop_on_error=stop_on_error
+    )
+
+
+def cancel_all_orders(which: MassCancellation) -> order_service_pb2.CancelAllOrdersRequest:
+    account_id, all_accounts = which.get("account_id"), which.get("all_accounts") or None
+    _at_most_one(account_id=account_id, all_accounts=all_accounts)
+    if not (account_id or all_accounts):
+        raise BadValue("give account_id or all_accounts=True")
+    request = order_service_pb2.CancelAllOrdersRequest(
+        request_id=which.get("request_id") or new_key(),
+        instrument_ids=_names(which.get("instrument_ids", ())),
+        strategy_ids=_names(which.get("strategy_ids", ())),
+        session_ids=_names(which.get("session_ids", ())),
+        side=common_pb2.Side.ValueType(which.get("side") or 0),
+        validate_only=which.get("validate_only", False),
+    )
+    if account_id:
+        request.account_id = account_id
+    else:
+        request.all_accounts = True
+    return request
+
+
+def trade_hello(
+    session_key: str | None, grace: float | None, account_ids: Iterable[str]
+) -> order_service_pb2.TradeHello:
+    """`grace` is in seconds; None: orders outlive the session."""
+    hello = order_service_pb2.TradeHello(session_key=session_key or new_key())
+    if grace is not None:
+        mortal = order_service_pb2.CancelOnDisconnect(grace=_duration(grace), account_ids=_names(account_ids))
+        hello.cancel_on_disconnect.CopyFrom(mortal)
+    elif _names(account_ids):
+        raise BadValue("account_ids needs cancel_on_disconnect")
+    return hello
+
+
+def reconcile_order(order: AnyOrder, how: Reconciliation) -> order_service_pb2.ReconcileOrderRequest:
+    return order_service_pb2.ReconcileOrderRequest(
+        order=order_ref(order),
+        request_id=how.get("request_id") or new_key(),
+        expected_version=how.get("expected_version"),
+        verdict=order_service_pb2.ReconcileVerdict.ValueType(how["verdict"]),
+        reason=how["reason"],
+        ticket=how["ticket"],
+        force=how.get("force", False),
     )
 
 
@@ -143,6 +220,55 @@ def subscribe(query: Following, heartbeat: float) -> execution_service_pb2.Subsc
     _set_start(request, query)
     _set_end(request, query)
     return request
+
+
+def watch_sessions(session_ids: Iterable[str], heartbeat: float) -> session_service_pb2.WatchSessionsRequest:
+    return session_service_pb2.WatchSessionsRequest(
+        session_ids=_names(session_ids), heartbeat_interval=_duration(heartbeat)
+    )
+
+
+def reset_session(session_id: str, numbers: SequenceReset) -> session_service_pb2.ResetSessionSequenceRequest:
+    return session_service_pb2.ResetSessionSequenceRequest(
+        session_id=session_id,
+        expected_next_in=numbers["expected_next_in"],
+        expected_next_out=numbers["expected_next_out"],
+        next_in=numbers.get("next_in", 1),
+        next_out=numbers.get("next_out", 1),
+        reason=numbers["reason"],
+    )
+
+
+def list_session_messages(
+    session_id: str, query: MessageQuery, page_size: int
+) -> session_service_pb2.ListSessionMessagesRequest:
+    sorting = session_service_pb2.MESSAGE_SORTING_TIME_DESC
+    if query.get("oldest_first", False):
+        sorting = session_service_pb2.MESSAGE_SORTING_TIME_ASC
+    return session_service_pb2.ListSessionMessagesRequest(
+        session_id=session_id,
+        direction=session_service_pb2.MessageDirection.ValueType(query.get("direction") or 0),
+        msg_types=_names(query.get("msg_types", ())),
+        start_time=_timestamp(query.get("start_time")),
+        end_time=_timestamp(query.get("end_time")),
+        min_msg_seq_num=query.get("min_msg_seq_num", 0),
+        max_msg_seq_num=query.get("max_msg_seq_num", 0),
+        epoch=query.get("epoch", 0),
+        order=query.get("order", ""),
+        order_by=sorting,
+        page_size=page_size,
+    )
+
+
+def request_status(
+    order: AnyOrder | None, session_id: str | None, reason: str
+) -> session_service_pb2.RequestOrderStatusRequest:
+    _at_most_one(order=order, session_id=session_id)
+    if session_id is not None:
+        return session_service_pb2.RequestOrderStatusRequest(session_id=session_id, reason=reason)
+    if order is None:
+        raise BadValue("give one of order, session_id")
+    return session_service_pb2.RequestOrderStatusRequest(order=order_ref(order), reason=reason)
 
 
 def _set_start(request: execution_service_pb2.SubscribeExecutionsRequest, query: Following) -> None:

@@ -49,7 +49,9 @@ class Method:
 
 READ = Method(timeout=1.0, attempts=4)
 LIST = Method(timeout=5.0, attempts=4)
+OPERATION = Method(timeout=5.0, attempts=1)  # without a key: a person looks before it is repeated
 MUTATION = Method(timeout=2.0, attempts=3, keyed=True)
+BATCH = Method(timeout=10.0, attempts=3, keyed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class Attempts:
         if not self._open:
             raise error
         raise OutcomeUnknown(
+            self.request,
             client_order_id=getattr(self.request, "client_order_id", ""),
             request_id=getattr(self.request, "request_id", ""),
             last=error,

@@ -1,24 +1,14 @@
-"""Execution subscriptions that resume by themselves: the waiting and calling around a :class:`Follower`.
+"""Execution subscriptions, see :mod:`fairlead.streams`.
 
-Iterating yields events; ``updates()`` yields snapshots and the caught-up marker as well. Both go on for
-ever, over restarts of the server and cut connections, unless the request has an end or the server refuses.
-A stream that never opens fails after some attempts.
+Iterating yields events; ``updates()`` yields snapshots and the caught-up marker as well.
 """
 
-import asyncio
-import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
-from time import monotonic
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING
 
-import grpc
-from grpc import aio
-
-from fairlead import errors
-from fairlead.errors import FairleadError, StreamLost
 from fairlead.following import Follower, Update
+from fairlead.streams import AsyncStreams, Stream, Streams
 from fairlead.v1.execution_service_pb2 import (
     ExecutionEvent,
     SubscribeExecutionsRequest,
@@ -26,46 +16,24 @@ from fairlead.v1.execution_service_pb2 import (
 )
 
 if TYPE_CHECKING:
+    from grpc import aio
+
     AsyncStream = aio.UnaryStreamCall[SubscribeExecutionsRequest, SubscribeExecutionsResponse]
 
 
-class Stream(Protocol):
-    """A running call, synchronous."""
-
-    def __iter__(self) -> Iterator[SubscribeExecutionsResponse]: ...
-    def cancel(self) -> bool: ...
-
-
-class AsyncSubscription:
+class AsyncSubscription(AsyncStreams[SubscribeExecutionsRequest, SubscribeExecutionsResponse, Update]):
     """Follows executions in asyncio. Close it, or use it as a context manager, to end the stream."""
 
     def __init__(
         self, call: "Callable[[SubscribeExecutionsRequest], AsyncStream]", follower: Follower, silence: float
     ) -> None:
-        self._call = call
-        self._follower = follower
-        self._silence = silence
-        self._stream: AsyncStream | None = None
-        self._closed = asyncio.Event()
+        super().__init__(call, follower, silence)
+        self._where = follower
 
     @property
     def cursor(self) -> str:
         """Where to resume. It passes an event when that event and all that came with it were yielded."""
-        return self._follower.cursor
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the stream; iteration, if any, ends as well."""
-        self._closed.set()
-        if self._stream is not None:
-            self._stream.cancel()
+        return self._where.cursor
 
     async def __aiter__(self) -> AsyncGenerator[ExecutionEvent, None]:
         async with aclosing(self.updates()) as updates:
@@ -73,142 +41,25 @@ class AsyncSubscription:
                 if isinstance(update, ExecutionEvent):
                     yield update
 
-    async def updates(self) -> AsyncGenerator[Update, None]:
-        while not (self._follower.finished or self._closed.is_set()):
-            try:
-                async with aclosing(self._messages()) as messages:
-                    async for message in messages:
-                        for update in self._follower.deliver(message):
-                            yield update
-                self._follower.ended()
-            except FairleadError as error:
-                if not self._closed.is_set():
-                    await self._wait(self._follower.failed(error))
 
-    async def _messages(self) -> AsyncGenerator[SubscribeExecutionsResponse, None]:
-        stream = self._stream = self._call(self._follower.opening())
-        try:
-            while (message := await self._read(stream)) is not None:
-                yield message
-        finally:
-            stream.cancel()
-
-    async def _read(self, stream: "AsyncStream") -> SubscribeExecutionsResponse | None:
-        try:
-            async with asyncio.timeout(self._silence):
-                message = await stream.read()
-        except TimeoutError:
-            raise StreamLost(f"nothing came for {self._silence:g} s") from None
-        except grpc.RpcError as error:
-            raise errors.from_rpc(error) from error
-        except asyncio.CancelledError:
-            if self._closed.is_set():  # by close(), not by whoever cancels the task
-                raise StreamLost("closed") from None
-            raise
-        return message if isinstance(message, SubscribeExecutionsResponse) else None
-
-    async def _wait(self, delay: float) -> None:
-        try:
-            async with asyncio.timeout(delay):
-                await self._closed.wait()
-        except TimeoutError:
-            return
-
-
-class Subscription:
+class Subscription(Streams[SubscribeExecutionsRequest, SubscribeExecutionsResponse, Update]):
     """Follows executions in the calling thread. Close it, or use it as a context manager, to end the stream."""
 
     def __init__(
-        self, call: Callable[[SubscribeExecutionsRequest], Stream], follower: Follower, silence: float
+        self,
+        call: Callable[[SubscribeExecutionsRequest], Stream[SubscribeExecutionsResponse]],
+        follower: Follower,
+        silence: float,
     ) -> None:
-        self._call = call
-        self._follower = follower
-        self._silence = silence
-        self._stream: Stream | None = None
-        self._closed = threading.Event()
+        super().__init__(call, follower, silence)
+        self._where = follower
 
     @property
     def cursor(self) -> str:
         """Where to resume. It passes an event when that event and all that came with it were yielded."""
-        return self._follower.cursor
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the stream, from any thread; iteration, if any, ends as well."""
-        self._closed.set()
-        if self._stream is not None:
-            self._stream.cancel()
+        return self._where.cursor
 
     def __iter__(self) -> Generator[ExecutionEvent, None, None]:
         for update in self.updates():
             if isinstance(update, ExecutionEvent):
                 yield update
-
-    def updates(self) -> Generator[Update, None, None]:
-        while not (self._follower.finished or self._closed.is_set()):
-            try:
-                for message in self._messages():
-                    yield from self._follower.deliver(message)
-                self._follower.ended()
-            except FairleadError as error:
-                if not self._closed.is_set():
-                    self._closed.wait(self._follower.failed(error))
-
-    def _messages(self) -> Generator[SubscribeExecutionsResponse, None, None]:
-        self._stream = self._call(self._follower.opening())
-        with _Watched(self._stream, self._silence) as messages:
-            yield from messages
-
-
-class _Watched:
-    """A running call that is cancelled when its reader has waited too long. (A reader that is busy has not.)"""
-
-    def __init__(self, stream: Stream, silence: float) -> None:
-        self._stream = stream
-        self._silence = silence
-        self._waiting_since: float | None = None
-        self._silent = False
-        self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="fairlead-watchdog", daemon=True)
-
-    def __enter__(self) -> Generator[SubscribeExecutionsResponse, None, None]:
-        self._watcher.start()
-        return self._messages()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._stream.cancel()
-        self._watcher.join()
-
-    def _messages(self) -> Generator[SubscribeExecutionsResponse, None, None]:
-        messages = iter(self._stream)
-        while (message := self._next(messages)) is not None:
-            yield message
-
-    def _next(self, messages: Iterator[SubscribeExecutionsResponse]) -> SubscribeExecutionsResponse | None:
-        self._waiting_since = monotonic()
-        try:
-            return next(messages, None)
-        except grpc.RpcError as error:
-            if self._silent:
-                raise StreamLost(f"nothing came for {self._silence:g} s") from error
-            raise errors.from_rpc(error) from error
-        finally:
-            self._waiting_since = None
-
-    def _watch(self) -> None:
-        while not self._over.wait(self._silence / 4):
-            since = self._waiting_since
-            if since is not None and monotonic() - since > self._silence:
-                self._silent = True
-                self._stream.cancel()
-                return

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple, Required, TypeAlias, TypedDict
 
 from fairlead.decimals import Number
-from fairlead.v1 import common_pb2, execution_service_pb2
+from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2, session_service_pb2
 
 
 class Side(IntEnum):
@@ -91,9 +91,19 @@ class ExecutionKind(IntEnum):
     RECONCILED = execution_service_pb2.EXECUTION_KIND_RECONCILED
     ORPHAN_EXECUTION = execution_service_pb2.EXECUTION_KIND_ORPHAN_EXECUTION
     VENUE_PENDING = execution_service_pb2.EXECUTION_KIND_VENUE_PENDING
+    RECON_BREAK = execution_service_pb2.EXECUTION_KIND_RECON_BREAK
+    EXEC_CONFLICT = execution_service_pb2.EXECUTION_KIND_EXEC_CONFLICT
 
 
 FILLS = (ExecutionKind.FILLED, ExecutionKind.TRADE_BUSTED, ExecutionKind.TRADE_CORRECTED)
+
+
+class ReconcileVerdict(IntEnum):
+    STANDS = order_service_pb2.RECONCILE_VERDICT_STANDS
+    CANCELED = order_service_pb2.RECONCILE_VERDICT_CANCELED
+    REJECTED = order_service_pb2.RECONCILE_VERDICT_REJECTED
+    EXPIRED = order_service_pb2.RECONCILE_VERDICT_EXPIRED
+    DONE_FOR_DAY = order_service_pb2.RECONCILE_VERDICT_DONE_FOR_DAY
 
 
 class StartPosition(IntEnum):
@@ -105,6 +115,23 @@ class StartPosition(IntEnum):
 class CursorExpiredPolicy(IntEnum):
     FAIL = execution_service_pb2.CURSOR_EXPIRED_POLICY_FAIL
     SNAPSHOT = execution_service_pb2.CURSOR_EXPIRED_POLICY_SNAPSHOT
+
+
+class SessionState(IntEnum):
+    DISABLED = session_service_pb2.SESSION_STATE_DISABLED
+    OUT_OF_WINDOW = session_service_pb2.SESSION_STATE_OUT_OF_WINDOW
+    BACKOFF = session_service_pb2.SESSION_STATE_BACKOFF
+    CONNECTING = session_service_pb2.SESSION_STATE_CONNECTING
+    LOGON_SENT = session_service_pb2.SESSION_STATE_LOGON_SENT
+    SYNCING = session_service_pb2.SESSION_STATE_SYNCING
+    ACTIVE = session_service_pb2.SESSION_STATE_ACTIVE
+    LOGOUT_SENT = session_service_pb2.SESSION_STATE_LOGOUT_SENT
+    HALTED = session_service_pb2.SESSION_STATE_HALTED
+
+
+class MessageDirection(IntEnum):
+    IN = session_service_pb2.MESSAGE_DIRECTION_IN
+    OUT = session_service_pb2.MESSAGE_DIRECTION_OUT
 
 
 class ClientOrder(NamedTuple):
@@ -171,6 +198,33 @@ class Cancellation(TypedDict, total=False):
     ack_level: AckLevel | None
 
 
+class MassCancellation(TypedDict, total=False):
+    """Which live orders to cancel: those of `account_id`, or with `all_accounts` everybody's.
+
+    `validate_only` only counts them.
+    """
+
+    account_id: str
+    all_accounts: bool
+    instrument_ids: Iterable[str]
+    strategy_ids: Iterable[str]
+    session_ids: Iterable[str]
+    side: Side | None
+    validate_only: bool
+    request_id: str | None
+
+
+class Reconciliation(TypedDict, total=False):
+    """How an order in doubt stands, why, and where that is written down; `force` if it need not be in doubt."""
+
+    verdict: Required[ReconcileVerdict]
+    reason: Required[str]
+    ticket: Required[str]
+    force: bool
+    expected_version: int | None
+    request_id: str | None
+
+
 class OrderQuery(TypedDict, total=False):
     """Which orders to list; what is not given does not matter. Newest first unless `oldest_first`."""
 
@@ -217,3 +271,30 @@ class Following(ExecutionQuery, total=False):
     until_caught_up: bool
     cursor_expired_policy: CursorExpiredPolicy | None
     max_batch_size: int | None
+
+
+class SequenceReset(TypedDict, total=False):
+    """The numbers that a reset replaces, as the caller has seen them, the new ones (1 each), and why."""
+
+    expected_next_in: Required[int]
+    expected_next_out: Required[int]
+    next_in: int
+    next_out: int
+    reason: Required[str]
+
+
+class MessageQuery(TypedDict, total=False):
+    """Which FIX messages to list; what is not given does not matter. Newest first unless `oldest_first`.
+
+    `order` is a ClOrdID(11), an OrigClOrdID(41) or an OrderID(37).
+    """
+
+    direction: MessageDirection | None
+    msg_types: Iterable[str]
+    start_time: datetime | None
+    end_time: datetime | None
+    min_msg_seq_num: int
+    max_msg_seq_num: int
+    epoch: int
+    order: str
+    oldest_first: bool

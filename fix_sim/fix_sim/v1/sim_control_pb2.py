@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66ix_sim/v1/sim_control.proto\x12\nfix_sim.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n\x11ListOrdersRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\":\n\x12ListOrdersResponse\x12$\n\x06orders\x18\x01 \x03(\x0b\x32\x14.fix_sim.v1.SimOrder\"\xe6\x02\n\x08SimOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x11\n\tcl_ord_id\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0c\n\x04side\x18\x05 \x01(\t\x12\x10\n\x08ord_type\x18\x06 \x01(\t\x12\x15\n\rtime_in_force\x18\x07 \x01(\t\x12\x11\n\torder_qty\x18\x08 \x01(\t\x12\x12\n\x05price\x18\t \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07stop_px\x18\n \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07\x63um_qty\x18\x0b \x01(\t\x12\x12\n\nleaves_qty\x18\x0c \x01(\t\x12\x0e\n\x06\x61vg_px\x18\r \x01(\t\x12\x12\n\nord_status\x18\x0e \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x0f \x01(\t\x12\x30\n\x0creceive_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_priceB\n\n\x08_stop_px\"\x86\x01\n\x10\x46illOrderRequest\x12\x12\n\x08order_id\x18\x01 \x01(\tH\x00\x12\x13\n\tcl_ord_id\x18\x02 \x01(\tH\x00\x12\x15\n\x08quantity\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05price\x18\x04 \x01(\tH\x02\x88\x01\x01\x42\x07\n\x05orderB\x0b\n\t_quantityB\x08\n\x06_price\"I\n\x11\x46illOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.fix_sim.v1.SimOrder\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\"0\n\x0fSetPriceRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\"7\n\x10SetPriceResponse\x12#\n\x05price\x18\x01 \x01(\x0b\x32\x14.fix_sim.v1.SimPrice\"\x13\n\x11ListPricesRequest\":\n\x12ListPricesResponse\x12$\n\x06prices\x18\x01 \x03(\x0b\x32\x14.fix_sim.v1.SimPrice\"Y\n\x08SimPrice\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12.\n\nprice_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xbe\x02\n\x11SimControlService\x12K\n\nListOrders\x12\x1d.fix_sim.v1.ListOrdersRequest\x1a\x1e.fix_sim.v1.ListOrdersResponse\x12H\n\tFillOrder\x12\x1c.fix_sim.v1.FillOrderRequest\x1a\x1d.fix_sim.v1.FillOrderResponse\x12\x45\n\x08SetPrice\x12\x1b.fix_sim.v1.SetPriceRequest\x1a\x1c.fix_sim.v1.SetPriceResponse\x12K\n\nListPrices\x12\x1d.fix_sim.v1.ListPricesRequest\x1a\x1e.fix_sim.v1.ListPricesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66ix_sim/v1/sim_control.proto\x12\nfix_sim.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n\x11ListOrdersRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\":\n\x12ListOrdersResponse\x12$\n\x06orders\x18\x01 \x03(\x0b\x32\x14.fix_sim.v1.SimOrder\"\xe6\x02\n\x08SimOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x11\n\tcl_ord_id\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0c\n\x04side\x18\x05 \x01(\t\x12\x10\n\x08ord_type\x18\x06 \x01(\t\x12\x15\n\rtime_in_force\x18\x07 \x01(\t\x12\x11\n\torder_qty\x18\x08 \x01(\t\x12\x12\n\x05price\x18\t \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07stop_px\x18\n \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07\x63um_qty\x18\x0b \x01(\t\x12\x12\n\nleaves_qty\x18\x0c \x01(\t\x12\x0e\n\x06\x61vg_px\x18\r \x01(\t\x12\x12\n\nord_status\x18\x0e \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x0f \x01(\t\x12\x30\n\x0creceive_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_priceB\n\n\x08_stop_px\"\x86\x01\n\x10\x46illOrderRequest\x12\x12\n\x08order_id\x18\x01 \x01(\tH\x00\x12\x13\n\tcl_ord_id\x18\x02 \x01(\tH\x00\x12\x15\n\x08quantity\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05price\x18\x04 \x01(\tH\x02\x88\x01\x01\x42\x07\n\x05orderB\x0b\n\t_quantityB\x08\n\x06_price\"I\n\x11\x46illOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.fix_sim.v1.SimOrder\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\"0\n\x0fSetPriceRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\"7\n\x10SetPriceResponse\x12#\n\x05price\x18\x01 \x01(\x0b\x32\x14.fix_sim.v1.SimPrice\"\x13\n\x11ListPricesRequest\":\n\x12ListPricesResponse\x12$\n\x06prices\x18\x01 \x03(\x0b\x32\x14.fix_sim.v1.SimPrice\"Y\n\x08SimPrice\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12.\n\nprice_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x14LoadScenariosRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\r\n\x05names\x18\x03 \x03(\t\x12\x12\n\x05times\x18\x04 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_times\"&\n\x15LoadScenariosResponse\x12\r\n\x05names\x18\x01 \x03(\t\"$\n\x10ListPlaysRequest\x12\x10\n\x08scenario\x18\x01 \x01(\t\"4\n\x11ListPlaysResponse\x12\x1f\n\x05plays\x18\x01 \x03(\x0b\x32\x10.fix_sim.v1.Play\"\x7f\n\x04Play\x12\x10\n\x08scenario\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.fix_sim.v1.PlayState\x12\x0f\n\x07\x66\x61ilure\x18\x04 \x01(\t\x12\r\n\x05taken\x18\x05 \x01(\x05\x12\r\n\x05steps\x18\x06 \x01(\x05\"e\n\x0ePerformRequest\x12\x12\n\x08order_id\x18\x01 \x01(\tH\x00\x12\x13\n\tcl_ord_id\x18\x02 \x01(\tH\x00\x12\x11\n\x07session\x18\x03 \x01(\tH\x00\x12\r\n\x05steps\x18\x04 \x01(\tB\x08\n\x06target\"H\n\x0fPerformResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.fix_sim.v1.SimOrder\x12\x10\n\x08\x65xec_ids\x18\x02 \x03(\t\"\x0e\n\x0cPauseRequest\"\x0f\n\rPauseResponse\"\x0f\n\rResumeRequest\"\x10\n\x0eResumeResponse*m\n\tPlayState\x12\x1a\n\x16PLAY_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12PLAY_STATE_PLAYING\x10\x01\x12\x15\n\x11PLAY_STATE_PASSED\x10\x02\x12\x15\n\x11PLAY_STATE_FAILED\x10\x03\x32\xa1\x05\n\x11SimControlService\x12K\n\nListOrders\x12\x1d.fix_sim.v1.ListOrdersRequest\x1a\x1e.fix_sim.v1.ListOrdersResponse\x12H\n\tFillOrder\x12\x1c.fix_sim.v1.FillOrderRequest\x1a\x1d.fix_sim.v1.FillOrderResponse\x12\x45\n\x08SetPrice\x12\x1b.fix_sim.v1.SetPriceRequest\x1a\x1c.fix_sim.v1.SetPriceResponse\x12K\n\nListPrices\x12\x1d.fix_sim.v1.ListPricesRequest\x1a\x1e.fix_sim.v1.ListPricesResponse\x12T\n\rLoadScenarios\x12 .fix_sim.v1.LoadScenariosRequest\x1a!.fix_sim.v1.LoadScenariosResponse\x12H\n\tListPlays\x12\x1c.fix_sim.v1.ListPlaysRequest\x1a\x1d.fix_sim.v1.ListPlaysResponse\x12\x42\n\x07Perform\x12\x1a.fix_sim.v1.PerformRequest\x1a\x1b.fix_sim.v1.PerformResponse\x12<\n\x05Pause\x12\x18.fix_sim.v1.PauseRequest\x1a\x19.fix_sim.v1.PauseResponse\x12?\n\x06Resume\x12\x19.fix_sim.v1.ResumeRequest\x1a\x1a.fix_sim.v1.ResumeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fix_sim.v1.sim_control_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PLAYSTATE']._serialized_start=1663
+  _globals['_PLAYSTATE']._serialized_end=1772
   _globals['_LISTORDERSREQUEST']._serialized_start=77
   _globals['_LISTORDERSREQUEST']._serialized_end=146
   _globals['_LISTORDERSRESPONSE']._serialized_start=148
@@ -52,6 +54,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPRICESRESPONSE']._serialized_end=967
   _globals['_SIMPRICE']._serialized_start=969
   _globals['_SIMPRICE']._serialized_end=1058
-  _globals['_SIMCONTROLSERVICE']._serialized_start=1061
-  _globals['_SIMCONTROLSERVICE']._serialized_end=1379
+  _globals['_LOADSCENARIOSREQUEST']._serialized_start=1060
+  _globals['_LOADSCENARIOSREQUEST']._serialized_end=1155
+  _globals['_LOADSCENARIOSRESPONSE']._serialized_start=1157
+  _globals['_LOADSCENARIOSRESPONSE']._serialized_end=1195
+  _globals['_LISTPLAYSREQUEST']._serialized_start=1197
+  _globals['_LISTPLAYSREQUEST']._serialized_end=1233
+  _globals['_LISTPLAYSRESPONSE']._serialized_start=1235
+  _globals['_LISTPLAYSRESPONSE']._serialized_end=1287
+  _globals['_PLAY']._serialized_start=1289
+  _globals['_PLAY']._serialized_end=1416
+  _globals['_PERFORMREQUEST']._serialized_start=1418
+  _globals['_PERFORMREQUEST']._serialized_end=1519
+  _globals['_PERFORMRESPONSE']._serialized_start=1521
+  _globals['_PERFORMRESPONSE']._serialized_end=1593
+  _globals['_PAUSEREQUEST']._serialized_start=1595
+  _globals['_PAUSEREQUEST']._serialized_end=1609
+  _globals['_PAUSERESPONSE']._serialized_start=1611
+  _globals['_PAUSERESPONSE']._serialized_end=1626
+  _globals['_RESUMEREQUEST']._serialized_start=1628
+  _globals['_RESUMEREQUEST']._serialized_end=1643
+  _globals['_RESUMERESPONSE']._serialized_start=1645
+  _globals['_RESUMERESPONSE']._serialized_end=1661
+  _globals['_SIMCONTROLSERVICE']._serialized_start=1775
+  _globals['_SIMCONTROLSERVICE']._serialized_end=2448
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PlayState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PlayStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlayState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PLAY_STATE_UNSPECIFIED: _PlayState.ValueType  # 0
+    """Not set."""
+    PLAY_STATE_PLAYING: _PlayState.ValueType  # 1
+    """It waits, for a time or a request."""
+    PLAY_STATE_PASSED: _PlayState.ValueType  # 2
+    """Every step was taken."""
+    PLAY_STATE_FAILED: _PlayState.ValueType  # 3
+    """What it waited for did not come, or not as it should."""
+
+class PlayState(_PlayState, metaclass=_PlayStateEnumTypeWrapper):
+    """How far an order has come in a scenario."""
+
+PLAY_STATE_UNSPECIFIED: PlayState.ValueType  # 0
+"""Not set."""
+PLAY_STATE_PLAYING: PlayState.ValueType  # 1
+"""It waits, for a time or a request."""
+PLAY_STATE_PASSED: PlayState.ValueType  # 2
+"""Every step was taken."""
+PLAY_STATE_FAILED: PlayState.ValueType  # 3
+"""What it waited for did not come, or not as it should."""
+Global___PlayState: _TypeAlias = PlayState  # noqa: Y015
 
 @_typing.final
 class ListOrdersRequest(_message.Message):
@@ -359,3 +388,289 @@ class SimPrice(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SimPrice: _TypeAlias = SimPrice  # noqa: Y015
+
+@_typing.final
+class LoadScenariosRequest(_message.Message):
+    """Scenarios to load."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """YAML, as docs/fix-sim.md has it."""
+    file: _builtins.str
+    """What to call it in a complaint, such as the name of the file."""
+    times: _builtins.int
+    """How many orders each is played with; unset = as it says itself, 0 = all."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these, by name; empty = all of them."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        file: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        times: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_times", b"_times", "times", b"times"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_times", b"_times", "file", b"file", "names", b"names", "text", b"text", "times", b"times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__times: _TypeAlias = _typing.Literal["times"]  # noqa: Y015
+    _WhichOneofArgType__times: _TypeAlias = _typing.Literal["_times", b"_times"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__times) -> _WhichOneofReturnType__times | None: ...
+
+Global___LoadScenariosRequest: _TypeAlias = LoadScenariosRequest  # noqa: Y015
+
+@_typing.final
+class LoadScenariosResponse(_message.Message):
+    """The scenarios that were loaded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """By name, in the order in which they are asked whether they fit an order."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoadScenariosResponse: _TypeAlias = LoadScenariosResponse  # noqa: Y015
+
+@_typing.final
+class ListPlaysRequest(_message.Message):
+    """Asks for plays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCENARIO_FIELD_NUMBER: _builtins.int
+    scenario: _builtins.str
+    """Only those of this scenario; empty = any."""
+    def __init__(
+        self,
+        *,
+        scenario: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scenario", b"scenario"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPlaysRequest: _TypeAlias = ListPlaysRequest  # noqa: Y015
+
+@_typing.final
+class ListPlaysResponse(_message.Message):
+    """The plays that were asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def plays(self) -> _containers.RepeatedCompositeFieldContainer[Global___Play]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        plays: _abc.Iterable[Global___Play] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plays", b"plays"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPlaysResponse: _TypeAlias = ListPlaysResponse  # noqa: Y015
+
+@_typing.final
+class Play(_message.Message):
+    """One order on its way through one scenario."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCENARIO_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    scenario: _builtins.str
+    """The scenario's name."""
+    order_id: _builtins.str
+    """OrderID(37)."""
+    state: Global___PlayState.ValueType
+    """How far it has come."""
+    failure: _builtins.str
+    """Why it has failed; empty unless it has."""
+    taken: _builtins.int
+    """How many steps were taken."""
+    steps: _builtins.int
+    """How many there are."""
+    def __init__(
+        self,
+        *,
+        scenario: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        state: Global___PlayState.ValueType = ...,
+        failure: _builtins.str = ...,
+        taken: _builtins.int = ...,
+        steps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "order_id", b"order_id", "scenario", b"scenario", "state", b"state", "steps", b"steps", "taken", b"taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Play: _TypeAlias = Play  # noqa: Y015
+
+@_typing.final
+class PerformRequest(_message.Message):
+    """Steps to take at once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    CL_ORD_ID_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """An order by OrderID(37)."""
+    cl_ord_id: _builtins.str
+    """An order by ClOrdID(11), in force or earlier."""
+    session: _builtins.str
+    """A session: BeginString(8), SenderCompID(49) and TargetCompID(56) of the simulator, joined by colons. Then the steps
+    have to be about the session.
+    """
+    steps: _builtins.str
+    """YAML: one step, or a list of them; none that waits."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        cl_ord_id: _builtins.str = ...,
+        session: _builtins.str = ...,
+        steps: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cl_ord_id", b"cl_ord_id", "order_id", b"order_id", "session", b"session", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cl_ord_id", b"cl_ord_id", "order_id", b"order_id", "session", b"session", "steps", b"steps", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["order_id", "cl_ord_id", "session"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___PerformRequest: _TypeAlias = PerformRequest  # noqa: Y015
+
+@_typing.final
+class PerformResponse(_message.Message):
+    """What was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    EXEC_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> Global___SimOrder:
+        """The order after it; not set for a session."""
+
+    @_builtins.property
+    def exec_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ExecID(17) of the reports."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___SimOrder | None = ...,
+        exec_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exec_ids", b"exec_ids", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PerformResponse: _TypeAlias = PerformResponse  # noqa: Y015
+
+@_typing.final
+class PauseRequest(_message.Message):
+    """Asks to pause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseRequest: _TypeAlias = PauseRequest  # noqa: Y015
+
+@_typing.final
+class PauseResponse(_message.Message):
+    """The simulator is paused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseResponse: _TypeAlias = PauseResponse  # noqa: Y015
+
+@_typing.final
+class ResumeRequest(_message.Message):
+    """Asks to go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeRequest: _TypeAlias = ResumeRequest  # noqa: Y015
+
+@_typing.final
+class ResumeResponse(_message.Message):
+    """The simulator goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeResponse: _TypeAlias = ResumeResponse  # noqa: Y015

@@ -55,6 +55,31 @@ class SimControlServiceStub(object):
                 request_serializer=fix__sim_dot_v1_dot_sim__control__pb2.ListPricesRequest.SerializeToString,
                 response_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.ListPricesResponse.FromString,
                 _registered_method=True)
+        self.LoadScenarios = channel.unary_unary(
+                '/fix_sim.v1.SimControlService/LoadScenarios',
+                request_serializer=fix__sim_dot_v1_dot_sim__control__pb2.LoadScenariosRequest.SerializeToString,
+                response_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.LoadScenariosResponse.FromString,
+                _registered_method=True)
+        self.ListPlays = channel.unary_unary(
+                '/fix_sim.v1.SimControlService/ListPlays',
+                request_serializer=fix__sim_dot_v1_dot_sim__control__pb2.ListPlaysRequest.SerializeToString,
+                response_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.ListPlaysResponse.FromString,
+                _registered_method=True)
+        self.Perform = channel.unary_unary(
+                '/fix_sim.v1.SimControlService/Perform',
+                request_serializer=fix__sim_dot_v1_dot_sim__control__pb2.PerformRequest.SerializeToString,
+                response_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.PerformResponse.FromString,
+                _registered_method=True)
+        self.Pause = channel.unary_unary(
+                '/fix_sim.v1.SimControlService/Pause',
+                request_serializer=fix__sim_dot_v1_dot_sim__control__pb2.PauseRequest.SerializeToString,
+                response_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.PauseResponse.FromString,
+                _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/fix_sim.v1.SimControlService/Resume',
+                request_serializer=fix__sim_dot_v1_dot_sim__control__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.ResumeResponse.FromString,
+                _registered_method=True)
 
 
 class SimControlServiceServicer(object):
@@ -90,6 +115,42 @@ class SimControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LoadScenarios(self, request, context):
+        """Loads scenarios, for orders to come. INVALID_ARGUMENT, with the line, if one is not right.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPlays(self, request, context):
+        """Lists what became of the orders that scenarios were played with, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Perform(self, request, context):
+        """Takes steps of a scenario at once: reports of an order, by hand, or what befalls a session. NOT_FOUND if there is no such
+        order or session; FAILED_PRECONDITION if a step makes no sense as it stands, those before it are taken then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Pause(self, request, context):
+        """Answers no request about orders, and plays nothing, until resumed; sessions go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """Takes what was asked meanwhile, and goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SimControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +173,31 @@ def add_SimControlServiceServicer_to_server(servicer, server):
                     servicer.ListPrices,
                     request_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.ListPricesRequest.FromString,
                     response_serializer=fix__sim_dot_v1_dot_sim__control__pb2.ListPricesResponse.SerializeToString,
+            ),
+            'LoadScenarios': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadScenarios,
+                    request_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.LoadScenariosRequest.FromString,
+                    response_serializer=fix__sim_dot_v1_dot_sim__control__pb2.LoadScenariosResponse.SerializeToString,
+            ),
+            'ListPlays': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlays,
+                    request_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.ListPlaysRequest.FromString,
+                    response_serializer=fix__sim_dot_v1_dot_sim__control__pb2.ListPlaysResponse.SerializeToString,
+            ),
+            'Perform': grpc.unary_unary_rpc_method_handler(
+                    servicer.Perform,
+                    request_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.PerformRequest.FromString,
+                    response_serializer=fix__sim_dot_v1_dot_sim__control__pb2.PerformResponse.SerializeToString,
+            ),
+            'Pause': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pause,
+                    request_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.PauseRequest.FromString,
+                    response_serializer=fix__sim_dot_v1_dot_sim__control__pb2.PauseResponse.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=fix__sim_dot_v1_dot_sim__control__pb2.ResumeRequest.FromString,
+                    response_serializer=fix__sim_dot_v1_dot_sim__control__pb2.ResumeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +309,141 @@ class SimControlService(object):
             '/fix_sim.v1.SimControlService/ListPrices',
             fix__sim_dot_v1_dot_sim__control__pb2.ListPricesRequest.SerializeToString,
             fix__sim_dot_v1_dot_sim__control__pb2.ListPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadScenarios(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fix_sim.v1.SimControlService/LoadScenarios',
+            fix__sim_dot_v1_dot_sim__control__pb2.LoadScenariosRequest.SerializeToString,
+            fix__sim_dot_v1_dot_sim__control__pb2.LoadScenariosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlays(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fix_sim.v1.SimControlService/ListPlays',
+            fix__sim_dot_v1_dot_sim__control__pb2.ListPlaysRequest.SerializeToString,
+            fix__sim_dot_v1_dot_sim__control__pb2.ListPlaysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Perform(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fix_sim.v1.SimControlService/Perform',
+            fix__sim_dot_v1_dot_sim__control__pb2.PerformRequest.SerializeToString,
+            fix__sim_dot_v1_dot_sim__control__pb2.PerformResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pause(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fix_sim.v1.SimControlService/Pause',
+            fix__sim_dot_v1_dot_sim__control__pb2.PauseRequest.SerializeToString,
+            fix__sim_dot_v1_dot_sim__control__pb2.PauseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fix_sim.v1.SimControlService/Resume',
+            fix__sim_dot_v1_dot_sim__control__pb2.ResumeRequest.SerializeToString,
+            fix__sim_dot_v1_dot_sim__control__pb2.ResumeResponse.FromString,
             options,
             channel_credentials,
             insecure,

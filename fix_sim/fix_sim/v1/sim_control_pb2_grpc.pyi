@@ -43,6 +43,18 @@ class SimControlServiceStub:
     """Sets the last price of a symbol; resting orders that it touches trade. NOT_FOUND if the symbol is unknown."""
     ListPrices: _grpc.UnaryUnaryMultiCallable[_sim_control_pb2.ListPricesRequest, _sim_control_pb2.ListPricesResponse]
     """Lists the last price of every symbol, ordered by symbol."""
+    LoadScenarios: _grpc.UnaryUnaryMultiCallable[_sim_control_pb2.LoadScenariosRequest, _sim_control_pb2.LoadScenariosResponse]
+    """Loads scenarios, for orders to come. INVALID_ARGUMENT, with the line, if one is not right."""
+    ListPlays: _grpc.UnaryUnaryMultiCallable[_sim_control_pb2.ListPlaysRequest, _sim_control_pb2.ListPlaysResponse]
+    """Lists what became of the orders that scenarios were played with, oldest first."""
+    Perform: _grpc.UnaryUnaryMultiCallable[_sim_control_pb2.PerformRequest, _sim_control_pb2.PerformResponse]
+    """Takes steps of a scenario at once: reports of an order, by hand, or what befalls a session. NOT_FOUND if there is no such
+    order or session; FAILED_PRECONDITION if a step makes no sense as it stands, those before it are taken then.
+    """
+    Pause: _grpc.UnaryUnaryMultiCallable[_sim_control_pb2.PauseRequest, _sim_control_pb2.PauseResponse]
+    """Answers no request about orders, and plays nothing, until resumed; sessions go on."""
+    Resume: _grpc.UnaryUnaryMultiCallable[_sim_control_pb2.ResumeRequest, _sim_control_pb2.ResumeResponse]
+    """Takes what was asked meanwhile, and goes on."""
 
 @_typing.type_check_only
 class SimControlServiceAsyncStub(SimControlServiceStub):
@@ -59,6 +71,18 @@ class SimControlServiceAsyncStub(SimControlServiceStub):
     """Sets the last price of a symbol; resting orders that it touches trade. NOT_FOUND if the symbol is unknown."""
     ListPrices: _aio.UnaryUnaryMultiCallable[_sim_control_pb2.ListPricesRequest, _sim_control_pb2.ListPricesResponse]  # type: ignore[assignment]
     """Lists the last price of every symbol, ordered by symbol."""
+    LoadScenarios: _aio.UnaryUnaryMultiCallable[_sim_control_pb2.LoadScenariosRequest, _sim_control_pb2.LoadScenariosResponse]  # type: ignore[assignment]
+    """Loads scenarios, for orders to come. INVALID_ARGUMENT, with the line, if one is not right."""
+    ListPlays: _aio.UnaryUnaryMultiCallable[_sim_control_pb2.ListPlaysRequest, _sim_control_pb2.ListPlaysResponse]  # type: ignore[assignment]
+    """Lists what became of the orders that scenarios were played with, oldest first."""
+    Perform: _aio.UnaryUnaryMultiCallable[_sim_control_pb2.PerformRequest, _sim_control_pb2.PerformResponse]  # type: ignore[assignment]
+    """Takes steps of a scenario at once: reports of an order, by hand, or what befalls a session. NOT_FOUND if there is no such
+    order or session; FAILED_PRECONDITION if a step makes no sense as it stands, those before it are taken then.
+    """
+    Pause: _aio.UnaryUnaryMultiCallable[_sim_control_pb2.PauseRequest, _sim_control_pb2.PauseResponse]  # type: ignore[assignment]
+    """Answers no request about orders, and plays nothing, until resumed; sessions go on."""
+    Resume: _aio.UnaryUnaryMultiCallable[_sim_control_pb2.ResumeRequest, _sim_control_pb2.ResumeResponse]  # type: ignore[assignment]
+    """Takes what was asked meanwhile, and goes on."""
 
 class SimControlServiceServicer(metaclass=_abc_1.ABCMeta):
     """The levers of the broker simulator. Prices and quantities are decimals as strings, without exponent."""
@@ -96,5 +120,47 @@ class SimControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sim_control_pb2.ListPricesResponse, _abc.Awaitable[_sim_control_pb2.ListPricesResponse]]:
         """Lists the last price of every symbol, ordered by symbol."""
+
+    @_abc_1.abstractmethod
+    def LoadScenarios(
+        self,
+        request: _sim_control_pb2.LoadScenariosRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_control_pb2.LoadScenariosResponse, _abc.Awaitable[_sim_control_pb2.LoadScenariosResponse]]:
+        """Loads scenarios, for orders to come. INVALID_ARGUMENT, with the line, if one is not right."""
+
+    @_abc_1.abstractmethod
+    def ListPlays(
+        self,
+        request: _sim_control_pb2.ListPlaysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_control_pb2.ListPlaysResponse, _abc.Awaitable[_sim_control_pb2.ListPlaysResponse]]:
+        """Lists what became of the orders that scenarios were played with, oldest first."""
+
+    @_abc_1.abstractmethod
+    def Perform(
+        self,
+        request: _sim_control_pb2.PerformRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_control_pb2.PerformResponse, _abc.Awaitable[_sim_control_pb2.PerformResponse]]:
+        """Takes steps of a scenario at once: reports of an order, by hand, or what befalls a session. NOT_FOUND if there is no such
+        order or session; FAILED_PRECONDITION if a step makes no sense as it stands, those before it are taken then.
+        """
+
+    @_abc_1.abstractmethod
+    def Pause(
+        self,
+        request: _sim_control_pb2.PauseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_control_pb2.PauseResponse, _abc.Awaitable[_sim_control_pb2.PauseResponse]]:
+        """Answers no request about orders, and plays nothing, until resumed; sessions go on."""
+
+    @_abc_1.abstractmethod
+    def Resume(
+        self,
+        request: _sim_control_pb2.ResumeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_control_pb2.ResumeResponse, _abc.Awaitable[_sim_control_pb2.ResumeResponse]]:
+        """Takes what was asked meanwhile, and goes on."""
 
 def add_SimControlServiceServicer_to_server(servicer: SimControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

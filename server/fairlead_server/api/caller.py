@@ -18,8 +18,8 @@ class Caller:
     traceparent: str = ""
     deadline: datetime | None = None
 
-    def cause(self, request_id: str = "") -> Cause:
-        return Cause(Initiator.CLIENT, self.principal, request_id, self.traceparent)
+    def cause(self, request_id: str = "", initiator: Initiator = Initiator.CLIENT) -> Cause:
+        return Cause(initiator, self.principal, request_id, self.traceparent)
 
     def patience(self, now: datetime) -> float:
         """Seconds that the call may wait for something to happen and still answer in time."""

@@ -10,12 +10,19 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from fairlead.v1 import common_pb2
-from fairlead.v1.order_service_pb2 import AmendOrderRequest, SubmitOrderRequest
+from fairlead.v1.order_service_pb2 import AmendOrderRequest, CancelAllOrdersRequest, SubmitOrderRequest
+from fairlead.v1.session_service_pb2 import (
+    GetSessionScheduleRequest,
+    ListSessionMessagesRequest,
+    RequestOrderStatusRequest,
+    ResetSessionSequenceRequest,
+)
 
 from fairlead_server.api.validation import Violation
 from fairlead_server.domain.errors import InvalidRequest
 
 _GTD_ONLY = "goes with TIME_IN_FORCE_GTD only"
+_MOST_SEQ_NUM = 2**31 - 1  # what engines can be relied on to count up to
 
 
 def check_submit(request: SubmitOrderRequest) -> None:
@@ -25,6 +32,37 @@ def check_submit(request: SubmitOrderRequest) -> None:
 def check_amend(request: AmendOrderRequest) -> None:
     """What is not set stays as the order has it, so only what is set can contradict itself."""
     _refuse(_amend_contradictions(request))
+
+
+def check_cancel_all(request: CancelAllOrdersRequest) -> None:
+    scoped = request.account_id or request.all_accounts
+    _refuse([] if scoped else [("scope", "needs one of account_id, all_accounts = true")])
+
+
+def check_reset(request: ResetSessionSequenceRequest) -> None:
+    names = ("expected_next_in", "expected_next_out", "next_in", "next_out")
+    wrong = [name for name in names if not 0 <= getattr(request, name) <= _MOST_SEQ_NUM]
+    _refuse((name, f"must be between 1 and {_MOST_SEQ_NUM}") for name in wrong)
+
+
+def check_messages(request: ListSessionMessagesRequest) -> None:
+    names = ("min_msg_seq_num", "max_msg_seq_num", "epoch")
+    negative = [(name, "must not be negative") for name in names if getattr(request, name) < 0]
+    foreign = [] if _latin(request.order) else [("order", "holds a character that FIX cannot carry")]
+    _refuse([*negative, *foreign])
+
+
+def check_plan(request: GetSessionScheduleRequest) -> None:
+    _refuse([("days", "must not be negative")] if request.days < 0 else [])
+
+
+def check_status(request: RequestOrderStatusRequest) -> None:
+    missing = request.WhichOneof("target") is None
+    _refuse([("target", "needs one of order, session_id")] if missing else [])
+
+
+def _latin(text: str) -> bool:
+    return all(ord(character) <= 0xFF for character in text)  # noqa: PLR2004 - Latin-1's last
 
 
 def _refuse(found: Iterable[Violation]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from fairlead.v1 import common_pb2, execution_service_pb2
+from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2
 
 from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import OrderState, PendingAction, RouteState
+from fairlead_server.domain.reconciliation import Verdict
 from fairlead_server.domain.reject import RejectReason, RejectSource
 from fairlead_server.domain.terms import ManualIndicator, OrderCapacity, OrderType, Side, TimeInForce
 
@@ -35,6 +36,7 @@ PENDING_ACTION = Pair(common_pb2.PendingAction, PendingAction)
 KIND = Pair(execution_service_pb2.ExecutionKind, EventKind)
 REJECT_SOURCE = Pair(common_pb2.RejectSource, RejectSource)
 REJECT_REASON = Pair(common_pb2.RejectReason, RejectReason)
+VERDICT = Pair(order_service_pb2.ReconcileVerdict, Verdict)
 INITIATOR = Pair(common_pb2.Initiator, Initiator)
 
 _SENT_ONLY = {state for state in RouteState if state is not RouteState.NONE}

@@ -42,16 +42,14 @@ class Refusal:
     metadata: dict[str, str] = field(default_factory=dict)
     details: tuple[Message, ...] = ()
 
-    def status(self) -> bytes:
-        """The google.rpc.Status."""
+    def status(self) -> status_pb2.Status:
         info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
         status = status_pb2.Status(code=self.code.value[0], message=self.text)
         for detail in (info, *self.details):
             packed = AnyMessage()
             packed.Pack(detail)
             status.details.append(packed)
-        serialized: bytes = status.SerializeToString()
-        return serialized
+        return status
 
 
 def refusal(error: Exception) -> Refusal | None:
@@ -165,6 +163,28 @@ def _(error: errors.ActionPending) -> Refusal:
     )
 
 
+@_maps(errors.NotInDoubt)
+def _(error: errors.NotInDoubt) -> Refusal:
+    violation = error_details_pb2.PreconditionFailure.Violation(
+        type="ORDER_STATE", subject=error.order_id, description="the order is not in doubt"
+    )
+    detail = error_details_pb2.PreconditionFailure(violations=[violation])
+    facts = {"order_id": error.order_id, "state": error.state}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_IN_DOUBT", str(error), facts, (detail,))
+
+
+@_maps(errors.BatchStopped)
+def _(error: errors.BatchStopped) -> Refusal:
+    facts = {"failed_index": str(error.failed_index)}
+    return Refusal(grpc.StatusCode.ABORTED, "BATCH_STOPPED", str(error), facts)
+
+
+@_maps(errors.BatchNotPassed)
+def _(error: errors.BatchNotPassed) -> Refusal:
+    facts = {"failed_index": str(error.failed_index)}
+    return Refusal(grpc.StatusCode.ABORTED, "BATCH_NOT_PASSED", str(error), facts)
+
+
 @_maps(errors.CapabilityMissing)
 def _(error: errors.CapabilityMissing) -> Refusal:
     facts = {"session_id": error.session_id, "capability": error.capability}
@@ -176,6 +196,34 @@ def _(error: errors.VenueUnavailable) -> Refusal:
     since = error.down_since.isoformat() if error.down_since else ""
     facts = {"session_id": error.session_id, "down_since": since}
     return Refusal(grpc.StatusCode.UNAVAILABLE, "VENUE_SESSION_DOWN", str(error), facts, (_retry(),))
+
+
+@_maps(errors.SessionConnected)
+def _(error: errors.SessionConnected) -> Refusal:
+    violation = error_details_pb2.PreconditionFailure.Violation(
+        type="SESSION_STATE", subject=error.session_id, description="the session is connected"
+    )
+    detail = error_details_pb2.PreconditionFailure(violations=[violation])
+    facts = {"session_id": error.session_id}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "SESSION_CONNECTED", str(error), facts, (detail,))
+
+
+@_maps(errors.SessionNumbersMoved)
+def _(error: errors.SessionNumbersMoved) -> Refusal:
+    facts = {
+        "session_id": error.session_id,
+        "expected_in": str(error.expected_in),
+        "expected_out": str(error.expected_out),
+        "actual_in": str(error.actual_in),
+        "actual_out": str(error.actual_out),
+    }
+    return Refusal(grpc.StatusCode.ABORTED, "SESSION_NUMBERS_MOVED", str(error), facts)
+
+
+@_maps(errors.ConfigInvalid)
+def _(error: errors.ConfigInvalid) -> Refusal:
+    facts = {"file": error.file, "key": error.key, "problem": error.problem[:_MOST_TEXT]}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "CONFIG_INVALID", str(error)[:_MOST_DETAIL], facts)
 
 
 @_maps(errors.NotRoutedInTime)
@@ -192,6 +240,12 @@ def _(error: errors.StoreUnavailable) -> Refusal:
 def _(_: StoreError) -> Refusal:
     text = "the store cannot be read"  # the cause names files and hosts: it is for the log
     return Refusal(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", text, details=(_retry(),))
+
+
+@_maps(errors.StreamReplaced)
+def _(error: errors.StreamReplaced) -> Refusal:
+    facts = {"session_key": error.session_key}
+    return Refusal(grpc.StatusCode.ABORTED, "STREAM_REPLACED", str(error), facts)
 
 
 @_maps(errors.Draining)

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 
 from fairlead.v1 import execution_service_pb2 as pb
-from google.protobuf.duration_pb2 import Duration
 
 from fairlead_server.api import framing, messages, requests
 from fairlead_server.api.caller import Caller
@@ -18,7 +17,6 @@ from fairlead_server.domain.errors import InvalidRequest
 from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.ports import Clock, NewId
 
-_HEARTBEAT, _LEAST_HEARTBEAT, _MOST_HEARTBEAT = 5.0, 1.0, 60.0  # seconds
 _BATCH, _MOST_BATCH = 64, 512  # events
 _MOST_DELAY = 1.0  # seconds
 
@@ -97,9 +95,9 @@ class ExecutionService:
             await self._after(request, digest, head),
             until,
             request.until_caught_up,
-            _seconds(request, "heartbeat_interval", _HEARTBEAT, _LEAST_HEARTBEAT, _MOST_HEARTBEAT),
+            requests.heartbeat(request),
             _batch_size(request),
-            _seconds(request, "max_batch_delay", 0.0, 0.0, _MOST_DELAY),
+            requests.seconds(request, "max_batch_delay", 0.0, 0.0, _MOST_DELAY),
         )
 
     async def _after(self, request: pb.SubscribeExecutionsRequest, digest: int, head: int) -> int | None:
@@ -132,15 +130,3 @@ def _batch_size(request: pb.SubscribeExecutionsRequest) -> int:
     if not 1 <= request.max_batch_size <= _MOST_BATCH:
         raise InvalidRequest([("max_batch_size", f"must be between 1 and {_MOST_BATCH}")])
     return request.max_batch_size
-
-
-def _seconds(
-    request: pb.SubscribeExecutionsRequest, name: str, default: float, least: float, most: float
-) -> float:
-    if not request.HasField(name):  # type: ignore[arg-type] # one of the fields of the request
-        return default
-    duration: Duration = getattr(request, name)
-    seconds = duration.seconds + duration.nanos / 1e9
-    if not least <= seconds <= most:
-        raise InvalidRequest([(name, f"must be between {least:g} s and {most:g} s")])
-    return seconds

@@ -16,7 +16,7 @@ from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.event import Alarm, OrderEvent
 from fairlead_server.domain.execution import Execution, VenueMessage
 from fairlead_server.domain.order import Flag, Order
-from fairlead_server.domain.reject import Breach, Reject, VenueReject
+from fairlead_server.domain.reject import Breach, Reject, RejectReason, VenueReject
 from fairlead_server.store.batch import EventRow
 
 
@@ -74,14 +74,7 @@ def order(value: Order) -> common_pb2.Order:
 
 def orders_that_fit(values: Iterable[Order]) -> list[common_pb2.Order]:
     """As many of the first orders as go into one message; at least one."""
-    found: list[common_pb2.Order] = []
-    size = 0
-    for message in map(order, values):
-        size += message.ByteSize()
-        if found and size > framing.MOST_BYTES:
-            break
-        found.append(message)
-    return found
+    return framing.fitting(map(order, values))
 
 
 def event(value: OrderEvent) -> execution_service_pb2.ExecutionEvent:
@@ -124,6 +117,7 @@ def reject(value: Reject) -> common_pb2.Reject:
         limit=first.limit if first and first.limit else None,
         observed=first.observed if first and first.observed else None,
         venue=None if value.venue is None else _venue_reject(value.venue),
+        retryable=value.reason in _RETRYABLE,
         breaches=[_breach(breach) for breach in value.breaches],
     )
 
@@ -133,6 +127,7 @@ def cause(value: Cause) -> common_pb2.Cause:
         initiator=enums.INITIATOR.number[value.initiator],
         principal=value.principal,
         request_id=value.request_id,
+        mass_cancel_id=value.mass_cancel_id,
         traceparent=value.traceparent,
     )
 
@@ -204,6 +199,7 @@ def _digits(value: Decimal | None) -> str | None:
     return None if value is None else f"{value:f}"
 
 
+_RETRYABLE = {RejectReason.ROUTER_SESSION_THROTTLED, RejectReason.ROUTER_SESSION_LOST}
 _LIQUIDITY = {  # LastLiquidityInd(851)
     "1": execution_service_pb2.LIQUIDITY_ADDED,
     "2": execution_service_pb2.LIQUIDITY_REMOVED,

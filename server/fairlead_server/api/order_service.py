@@ -6,37 +6,24 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from fairlead.v1 import common_pb2, order_service_pb2
+from fairlead.v1 import order_service_pb2
 
-from fairlead_server.api import consistency, framing, messages, requests
+from fairlead_server.api import framing, messages, requests
 from fairlead_server.api.caller import Caller
+from fairlead_server.api.order_answers import OrderAnswers
+from fairlead_server.api.order_batches import OrderBatches
+from fairlead_server.api.order_operations import OrderOperations
 from fairlead_server.api.tokens import Tokens, filter_id
+from fairlead_server.api.trade_stream import Desk, Requests, TradeStream
 from fairlead_server.api.validation import validate
-from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.errors import UnknownOrder
 from fairlead_server.domain.order import Order
-from fairlead_server.routing.order_entry import OrderEntry, OrderRef, RequestAnswer
-from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.routing.ports import Clock
-from fairlead_server.routing.watch import Wanted, Watch
+from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import EventRow
 from fairlead_server.store.events import EventQuery
 from fairlead_server.store.orders import OrderQuery
-
-_AMEND_OUTCOME = {
-    RequestOutcome.PENDING: order_service_pb2.AMEND_OUTCOME_PENDING,
-    RequestOutcome.DONE: order_service_pb2.AMEND_OUTCOME_REPLACED,
-    RequestOutcome.REJECTED: order_service_pb2.AMEND_OUTCOME_REJECTED,
-    RequestOutcome.NO_CHANGE: order_service_pb2.AMEND_OUTCOME_NO_CHANGE,
-    RequestOutcome.ALREADY_TERMINAL: order_service_pb2.AMEND_OUTCOME_REJECTED,
-}
-_CANCEL_OUTCOME = {
-    RequestOutcome.PENDING: order_service_pb2.CANCEL_OUTCOME_PENDING,
-    RequestOutcome.DONE: order_service_pb2.CANCEL_OUTCOME_CANCELED,
-    RequestOutcome.REJECTED: order_service_pb2.CANCEL_OUTCOME_REJECTED,
-    RequestOutcome.NO_CHANGE: order_service_pb2.CANCEL_OUTCOME_PENDING,
-    RequestOutcome.ALREADY_TERMINAL: order_service_pb2.CANCEL_OUTCOME_ALREADY_TERMINAL,
-}
 
 
 class OrderReader(Protocol):
@@ -56,15 +43,19 @@ class OrderReader(Protocol):
 class OrderService:
     def __init__(
         self,
-        entry: OrderEntry,
-        pipeline: Pipeline,
+        answers: OrderAnswers,
+        batches: OrderBatches,
+        operations: OrderOperations,
+        desk: Desk,
         watch: Watch,
         reader: OrderReader,
         tokens: Tokens,
         clock: Clock,
     ) -> None:
-        self._entry = entry
-        self._pipeline = pipeline
+        self._answers = answers
+        self._batches = batches
+        self._operations = operations
+        self._desk = desk
         self._watch = watch
         self._reader = reader
         self._tokens = tokens
@@ -73,59 +64,46 @@ class OrderService:
     async def submit_order(
         self, request: order_service_pb2.SubmitOrderRequest, caller: Caller
     ) -> order_service_pb2.SubmitOrderResponse:
-        validate(request)
-        consistency.check_submit(request)
-        new, now = requests.new_order(request), self._clock()
-        answer = self._entry.submit(new, caller.cause(), caller.deadline, now)
-        order = await self._settled(answer.order, request.ack_level, _seen_by_venue, caller)
-        return order_service_pb2.SubmitOrderResponse(
-            order=messages.order(order),
-            duplicate=answer.duplicate,
-            ack_level_reached=_reached(order),
-            cursor=self._tokens.cursor(order.sequence),
-        )
+        return await self._answers.submitted(request, self._answers.submit(request, caller), caller)
 
     async def amend_order(
         self, request: order_service_pb2.AmendOrderRequest, caller: Caller
     ) -> order_service_pb2.AmendOrderResponse:
-        validate(request)
-        consistency.check_amend(request)
-        answer = self._entry.amend(
-            requests.order_ref(request.order),
-            request.request_id,
-            requests.amendment(request),
-            caller.cause(request.request_id),
-            self._clock(),
-            request.expected_version if request.HasField("expected_version") else None,
-        )
-        answer = await self._resolved(answer, request, _amend_answered(request.request_id), caller)
-        return order_service_pb2.AmendOrderResponse(
-            order=messages.order(answer.order),
-            outcome=_AMEND_OUTCOME[answer.outcome],
-            reject=messages.reject(answer.reject) if answer.reject else None,
-            duplicate=answer.duplicate,
-            cursor=self._tokens.cursor(answer.order.sequence),
-        )
+        return await self._answers.amended(request, self._answers.amend(request, caller), caller)
 
     async def cancel_order(
         self, request: order_service_pb2.CancelOrderRequest, caller: Caller
     ) -> order_service_pb2.CancelOrderResponse:
-        validate(request)
-        answer = self._entry.cancel(
-            requests.order_ref(request.order),
-            request.request_id,
-            caller.cause(request.request_id),
-            self._clock(),
-            request.expected_version if request.HasField("expected_version") else None,
-        )
-        answer = await self._resolved(answer, request, _cancel_answered, caller)
-        return order_service_pb2.CancelOrderResponse(
-            order=messages.order(answer.order),
-            outcome=_CANCEL_OUTCOME[answer.outcome],
-            reject=messages.reject(answer.reject) if answer.reject else None,
-            duplicate=answer.duplicate,
-            cursor=self._tokens.cursor(answer.order.sequence),
-        )
+        return await self._answers.canceled(request, self._answers.cancel(request, caller), caller)
+
+    async def batch_submit_orders(
+        self, request: order_service_pb2.BatchSubmitOrdersRequest, caller: Caller
+    ) -> order_service_pb2.BatchSubmitOrdersResponse:
+        return await self._batches.submit(request, caller)
+
+    async def batch_amend_orders(
+        self, request: order_service_pb2.BatchAmendOrdersRequest, caller: Caller
+    ) -> order_service_pb2.BatchAmendOrdersResponse:
+        return await self._batches.amend(request, caller)
+
+    async def batch_cancel_orders(
+        self, request: order_service_pb2.BatchCancelOrdersRequest, caller: Caller
+    ) -> order_service_pb2.BatchCancelOrdersResponse:
+        return await self._batches.cancel(request, caller)
+
+    async def trade_session(self, incoming: Requests, caller: Caller) -> TradeStream:
+        """The stream, ready to be read."""
+        return TradeStream(incoming, caller, self._desk)
+
+    async def cancel_all_orders(
+        self, request: order_service_pb2.CancelAllOrdersRequest, caller: Caller
+    ) -> order_service_pb2.CancelAllOrdersResponse:
+        return await self._operations.cancel_all(request, caller)
+
+    async def reconcile_order(
+        self, request: order_service_pb2.ReconcileOrderRequest, caller: Caller
+    ) -> order_service_pb2.ReconcileOrderResponse:
+        return await self._operations.reconcile(request, caller)
 
     async def get_order(
         self, request: order_service_pb2.GetOrderRequest, caller: Caller
@@ -133,15 +111,8 @@ class OrderService:
         validate(request)
         ref = requests.order_ref(request.order)
         head, order = await self._committed(ref)
-        beyond = request.wait_for_version
-        if request.HasField("wait_for_version") and order.version <= beyond:
-            waiter = self._watch.expect(order.order_id, lambda o: o.version > beyond)
-            try:
-                head, order = await self._committed(ref)  # it may have changed before we began to look
-                if order.version <= beyond:
-                    order = await waiter.found  # gRPC ends this when the caller's deadline comes
-            finally:
-                self._watch.drop(waiter)
+        if request.HasField("wait_for_version") and order.version <= request.wait_for_version:
+            head, order = await self._changed(ref, order.order_id, request.wait_for_version, caller)
         return order_service_pb2.GetOrderResponse(
             order=messages.order(order), as_of_cursor=self._tokens.cursor(max(head, order.sequence))
         )
@@ -186,32 +157,18 @@ class OrderService:
             response.next_page_token = self._tokens.page(digest, shown[-1].sequence)
         return response
 
-    async def _settled(
-        self, order: Order, level: common_pb2.AckLevel.ValueType, wanted: Wanted, caller: Caller
-    ) -> Order:
-        """Durable; for VENUE also as the caller waits for it, if that comes in time."""
-        if level != common_pb2.ACK_LEVEL_VENUE or wanted(order):
-            await self._pipeline.durable()
-            return order
-        waiter = self._watch.expect(order.order_id, wanted)
+    async def _changed(self, ref: OrderRef, order_id: str, beyond: int, caller: Caller) -> tuple[int, Order]:
+        """Once its version is greater, or as it is when the caller's time is over."""
+        waiter = self._watch.expect(order_id, lambda order: order.version > beyond)
         try:
-            await self._pipeline.durable()
+            head, order = await self._committed(ref)  # it may have changed before we began to look
         except BaseException:
             self._watch.drop(waiter)
             raise
-        return await self._watch.wait(waiter, caller.patience(self._clock())) or order
-
-    async def _resolved(
-        self,
-        answer: RequestAnswer,
-        request: order_service_pb2.AmendOrderRequest | order_service_pb2.CancelOrderRequest,
-        wanted: Wanted,
-        caller: Caller,
-    ) -> RequestAnswer:
-        order = await self._settled(answer.order, request.ack_level, wanted, caller)
-        if order is answer.order or answer.outcome is not RequestOutcome.PENDING:
-            return answer
-        return self._entry.standing(request.request_id, order, duplicate=answer.duplicate)
+        if order.version > beyond:
+            self._watch.drop(waiter)
+            return head, order
+        return head, await self._watch.wait(waiter, caller.patience(self._clock())) or order
 
     async def _committed(self, ref: OrderRef) -> tuple[int, Order]:
         """The order as the store has it, and the log's head before it was read."""
@@ -225,22 +182,3 @@ class OrderService:
         if found is None:
             raise UnknownOrder(str(ref))
         return head, found
-
-
-def _seen_by_venue(order: Order) -> bool:
-    return order.venue_ack_time is not None or not order.live
-
-
-def _amend_answered(request_id: str) -> Wanted:
-    return lambda order: all(request.request_id != request_id for request in order.pending)
-
-
-def _cancel_answered(order: Order) -> bool:
-    """One that found another under way has been sent as that one. What has traded meanwhile leaves nothing to cancel."""
-    return not order.live or not any(request.is_cancel for request in order.pending)
-
-
-def _reached(order: Order) -> common_pb2.AckLevel.ValueType:
-    if order.venue_ack_time is not None:
-        return common_pb2.ACK_LEVEL_VENUE
-    return common_pb2.ACK_LEVEL_ROUTED if order.session_id else common_pb2.ACK_LEVEL_ACCEPTED

@@ -1,6 +1,7 @@
 """The gRPC door: serves the handlers over grpc.aio, with health and reflection.
 
-For each method of a service's descriptor there is a handler of the same name in snake case. This adapter is all that
+For each method of a service's descriptor there is a handler of the same name in snake case; it is given the request, or an
+iterator of them where the client streams. This adapter is all that
 knows gRPC: it reads the request, makes the :class:`~fairlead_server.api.caller.Caller`, and turns what a handler raises
 into a status by the one table in :mod:`fairlead_server.api.errors`.
 """
@@ -10,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, NoReturn, Protocol
 
 import grpc
 from fairlead.v1 import (
@@ -32,7 +34,6 @@ from grpc_reflection.v1alpha import reflection
 
 from fairlead_server.api import errors
 from fairlead_server.api.caller import Caller
-from fairlead_server.api.subscription import Subscription
 from fairlead_server.api.validation import unruled
 from fairlead_server.domain.errors import InvalidRequest
 from fairlead_server.routing.ports import Clock, NewId
@@ -40,16 +41,36 @@ from fairlead_server.routing.ports import Clock, NewId
 _log = logging.getLogger(__name__)
 
 _WRITE_TIMEOUT = 10.0  # seconds that one message to a subscriber may block
+_PING = 10.0  # seconds of silence after which a client is asked for a sign of life, and has half of them to give it
 _PRINCIPAL = 64  # characters
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:/@ -]")
-_KEEPALIVE = (
+_OPTIONS = (
+    ("grpc.http2.max_pings_without_data", 0),  # as many as it takes: an idle stream is no dead one
     ("grpc.keepalive_permit_without_calls", 1),
     (
         "grpc.http2.min_recv_ping_interval_without_data_ms",
         10_000,
     ),  # below what clients use, or they get GOAWAY
     ("grpc.so_reuseport", 0),  # two servers on one port would split its calls between them
+    # Calls that wait to be taken up; gRPC's own 1,000 breaks off a larger burst at random with CANCELLED.
+    ("grpc.server.max_pending_requests", 20_000),
+    ("grpc.server.max_pending_requests_hard_limit", 20_000),
 )
+
+
+class Stream(Protocol):
+    """What a streaming handler returns: ready to be read, by one reader, once."""
+
+    @property
+    def cursor(self) -> str:
+        """Where to resume after what has been read; empty where it begins anew."""
+
+    @property
+    def lag(self) -> int:
+        """How much there is that has not been read."""
+
+    def messages(self) -> AsyncGenerator[bytes, None]: ...
+
 
 Handler = Callable[[Any, Caller], Awaitable[Any]]
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -79,12 +100,21 @@ class Server:
         new_id: NewId,
         server_id: str,
         write_timeout: float = _WRITE_TIMEOUT,
+        ping: float = _PING,
     ) -> None:
         self._clock = clock
         self._new_id = new_id
         self._server_id = server_id
         self._write_timeout = write_timeout
-        self._server = grpc.aio.server(options=_KEEPALIVE)
+        life = (
+            ("grpc.keepalive_time_ms", round(1000 * ping)),
+            ("grpc.keepalive_timeout_ms", round(500 * ping)),
+            (
+                "grpc.http2.ping_timeout_ms",
+                round(500 * ping),
+            ),  # a minute unless told, whatever keepalive says
+        )
+        self._server = grpc.aio.server(options=(*_OPTIONS, *life))
         for name, handlers in services.items():
             self._server.add_generic_rpc_handlers((self._service(SERVICES[name], handlers),))
         self.health = health.aio.HealthServicer()
@@ -123,8 +153,12 @@ class Server:
     def _method(self, method: MethodDescriptor, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
         _require_rules(method)
         request_type = GetMessageClass(method.input_type)
+        if method.client_streaming:
+            incoming = partial(_parse_each, request_type)
+            return grpc.stream_stream_rpc_method_handler(self._streaming(incoming, handler))
         if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(self._streaming(request_type, handler))
+            parse = partial(_parse, request_type)
+            return grpc.unary_stream_rpc_method_handler(self._streaming(parse, handler))
         return grpc.unary_unary_rpc_method_handler(self._unary(request_type, handler))
 
     def _unary(self, request_type: type[Message], handler: Handler) -> Callable[..., Awaitable[bytes]]:
@@ -141,33 +175,33 @@ class Server:
 
         return call
 
-    def _streaming(self, request_type: type[Message], handler: Handler) -> Callable[..., Awaitable[None]]:
-        async def call(data: bytes, context: Context) -> None:
+    def _streaming(self, read: Callable[[Any], Any], handler: Handler) -> Callable[..., Awaitable[None]]:
+        async def call(incoming: Any, context: Context) -> None:
             caller = self._caller(context)
             await context.send_initial_metadata(self._marks(caller))
             try:
-                subscription: Subscription = await handler(_parse(request_type, data), caller)
-                async with aclosing(subscription.messages()) as messages:
+                stream: Stream = await handler(read(incoming), caller)
+                async with aclosing(stream.messages()) as messages:
                     async for message in messages:
-                        await self._write(context, message, subscription)
+                        await self._write(context, message, stream)
             except Exception as error:  # noqa: BLE001 - mapped, or logged as the bug that it is
                 await self._abort(context, caller, error)
 
         return call
 
-    async def _write(self, context: Context, message: bytes, subscription: Subscription) -> None:
+    async def _write(self, context: Context, message: bytes, stream: Stream) -> None:
         try:
             async with asyncio.timeout(self._write_timeout):
                 await context.write(message)
         except TimeoutError:
-            raise _SlowConsumer(subscription.cursor, subscription.lag) from None
+            raise _SlowConsumer(stream.cursor, stream.lag) from None
 
     async def _abort(self, context: Context, caller: Caller, error: Exception) -> NoReturn:
         refusal = _refusal(error)
         if refusal is None:
             _log.error("call %s failed", caller.call_id, exc_info=error)
             refusal = errors.internal(caller.call_id)
-        status = ("grpc-status-details-bin", refusal.status())
+        status = ("grpc-status-details-bin", refusal.status().SerializeToString())
         await context.abort(refusal.code, refusal.text, (*self._marks(caller), status))
         raise error
 
@@ -207,6 +241,11 @@ def _parse(request_type: type[Message], data: bytes) -> Message:
     except DecodeError:
         text = f"is not a {request_type.DESCRIPTOR.full_name} (text fields are UTF-8)"
         raise InvalidRequest([("request", text)]) from None
+
+
+async def _parse_each(request_type: type[Message], incoming: AsyncIterable[bytes]) -> AsyncIterator[Message]:
+    async for data in incoming:
+        yield _parse(request_type, data)
 
 
 def _require_rules(method: MethodDescriptor) -> None:

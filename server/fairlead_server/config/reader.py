@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from fairlead_server.config.instruments import InstrumentsError, read_instruments
 from fairlead_server.config.schema import (
@@ -21,15 +20,13 @@ from fairlead_server.config.schema import (
     CalendarTable,
     File,
     RouteTable,
-    SessionTable,
 )
-from fairlead_server.config.tables import ConfigError, from_environ, read_text, tables
+from fairlead_server.config.sessions import SessionReader
+from fairlead_server.config.tables import ConfigError, from_environ, read_text, read_zone, tables
 from fairlead_server.domain.instrument import Calendar, Instrument, Span
 from fairlead_server.domain.risk import AccountPolicy, Policy
 from fairlead_server.domain.routes import Route
-from fairlead_server.fix.message import sendable
-from fairlead_server.fix.session import Role, SessionConfig, Validation
-from fairlead_server.venue.settings import Endpoint, VenueSettings
+from fairlead_server.venue.settings import VenueSettings
 
 _LONGEST_WINDOW = 86_400  # seconds
 
@@ -99,12 +96,7 @@ class _Reader:
             raise ConfigError(f"{path}:{error.line}", error.column, error.problem) from None
 
     def _calendar(self, name: str, row: CalendarTable) -> Calendar:
-        try:
-            zone = ZoneInfo(row.zone)
-        except (KeyError, ValueError, OSError):
-            raise self._error(
-                f"calendars.{name}.zone", f"{row.zone!r} is no IANA time zone, such as America/New_York"
-            ) from None
+        zone = read_zone(self.path, f"calendars.{name}.zone", row.zone)
         spans = tuple(Span(frozenset(map(DAYS.index, span.days)), span.start, span.end) for span in row.spans)
         return Calendar(name, zone, spans, frozenset(row.holidays))
 
@@ -148,31 +140,16 @@ class _Reader:
     def _sessions(self) -> tuple[VenueSettings, ...]:
         """Two that the peer cannot tell apart would throw each other out for ever."""
         known: dict[object, str] = {}
-        for name, row in self.file.sessions.items():
-            same = (row.begin_string, row.sender_comp_id, row.target_comp_id, row.host, row.port)
-            if known.setdefault(same, name) != name:
-                raise self._error(f"sessions.{name}", f"is the same session as {known[same]}")
-        return tuple(self._session(name, row) for name, row in self.file.sessions.items())
-
-    def _session(self, name: str, row: SessionTable) -> VenueSettings:
-        key = f"sessions.{name}"
-        self._known(f"{key}.default_account", [row.default_account], self.file.accounts, "account")
-        config = SessionConfig(
-            row.begin_string,
-            row.sender_comp_id,
-            row.target_comp_id,
-            Role.INITIATOR,
-            row.heart_bt_int,
-            self._secret(f"{key}.username", row.username),
-            self._secret(f"{key}.password", row.password),
-            row.reset_on_logon,
-            validation=Validation[row.validation.upper()],
-            user_defined_tags=row.user_defined_tags,
-        )
-        stale = timedelta(milliseconds=row.resend_stale_ms)
-        reconnect_max = timedelta(seconds=row.reconnect_max_seconds)
-        endpoint = Endpoint(row.host, row.port)
-        return VenueSettings(name, config, endpoint, row.default_account, stale, reconnect_max)
+        read = SessionReader(self.path, self.environ)
+        sessions = tuple(read.session(name, row) for name, row in self.file.sessions.items())
+        for each in sessions:
+            key, config = f"sessions.{each.session_id}", each.config
+            self._known(f"{key}.default_account", [each.default_account], self.file.accounts, "account")
+            for endpoint in each.endpoints:
+                same = (config.begin_string, config.sender_comp_id, config.target_comp_id, endpoint)
+                if (other := known.setdefault(same, each.session_id)) != each.session_id:
+                    raise self._error(key, f"is the same session as {other}")
+        return sessions
 
     def _routes(self, instruments: Mapping[str, Instrument]) -> tuple[Route, ...]:
         known: set[str] = set()
@@ -188,24 +165,6 @@ class _Reader:
         self._known(f"{key}.accounts", row.accounts, self.file.accounts, "account")
         self._known(f"{key}.instruments", row.instruments, instruments, "instrument")
         return Route(row.route_id, row.session_id, frozenset(row.accounts), frozenset(row.instruments))
-
-    def _secret(self, key: str, reference: str | None) -> str | None:
-        if reference is None:
-            return None
-        kind, _, name = reference.partition(":")
-        if kind == "env":
-            if name not in self.environ:
-                raise self._error(key, f"the environment variable {name} is not set")
-            secret = self.environ[name]
-        elif kind == "file":
-            secret = read_text(self.path.parent / name).rstrip("\r\n")
-        else:
-            raise self._error(
-                key, "must be a reference, env:NAME or file:PATH; the value itself does not belong here"
-            )
-        if not sendable(secret):
-            raise self._error(key, f"{reference} is empty, or holds what a FIX message cannot carry")
-        return secret
 
     def _known(self, key: str, names: Iterable[str], among: Iterable[str], kind: str) -> None:
         known = set(among)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from fairlead_server.domain.risk import Limits
+from fairlead_server.domain.terms import OrderType, TimeInForce
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,36}\Z")]
 _CompId = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,64}\Z")]
@@ -16,6 +17,9 @@ _Host = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,253}\Z")]
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+ApplicationVersion = Literal["FIX.4.2", "FIX.4.3", "FIX.4.4", "FIX.5.0", "FIX.5.0SP1", "FIX.5.0SP2"]
 
 
 class Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -79,21 +83,90 @@ class CalendarTable(Table):
     holidays: list[date] = []
 
 
-class SessionTable(Table):
-    begin_string: Literal["FIX.4.2", "FIX.4.4"]
-    sender_comp_id: _CompId
-    target_comp_id: _CompId
+class EndpointTable(Table):
     host: _Host
     port: _Port
+
+
+class TlsTable(Table):
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    key_password: str | None = None
+    server_name: str = ""
+    pins: list[Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:]{64,95}\Z")]] = []
+
+
+class WindowTable(Table):
+    days: list[_Day]
+    start: time
+    end: time
+    end_day: _Day | None = None
+    end_zone: str | None = None
+
+
+class ResetTable(Table):
+    days: list[_Day]
+    at: time
+
+
+class ScheduleTable(Table):
+    zone: str
+    windows: list[WindowTable] = []
+    resets: list[ResetTable] = []
+    holidays: list[date] = []
+
+
+class CapabilitiesTable(Table):
+    order_types: list[OrderType] = msgspec.field(default_factory=lambda: list(OrderType))
+    times_in_force: list[TimeInForce] = msgspec.field(default_factory=lambda: list(TimeInForce))
+    amend: bool = True
+    display_quantity: bool = True
+    min_quantity: bool = True
+    post_only: bool = True
+
+
+class SessionTable(Table):
+    begin_string: Literal["FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1"]
+    sender_comp_id: _CompId
+    target_comp_id: _CompId
     default_account: _Name
+    default_appl_ver_id: ApplicationVersion | None = None
+    host: _Host | None = None
+    port: _Port | None = None
+    endpoints: list[EndpointTable] = []
+    enabled: bool = True
+    tls: TlsTable | None = None
+    schedule: ScheduleTable | None = None
     heart_bt_int: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 30
     username: str | None = None
     password: str | None = None
-    reset_on_logon: bool = False
+    logon_fields: dict[Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,8}\Z")], str] = {}
+    next_expected: bool = False
+    last_processed: bool = False
+    reset_on: list[Literal["logon", "logout", "disconnect"]] = []
+    unasked_reset: Literal["accept", "refuse", "halt"] = "refuse"
+    seq_recovery: Literal["manual", "trust_peer"] = "manual"
+    too_low: Literal["logout", "reject"] = "logout"
+    sending_time_accuracy_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 120
+    time_precision: Literal["seconds", "milliseconds", "microseconds"] | None = None
     validation: Literal["strict", "lenient"] = "strict"
     user_defined_tags: bool = False
+    resend_chunk: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    resend_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    resend_rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_000
     resend_stale_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 3000
     reconnect_max_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60
+    max_messages_per_second: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    burst: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    max_queue_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] | None = None
+    inflight_warn_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 5_000
+    inflight_alarm_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 30_000
+    mass_status: bool = False
+    chain_mode: Literal["serial", "chained", "accepted"] = "serial"
+    replace_qty: Literal["total", "working"] = "total"
+    allow_replace_filled: bool = False
+    capabilities: CapabilitiesTable = msgspec.field(default_factory=CapabilitiesTable)
 
 
 class RouteTable(Table):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -47,6 +48,15 @@ def read_text(path: Path) -> str:
         raise ConfigError(str(path), "", f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(str(path), "", "is not UTF-8 text") from None
+
+
+def read_zone(path: Path, key: str, name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(
+            str(path), key, f"{name!r} is no IANA time zone, such as America/New_York"
+        ) from None
 
 
 def from_environ(environ: Mapping[str, str]) -> list[str]:

@@ -1,13 +1,15 @@
-"""What an amend asks for, and what becomes of the request."""
+"""What amends and mass cancels ask for, and what becomes of each request that is made for an order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from fairlead_server.domain.order import Order
+from fairlead_server.domain.reconciliation import Ruling
 from fairlead_server.domain.reject import Reject
-from fairlead_server.domain.terms import Terms, TimeInForce
+from fairlead_server.domain.terms import Side, Terms, TimeInForce
 from fairlead_server.domain.vocabulary import Word
 
 
@@ -44,7 +46,7 @@ class RequestOutcome(Word):
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """An amend (``amendment`` is set) or cancel, remembered by its request_id so that a repeat is answered alike."""
+    """An amend (``amendment`` is set), a ruling or a cancel, remembered so that a repeat is answered alike."""
 
     request_id: str
     order_id: str
@@ -52,6 +54,59 @@ class RequestRecord:
     amendment: Amendment | None
     outcome: RequestOutcome
     reject: Reject | None = None
+    ruling: Ruling | None = None
 
-    def repeats(self, order_id: str, amendment: Amendment | None) -> bool:
-        return (self.order_id, self.amendment) == (order_id, amendment)
+    def repeats(self, order_id: str, asked: Amendment | Ruling | None) -> bool:
+        """``asked`` is None for a cancel."""
+        return (self.order_id, self.amendment or self.ruling) == (order_id, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which live orders. An empty part is any."""
+
+    account_id: str = ""
+    instrument_ids: tuple[str, ...] = ()
+    strategy_ids: tuple[str, ...] = ()
+    session_ids: tuple[str, ...] = ()
+    side: Side | None = None
+    trade_session: str = ""
+
+    def matches(self, order: Order) -> bool:
+        new = order.request
+        return (
+            order.live
+            and self.account_id in ("", new.account_id)
+            and (not self.instrument_ids or new.instrument_id in self.instrument_ids)
+            and (not self.strategy_ids or new.strategy_id in self.strategy_ids)
+            and (not self.session_ids or order.session_id in self.session_ids)
+            and self.side in (None, new.side)
+            and self.trade_session in ("", new.trade_session)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MassCancel:
+    """A cancel of all that ``selection`` matched, and what it came to."""
+
+    request_id: str
+    mass_cancel_id: str
+    time: datetime
+    selection: Selection
+    requested: int = 0  # of so many orders a cancel is under way now, ...
+    canceled: int = 0  # ... so many had not been sent, ...
+    pending: int = 0  # ... and so many had one under way before
+
+    @property
+    def matched(self) -> int:
+        return self.requested + self.canceled + self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOnDisconnect:
+    """What is to become of a trade session's orders ``grace`` after its client has gone; nothing if not ``armed``."""
+
+    session_key: str
+    grace: timedelta
+    armed: bool
+    time: datetime  # since when

@@ -17,9 +17,10 @@ class Initiator(Word):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who brought it about. ``request_id`` is the client's for an amend or cancel."""
+    """Who brought it about. ``request_id`` is the caller's for an amend, a cancel or a reconciliation."""
 
     initiator: Initiator
     principal: str = ""
     request_id: str = ""
     traceparent: str = ""
+    mass_cancel_id: str = ""  # of the mass cancel that it is part of

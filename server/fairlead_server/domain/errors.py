@@ -51,12 +51,13 @@ class ClientOrderIdConflict(RouterError):
 
 
 class RequestIdConflict(RouterError):
-    """The request_id was used for another amend or cancel."""
+    """The request_id was used for another request; ``order_id`` is empty where that was for no single order."""
 
     def __init__(self, request_id: str, order_id: str) -> None:
         self.request_id = request_id
         self.order_id = order_id
-        super().__init__(f"request_id {request_id} was used for another request, on order {order_id}")
+        where = f", on order {order_id}" if order_id else ""
+        super().__init__(f"request_id {request_id} was used for another request{where}")
 
 
 class VersionMismatch(RouterError):
@@ -68,21 +69,47 @@ class VersionMismatch(RouterError):
 
 
 class OrderTerminal(RouterError):
-    """An amend came too late."""
+    """An amend, or a word on how it ended, came too late."""
 
     def __init__(self, order_id: str, state: str) -> None:
         self.order_id = order_id
         self.state = state
-        super().__init__(f"order {order_id} is {state} and cannot be amended")
+        super().__init__(f"order {order_id} has ended: it is {state}")
 
 
 class ActionPending(RouterError):
-    """One amend at a time: the last one is unanswered, or a cancel is under way."""
+    """No amend behind a cancel that is under way, nor while it is unknown how the order stands."""
 
     def __init__(self, order_id: str, action: str) -> None:
         self.order_id = order_id
         self.action = action
         super().__init__(f"order {order_id} has a pending {action}")
+
+
+class NotInDoubt(RouterError):
+    """How the order stands is known: there is nothing for a person to settle."""
+
+    def __init__(self, order_id: str, state: str, *, sent: bool) -> None:
+        self.order_id = order_id
+        self.state = state
+        known = "is not in doubt" if sent else "was never sent; cancel it"
+        super().__init__(f"order {order_id} is {state} and {known}")
+
+
+class BatchStopped(RouterError):
+    """An earlier item of the batch failed, and the caller wanted to go no further."""
+
+    def __init__(self, failed_index: int) -> None:
+        self.failed_index = failed_index
+        super().__init__(f"not attempted: item {failed_index} has failed")
+
+
+class BatchNotPassed(RouterError):
+    """The caller wanted every item or none."""
+
+    def __init__(self, failed_index: int) -> None:
+        self.failed_index = failed_index
+        super().__init__(f"not attempted: item {failed_index} does not pass")
 
 
 class CapabilityMissing(RouterError):
@@ -104,6 +131,35 @@ class VenueUnavailable(RouterError):
         super().__init__(f"session {session_id} is down {since}")
 
 
+class SessionConnected(RouterError):
+    """Numbers that a peer is counting along with cannot be replaced."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"session {session_id} is connected; stop it first")
+
+
+class SessionNumbersMoved(RouterError):
+    """Somebody, or the peer, has moved the numbers since the caller looked."""
+
+    def __init__(
+        self, session_id: str, expected_in: int, expected_out: int, actual_in: int, actual_out: int
+    ) -> None:
+        self.session_id = session_id
+        self.expected_in, self.expected_out = expected_in, expected_out
+        self.actual_in, self.actual_out = actual_in, actual_out
+        actual = f"expects {actual_in} and sends {actual_out} next"
+        super().__init__(f"session {session_id} {actual}, not {expected_in} and {expected_out}")
+
+
+class ConfigInvalid(RouterError):
+    """What was read cannot be applied, and nothing was. ``key`` is a dotted path, empty for the whole file."""
+
+    def __init__(self, file: str, key: str, problem: str) -> None:
+        self.file, self.key, self.problem = file, key, problem
+        super().__init__(": ".join(part for part in (file, key, problem) if part))
+
+
 class NotRoutedInTime(RouterError):
     """The caller's deadline, or route_before, had passed when the order was decided."""
 
@@ -116,6 +172,14 @@ class StoreUnavailable(RouterError):
 
     def __init__(self) -> None:
         super().__init__("the store does not take writes; nothing was acknowledged or sent")
+
+
+class StreamReplaced(RouterError):
+    """Another stream has taken over the session."""
+
+    def __init__(self, session_key: str) -> None:
+        self.session_key = session_key
+        super().__init__(f"another stream has taken over session {session_key}")
 
 
 class Draining(RouterError):

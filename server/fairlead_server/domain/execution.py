@@ -63,6 +63,12 @@ class Execution:
     liquidity: str = ""  # LastLiquidityInd(851) as received
     busted: bool = False
     superseded_by: str = ""  # the ExecID(17) of the correction
+    corrects: str = ""  # of a correction, the ExecID(17) of what it corrects, where that has not been told
+
+    @property
+    def stands(self) -> bool:
+        """Whether it counts."""
+        return not (self.busted or self.superseded_by)
 
 
 @dataclass(frozen=True, slots=True)

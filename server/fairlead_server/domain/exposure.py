@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -84,6 +85,36 @@ class Exposures:
         return new.position
 
 
+class Assumed:
+    """The exposures as they would be with some more orders accepted; those that are there stay as they are."""
+
+    def __init__(self, exposures: Exposures) -> None:
+        self._exposures = exposures
+        self._more: dict[PositionKey, Working] = {}
+        self._open: Counter[str] = Counter()
+        self._like: Counter[RecentKey] = Counter()
+
+    def add(self, new: NewOrder) -> None:
+        key = (new.account_id, new.instrument_id)
+        more, quantity = self._more.get(key) or Working(), new.terms.quantity
+        bought, sold = (quantity, ZERO) if new.side.sign > 0 else (ZERO, quantity)
+        self._more[key] = Working(more.buying + bought, more.selling + sold)
+        self._open[new.account_id] += 1
+        self._like[_likeness(new)] += 1
+
+    def of(self, account_id: str, instrument_id: str) -> Exposure:
+        exposure = self._exposures.of(account_id, instrument_id)
+        more = self._more.get((account_id, instrument_id)) or Working()
+        return Exposure(exposure.position, exposure.buying + more.buying, exposure.selling + more.selling)
+
+    def open_orders(self, account_id: str) -> int:
+        return self._exposures.open_orders(account_id) + self._open[account_id]
+
+    def like(self, new: NewOrder) -> int:
+        """How many of the assumed orders are like ``new``."""
+        return self._like[_likeness(new)]
+
+
 RecentKey = tuple[object, ...]
 
 
@@ -99,6 +130,11 @@ class RecentOrders:
             self._seen.popleft()
         if self._keep:
             self._seen.append((now, _likeness(new)))
+
+    def remove(self, new: NewOrder, now: datetime) -> None:
+        """The one that was added at ``now`` was not sent after all; it may be too long ago to count anyway."""
+        with suppress(ValueError):
+            self._seen.remove((now, _likeness(new)))
 
     def count(self, new: NewOrder, now: datetime, window: timedelta) -> int:
         """How many like ``new`` were sent less than ``window`` ago."""

@@ -47,6 +47,7 @@ class Terminal(Word):
 
 class RouteState(Word):
     NONE = "NONE"  # refused before it had a route
+    HELD = "HELD"  # waits for its turn, no message has been made; or ended so
     SENT = "SENT"
     ACKED = "ACKED"
 
@@ -73,7 +74,7 @@ class PendingAction(Word):
 class Request:
     """A cancel (``terms`` is None) or an amend that the venue has not answered.
 
-    ``cl_ord_id`` is empty while the request waits for the session to come up; only cancels wait.
+    ``cl_ord_id`` is empty while the request waits: for its turn, and a cancel also for the session to come up.
     """
 
     request_id: str
@@ -82,10 +83,15 @@ class Request:
     cl_ord_id: str = ""
     orig_cl_ord_id: str = ""
     pending_at_venue: bool = False  # Pending Cancel / Pending Replace was reported
+    mass_cancel_id: str = ""  # of the mass cancel that a cancel is part of
 
     @property
     def is_cancel(self) -> bool:
         return self.terms is None
+
+    @property
+    def is_sent(self) -> bool:
+        return bool(self.cl_ord_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,7 @@ class Order:
     acked: bool = False
     terminal: Terminal | None = None
     executions: tuple[Execution, ...] = ()
+    busts_ahead: tuple[str, ...] = ()  # ExecID(17) of executions that were busted before they were told
     cum_qty: Decimal = ZERO  # over the live executions
     traded_value: Decimal = ZERO  # sum of quantity x price over them
     pending: tuple[Request, ...] = ()
@@ -124,8 +131,14 @@ class Order:
 
     @property
     def live(self) -> bool:
-        """Whether the venue may still fill it, as far as we know; an increase that it has not answered counts."""
-        return self.terminal is None and (self.worst_quantity > self.cum_qty or not self.cum_qty)
+        """Whether the venue may still fill it, as far as we know; an increase that it has not answered counts.
+
+        Between two of its days an order is open, too: it counts, and can be cancelled (App. D, H.1.a).
+        """
+        overnight = self.terminal is Terminal.DONE_FOR_DAY and self.terms.time_in_force.multi_day
+        if self.terminal is not None and not overnight:
+            return False
+        return self.worst_quantity > self.cum_qty or not self.cum_qty
 
     @property
     def state(self) -> OrderState:
@@ -150,10 +163,30 @@ class Order:
         return PendingAction.NONE
 
     @property
+    def held(self) -> bool:
+        """Whether it has a route but was never sent: it waits for its turn, or has ended while it did."""
+        return bool(self.session_id) and self.route_time is None and Flag.EXTERNAL not in self.flags
+
+    @property
     def route_state(self) -> RouteState:
         if not self.session_id:
             return RouteState.NONE
+        if self.held:
+            return RouteState.HELD
         return RouteState.SENT if self.venue_ack_time is None else RouteState.ACKED
+
+    @property
+    def unanswered(self) -> str:
+        """The ClOrdID(11) of the oldest message about it of which the venue has not said anything, empty without one.
+
+        That a request is pending is a word, too.
+        """
+        if not self.live:
+            return ""
+        if self.route_time is not None and self.venue_ack_time is None:
+            return self.cl_ord_ids[0]
+        silent = (r.cl_ord_id for r in self.pending if r.is_sent and not r.pending_at_venue)
+        return next(silent, "")
 
     @property
     def leaves_qty(self) -> Decimal:
@@ -169,7 +202,7 @@ class Order:
 
     @property
     def last_execution(self) -> Execution | None:
-        return next((e for e in reversed(self.executions) if not (e.busted or e.superseded_by)), None)
+        return next((e for e in reversed(self.executions) if e.stands), None)
 
     @property
     def worst_quantity(self) -> Decimal:
@@ -181,22 +214,47 @@ class Order:
     def find_request(self, cl_ord_id: str) -> Request | None:
         return next((r for r in self.pending if r.cl_ord_id == cl_ord_id), None) if cl_ord_id else None
 
+    def find_waiting(self, request_id: str) -> Request | None:
+        """The request of that id, if it has not been sent yet."""
+        return next((r for r in self.pending if r.request_id == request_id and not r.is_sent), None)
+
     def find_execution(self, exec_id: str) -> Execution | None:
         return next((e for e in self.executions if e.exec_id == exec_id), None)
 
     @property
+    def last_sent_amend(self) -> Request | None:
+        """Of those that the venue has not answered."""
+        return next((r for r in reversed(self.pending) if r.is_sent and not r.is_cancel), None)
+
+    @property
+    def waiting_amend(self) -> Request | None:
+        """The one that is not sent yet: it waits for its turn, or for the answer to another."""
+        return next((r for r in self.pending if not (r.is_sent or r.is_cancel)), None)
+
+    @property
     def last_sent_cl_ord_id(self) -> str:
         """What OrigClOrdID(41) names: the last request that the venue has not refused (FIX 4.4 vol. 4, App. D)."""
-        sent = [r.cl_ord_id for r in self.pending if r.cl_ord_id and not r.is_cancel]
-        return sent[-1] if sent else self.cl_ord_id
+        sent = self.last_sent_amend
+        return self.cl_ord_id if sent is None else sent.cl_ord_id
+
+    @property
+    def asked_terms(self) -> Terms:
+        """Those that it has if the venue grants all that was sent; an amend changes them."""
+        sent = self.last_sent_amend
+        return self.terms if sent is None or sent.terms is None else sent.terms
 
     # How it comes to be and what we do to it.
 
     def next(self, now: datetime, **changes: object) -> Order:
-        """The order after one change: the version counts up by one, and its end is dated when it ends."""
+        """The order after one change: the version counts up by one, and its end is dated when it ends.
+
+        What waits to be sent then has become pointless; what was sent is the venue's to answer.
+        """
         order = replace(self, version=self.version + 1, update_time=now, **changes)  # type: ignore[arg-type]
         if order.live:
             return order if order.terminal_time is None else replace(order, terminal_time=None)
+        if not all(request.is_sent for request in order.pending):
+            order = replace(order, pending=tuple(request for request in order.pending if request.is_sent))
         return order if order.terminal_time is not None else replace(order, terminal_time=now)
 
     def routed(self, session_id: str, cl_ord_id: str, now: datetime) -> Order:
@@ -210,7 +268,7 @@ class Order:
         return self.next(now, pending=(*self.pending, request), cl_ord_ids=ids)
 
     def sent(self, waiting: Request, request: Request, now: datetime) -> Order:
-        """A waiting cancel went out as ``request``."""
+        """A waiting request went out as ``request``."""
         pending = tuple(request if r is waiting else r for r in self.pending)
         return self.next(now, pending=pending, cl_ord_ids=(*self.cl_ord_ids, request.cl_ord_id))
 
@@ -221,9 +279,29 @@ class Order:
     def in_doubt(self, now: datetime) -> Order:
         return self.next(now, flags=self.flags | {Flag.IN_DOUBT})
 
+    # While it is held nobody but us knows of it: what we do to it takes effect at once.
 
-def pending_new(order_id: str, request: NewOrder, symbol: str, now: datetime) -> Order:
-    return Order(order_id, request, symbol, create_time=now, update_time=now, terms=request.terms)
+    def amended(self, terms: Terms, now: datetime) -> Order:
+        return self.next(now, terms=terms)
+
+    def withdrawn(self, now: datetime) -> Order:
+        return self.next(now, terminal=Terminal.CANCELED)
+
+    def turned_down(self, reject: Reject, now: datetime) -> Order:
+        return self.next(now, terminal=Terminal.REJECTED, reject=reject)
+
+
+def pending_new(order_id: str, request: NewOrder, symbol: str, now: datetime, session_id: str = "") -> Order:
+    """``session_id`` is that of the session on which it has to wait for its turn, if it has to."""
+    return Order(
+        order_id,
+        request,
+        symbol,
+        create_time=now,
+        update_time=now,
+        terms=request.terms,
+        session_id=session_id,
+    )
 
 
 def refused(order_id: str, request: NewOrder, symbol: str, reject: Reject, now: datetime) -> Order:

@@ -140,9 +140,7 @@ def check_new(proposal: Proposal) -> tuple[Breach, ...]:
 
 def check_amend(proposal: Proposal, current: Terms) -> tuple[Breach, ...]:
     """An amend that only takes quantity away is spared the controls of exposure; any other faces them."""
-    wanted = proposal.terms
-    same_prices = (wanted.price, wanted.stop_price) == (current.price, current.stop_price)
-    if same_prices and wanted.quantity <= current.quantity:
+    if proposal.terms.only_reduce(current):
         return check(proposal, Applies.ALWAYS)
     return check(proposal, Applies.ALWAYS, Applies.INCREASE)
 

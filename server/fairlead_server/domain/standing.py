@@ -13,7 +13,7 @@ from decimal import Decimal
 from fairlead_server.domain.execution import ExecutionReport, ReportKind
 from fairlead_server.domain.order import Flag, Order, Request, Terminal
 from fairlead_server.domain.reject import RejectSource
-from fairlead_server.domain.terms import Terms, TimeInForce
+from fairlead_server.domain.terms import Terms
 
 FILLS = frozenset({ReportKind.TRADE, ReportKind.TRADE_CORRECT, ReportKind.TRADE_CANCEL})
 WORKING_STATUS = ("0", "1")
@@ -23,7 +23,7 @@ TERMINAL_STATUS = {
     "8": Terminal.REJECTED,
     "C": Terminal.EXPIRED,
 }
-_MULTI_DAY = (TimeInForce.GTC, TimeInForce.GTD)
+_OURS = (RejectSource.ROUTER, RejectSource.ADMIN)
 
 
 def seen(
@@ -55,8 +55,8 @@ def venue_id(order: Order, report: ExecutionReport) -> str:
 
 
 def inferred(order: Order) -> bool:
-    """Whether only we concluded that it is over; what the venue says then goes before."""
-    return order.reject is not None and order.reject.source is RejectSource.ROUTER
+    """Whether only we, or a person here, concluded that it is over; what the venue says then goes before."""
+    return order.reject is not None and order.reject.source in _OURS
 
 
 def final(order: Order) -> bool:
@@ -74,7 +74,7 @@ def returns(order: Order, report: ExecutionReport) -> bool:
     if report.kind is not ReportKind.NEW and report.ord_status not in WORKING_STATUS:
         return False
     if order.terminal is Terminal.DONE_FOR_DAY:
-        return report.kind not in FILLS or order.terms.time_in_force in _MULTI_DAY
+        return report.kind not in FILLS or order.terms.time_in_force.multi_day
     return Flag.SUSPENDED in order.flags or inferred(order)
 
 

@@ -54,6 +54,11 @@ class TimeInForce(Word):
     OPG = "OPG"
     CLS = "CLS"
 
+    @property
+    def multi_day(self) -> bool:
+        """Whether done for the day is no end: the order works again the next one (FIX 4.4 vol. 4, GT orders)."""
+        return self in (TimeInForce.GTC, TimeInForce.GTD)
+
 
 class OrderCapacity(Word):
     """OrderCapacity(528); Rule80A(47) in FIX 4.2."""
@@ -81,6 +86,11 @@ class Terms:
     time_in_force: TimeInForce = TimeInForce.DAY
     expire_time: datetime | None = None
 
+    def only_reduce(self, current: Terms) -> bool:
+        """Whether an amend to them takes quantity away and changes no price, so that it can add no risk."""
+        same_prices = (self.price, self.stop_price) == (current.price, current.stop_price)
+        return same_prices and self.quantity <= current.quantity
+
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
@@ -102,6 +112,7 @@ class NewOrder:
     self_match_id: str = ""
     tags: tuple[tuple[str, str], ...] = ()
     note: str = ""
+    trade_session: str = ""  # the session at whose end it is cancelled; empty: at none's
 
     def differing_fields(self, other: NewOrder) -> list[str]:
         """The economic fields in which two requests under one client_order_id disagree.
@@ -117,5 +128,5 @@ class NewOrder:
 _ECONOMIC = tuple(
     f.name
     for f in fields(NewOrder)
-    if f.name not in {"terms", "route_before", "tags", "note", "client_order_id"}
+    if f.name not in {"terms", "route_before", "tags", "note", "client_order_id", "trade_session"}
 )

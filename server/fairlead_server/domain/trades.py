@@ -22,8 +22,10 @@ def trade(order: Order, report: ExecutionReport, execution_id: str, now: datetim
     known = order.find_execution(report.exec_id)
     if known is not None:
         return _again(order, known, report)
-    fill = _fill(report, execution_id, report.last_qty, report.last_px)
+    fill = _told(order, _fill(report, execution_id, report.last_qty, report.last_px))
     after = _counted(order, report, (*order.executions, fill), now)
+    if not fill.stands:
+        return _overtaken(after, fill)
     late = after.terminal is not None or inferred(order)
     return Change(after, EventKind.FILLED, fill, alarms=(Alarm.LATE_FILL,) if late else ())
 
@@ -34,21 +36,26 @@ def trade_correct(order: Order, report: ExecutionReport, execution_id: str, now:
     known = order.find_execution(report.exec_id)
     if known is not None:
         return _again(order, known, report)
-    fill = _fill(report, execution_id, report.last_qty, report.last_px)
+    fill = _told(order, _fill(report, execution_id, report.last_qty, report.last_px))
     found = _latest(order, report.exec_ref_id)
     if found is None:
+        fill = replace(fill, corrects=report.exec_ref_id)
         after = _counted(order, report, (*order.executions, fill), now)
         unknown = (Alarm.UNKNOWN_EXEC_REF,)
+        if not fill.stands:
+            return replace(_overtaken(after, fill), alarms=unknown)
         return Change(after, EventKind.TRADE_CORRECTED, fill, report.exec_ref_id, alarms=unknown)
     corrected = _with(order, found, replace(found, superseded_by=report.exec_id))
     after = _counted(order, report, (*corrected, fill), now)
+    if not fill.stands:
+        return _overtaken(after, fill)
     return _questioned(order, Change(after, EventKind.TRADE_CORRECTED, fill, found.exec_id), report)
 
 
 def trade_cancel(order: Order, report: ExecutionReport, _: str, now: datetime) -> Change | None:
     found = _latest(order, report.exec_ref_id)
     if found is None:
-        return Change(order, None, alarms=(Alarm.UNKNOWN_EXEC_REF,))
+        return _bust_ahead(order, report.exec_ref_id, now)
     if found.busted:
         return None
     busted = replace(found, busted=True)
@@ -62,10 +69,35 @@ def _again(order: Order, known: Execution, report: ExecutionReport) -> Change | 
     return None if same else Change(order, None, alarms=(Alarm.EXEC_CONFLICT,))
 
 
+def _bust_ahead(order: Order, exec_id: str, now: datetime) -> Change | None:
+    """A bust of what was not told yet, or never will be: remembered, so that it is not counted when it is."""
+    if exec_id in order.busts_ahead:
+        return None
+    after = order.next(now, busts_ahead=(*order.busts_ahead, exec_id))
+    text = f"execution {exec_id} was busted and has not been told"
+    return Change(after, EventKind.RESTATED, text=text, alarms=(Alarm.UNKNOWN_EXEC_REF,))
+
+
+def _told(order: Order, fill: Execution) -> Execution:
+    """As its correction or bust has it, where that came first."""
+    correction = next((e.exec_id for e in order.executions if e.corrects == fill.exec_id), "")
+    return replace(fill, superseded_by=correction, busted=fill.exec_id in order.busts_ahead)
+
+
+def _overtaken(after: Order, fill: Execution) -> Change:
+    """The order with a fill that does not count, for what became of it was told first."""
+    flags = after.flags | {Flag.BUSTED} if fill.busted else after.flags
+    text = f"execution {fill.exec_id} was {'busted' if fill.busted else 'corrected'} before it was told"
+    return Change(replace(after, flags=flags), EventKind.RESTATED, text=text)
+
+
 def _latest(order: Order, exec_id: str) -> Execution | None:
     """The execution that ExecRefID(19) means, also where it names one that was corrected since."""
-    found = order.find_execution(exec_id)
-    while found is not None and found.superseded_by:
+    ahead = (e for e in order.executions if exec_id and e.corrects == exec_id)
+    found = order.find_execution(exec_id) or next(ahead, None)
+    seen = {exec_id}  # a venue may tell of corrections that correct each other
+    while found is not None and found.superseded_by and found.superseded_by not in seen:
+        seen.add(found.superseded_by)
         found = order.find_execution(found.superseded_by)
     return found
 
@@ -101,7 +133,7 @@ def _counted(
     now: datetime,
     flags: frozenset[Flag] | None = None,
 ) -> Order:
-    live = [e for e in executions if not (e.busted or e.superseded_by)]
+    live = [e for e in executions if e.stands]
     cum = sum((e.quantity for e in live), ZERO)
     changes: dict[str, object] = {"executions": executions, "cum_qty": cum, "acked": True}
     changes["traded_value"] = sum((e.quantity * e.price for e in live), ZERO)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 
 from fairlead_server.domain.event import Alarm, Change, EventKind
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, ReportKind
@@ -239,10 +238,21 @@ def _compared(change: Change, report: ExecutionReport) -> Change:
     order, alarms = change.order, change.alarms
     if Flag.OVERFILLED in order.flags and change.kind in (EventKind.FILLED, EventKind.TRADE_CORRECTED):
         alarms = (*alarms, Alarm.OVERFILL)
-    if change.kind is not None and _breaks(order, report.cum_qty) and not report.message.poss_dup:
+    if change.kind is not None and _breaks(order, report) and not report.message.poss_dup:
         alarms = (*alarms, Alarm.RECON_BREAK)
     return replace(change, alarms=alarms)
 
 
-def _breaks(order: Order, claimed: Decimal | None) -> bool:
-    return claimed is not None and claimed != order.cum_qty and order.state is not OrderState.REJECTED
+def _breaks(order: Order, report: ExecutionReport) -> bool:
+    """Whether CumQty(14) or LeavesQty(151), where the venue tells them, are not ours.
+
+    What is left of an order that does not work now, some venues count and some do not.
+    """
+    if order.state is OrderState.REJECTED:
+        return False
+    if report.cum_qty not in (None, order.cum_qty):
+        return True
+    return order.state not in _RESTING and report.leaves_qty not in (None, order.leaves_qty)
+
+
+_RESTING = (OrderState.DONE_FOR_DAY, OrderState.SUSPENDED)

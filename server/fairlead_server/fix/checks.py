@@ -49,7 +49,8 @@ def header_right(message: Message, config: SessionConfig, now: datetime) -> Prob
         sending_time = message.utc_timestamp(tags.SENDING_TIME)
     except BadValue:
         return Problem(Reason.BAD_FORMAT, tags.SENDING_TIME)
-    if abs(now - sending_time) > config.sending_time_accuracy:
+    accuracy = config.sending_time_accuracy
+    if accuracy is not None and abs(now - sending_time) > accuracy:
         return Problem(Reason.SENDING_TIME, fatal=True)
     if not _same_comp_ids(message, config):
         return Problem(Reason.COMP_ID, fatal=True)

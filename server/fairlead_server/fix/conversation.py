@@ -5,6 +5,7 @@ request, no bytes held back. :mod:`inbound` decides what a message means, :mod:`
 """
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,31 +18,37 @@ from fairlead_server.fix.events import (
     Halted,
     LoggedOn,
     NumbersReset,
+    ResendWanted,
     Violation,
 )
 from fairlead_server.fix.framing import MAX_BODY_LENGTH, MAX_LOGON_LENGTH, Framer
 from fairlead_server.fix.inbox import Inbox, Request
 from fairlead_server.fix.message import Fields, Message
 from fairlead_server.fix.outbox import Outbox
-from fairlead_server.fix.reasons import Problem
-from fairlead_server.fix.terms import Numbers, Ready, Role, SessionConfig, State, Validation
+from fairlead_server.fix.reasons import Problem, Reason
+from fairlead_server.fix.strikes import Strikes
+from fairlead_server.fix.terms import Numbers, Ready, ResetOn, Role, Sent, SessionConfig, State, Validation
 from fairlead_server.fix.validation import Validator
 from fairlead_server.fix.versions import FIX_4_2, FIXT
 
 _MAX_GARBLED: Final = 20  # within ...
 _GARBLED_WINDOW: Final = timedelta(minutes=1)
-_MAX_TOO_LOW: Final = 3  # connections in a row that lived for less than ...
-_TOO_LOW_WINDOW: Final = timedelta(minutes=1)
+MAX_ASKED: Final = 3  # ResendRequests for the same numbers within ...
+_ASKED_WINDOW: Final = timedelta(minutes=1)
+_ASKED_KEPT: Final = 1_000
 _SHOWN: Final = 200
+
+Range = tuple[int, int, int]
+"""The epoch, BeginSeqNo(7) and EndSeqNo(16) of a ResendRequest(2)."""
 
 
 class Conversation:
     def __init__(
-        self, config: SessionConfig, numbers: Numbers, connection: int, too_low: int, now: datetime
+        self, config: SessionConfig, numbers: Numbers, connection: int, strikes: Strikes, now: datetime
     ) -> None:
         self.config = config
         self.connection = connection
-        self.too_low = too_low  # connections in a row that ended so, this one included
+        self.strikes = strikes
         self.epoch = numbers.epoch
         self.inbox = Inbox(numbers.next_in)
         self.outbox = Outbox(config, connection, numbers, now)
@@ -55,15 +62,29 @@ class Conversation:
         self.fence: tuple[str, datetime] | None = None  # how the awaited TestReqID(112) begins; since when
         self.logout_at = now  # ours was sent, or the peer's came over a gap
         self.logout_number = 0  # of the peer's Logout(5) that came over a gap
+        self._asked_at: deque[tuple[datetime, Range]] = deque(maxlen=_ASKED_KEPT)
         self._garbled_at: deque[datetime] = deque(maxlen=_MAX_GARBLED)
         self.now = now
         self.ready = Ready()
 
     def step(self, now: datetime) -> Ready:
         """Begin a step: what follows is due together."""
+        if now < self.now:
+            self._set_back(now)
         self.now = now
         self.ready = Ready()
         return self.ready
+
+    def _set_back(self, now: datetime) -> None:
+        """The clock was: what is due some time after an event is due that long after now, and not an hour later."""
+        self.opened_at = min(self.opened_at, now)
+        self.received_at = min(self.received_at, now)
+        self.logout_at = min(self.logout_at, now)
+        self.outbox.written_at = min(self.outbox.written_at, now)
+        if self.fence is not None:
+            self.fence = (self.fence[0], min(self.fence[1], now))
+        if self.inbox.request is not None:
+            self.inbox.request.asked_at = min(self.inbox.request.asked_at, now)
 
     @property
     def over(self) -> bool:
@@ -82,23 +103,33 @@ class Conversation:
         self.ready.events.append(event)
 
     def put(self, msg_type: str, fields: Fields = ()) -> None:
-        self.outbox.put(self.ready, msg_type, fields, self.now)
+        self.outbox.put(self.ready, msg_type, [*self._header(), *fields], self.now)
+
+    def answer(self, wanted: ResendWanted, stored: Sequence[Sent]) -> None:
+        self.outbox.answer(self.ready, wanted, stored, self._header(), self.now)
+        if self.inbox.request is not None:
+            self.inbox.request.asked_at = self.now  # it may have waited behind the answer
+
+    def _header(self) -> Fields:
+        """What each header says beside the numbers and names."""
+        if not self.config.last_processed:
+            return ()
+        return [(tags.LAST_MSG_SEQ_NUM_PROCESSED, str(self.inbox.next_in - 1))]
 
     # Logon and logout.
 
     def log_on(self) -> None:
-        if self.config.reset_on_logon:
-            self.reset("reset_on_logon")
-        self.put(
-            msg_types.LOGON,
-            logon.body(
-                self.config, self.config.heart_bt_int, self.appl_ver_id, reset=self.config.reset_on_logon
-            ),
-        )
+        reset = ResetOn.LOGON in self.config.reset_on
+        if reset:
+            self.reset("reset_on logon")
+        seconds = self.config.heart_bt_int
+        body = logon.body(self.config, seconds, self.appl_ver_id, self.inbox.next_in, reset=reset)
+        self.put(msg_types.LOGON, body)
 
     def establish(self, state: State) -> None:
         self.state = state
         self.framer.max_body_length = MAX_BODY_LENGTH
+        self.strikes.accepted()
         if state is State.ACTIVE:
             self.tell(LoggedOn(int(self.heart_bt_int.total_seconds())))
 
@@ -107,11 +138,10 @@ class Conversation:
         seconds = logon.heart_bt_int(message)
         self.heart_bt_int = timedelta(seconds=seconds)
         self.appl_ver_id = message.get(tags.DEFAULT_APPL_VER_ID)
-        self.put(
-            msg_types.LOGON,
-            logon.body(self.config, seconds, self.appl_ver_id, reset=logon.resets(message)),
-        )
         self.count(message)
+        reset = logon.resets(message)
+        body = logon.body(self.config, seconds, self.appl_ver_id, self.inbox.next_in, reset=reset)
+        self.put(msg_types.LOGON, body)
 
     def raise_fence(self) -> None:
         """Once its Heartbeat(0) is back, all that the peer had to say about our Logon(A) has been said."""
@@ -146,16 +176,19 @@ class Conversation:
 
     def halt(self, reason: str) -> None:
         self.refuse(reason)
+        self.stay_away(reason)
+
+    def stay_away(self, reason: str) -> None:
         self.state = State.HALTED
         self.tell(Halted(reason))
 
-    def refuse_too_low(self, number: int) -> None:
+    def refuse_too_low(self, message: Message) -> None:
         """Only the initiator halts: whoever does not connect cannot connect for ever (nexus#604)."""
-        text = f"MsgSeqNum too low, expecting {self.inbox.next_in} but received {number}"
-        if self.now - self.opened_at > _TOO_LOW_WINDOW:
-            self.too_low = 0
-        self.too_low += 1
-        if self.config.role is Role.INITIATOR and self.too_low >= _MAX_TOO_LOW:
+        text = f"MsgSeqNum too low, expecting {self.inbox.next_in} but received {message.msg_seq_num}"
+        if self.config.too_low_reject and self.logged_on:
+            self.reject(message, Problem(Reason.OUT_OF_RANGE, tags.MSG_SEQ_NUM))
+        often = self.strikes.too_low(self.now - self.opened_at)
+        if often and self.config.role is Role.INITIATOR:
             self.halt(text)
         else:
             self.refuse(text)
@@ -198,9 +231,9 @@ class Conversation:
         times.append(self.now)
 
     def shown(self, text: str) -> str:
-        """The peer's text: bounded, on one line, without our password."""
-        if self.config.password:
-            text = text.replace(self.config.password, "***")
+        """The peer's text: bounded, on one line, without our secrets."""
+        for secret in self.config.secrets:
+            text = text.replace(secret, "***")
         return "".join(c if c.isprintable() else "?" for c in text[:_SHOWN])
 
     # Order.
@@ -213,25 +246,60 @@ class Conversation:
             self.inbox.hold(message.msg_seq_num, None)
 
     def ask_for_gap(self) -> None:
-        """Once a gap; to infinity, as peers expect, who may have sent more since."""
+        """Once a gap; to infinity, as peers expect, who may have sent more since, unless they limit what they send.
+
+        What is behind a chunk is still missing when that is filled, and then asked for.
+        """
         missing = self.inbox.missing()
         if missing is None or self.inbox.request is not None:
             return
         begin, end = missing
         self.inbox.request = Request(begin, end, self.now)
-        self.send_request(begin)
-        self.tell(GapDetected(begin, end))
+        self.send_request(self.inbox.request)
+        self.tell(GapDetected(begin, self.inbox.request.end))
 
-    def send_request(self, begin: int) -> None:
-        infinity = "0" if self.config.begin_string >= FIX_4_2 else "999999"
-        self.put(msg_types.RESEND_REQUEST, [(tags.BEGIN_SEQ_NO, str(begin)), (tags.END_SEQ_NO, infinity)])
+    def send_request(self, request: Request) -> None:
+        end = 0 if self.config.begin_string >= FIX_4_2 else 999_999
+        if self.config.resend_chunk:
+            end = request.end = min(request.end, request.begin + self.config.resend_chunk - 1)
+        self.put(
+            msg_types.RESEND_REQUEST, [(tags.BEGIN_SEQ_NO, str(request.begin)), (tags.END_SEQ_NO, str(end))]
+        )
+
+    def asks_too_often(self, wanted: Range) -> bool:
+        """A peer that asks for the same again and again does not understand the answer.
+
+        On one connection: whoever asks once on each of several has lost them, or the time to listen.
+        """
+        times = self._asked_at
+        while times and self.now - times[0][0] >= _ASKED_WINDOW:
+            times.popleft()
+        times.append((self.now, wanted))
+        return sum(wanted == asked for _, asked in times) >= MAX_ASKED
+
+    def fill_gaps(self, next_expected: int | None, last: int) -> None:
+        """Both Logon(A)s say what is missing: each side fills the other's gap, and neither asks.
+
+        ``last`` is the highest number that the peer can miss. If our own gap is not filled we ask after all.
+        """
+        if next_expected is None:
+            return
+        if next_expected <= last:
+            self.tell(self.outbox.freeze(next_expected, last))
+        missing = self.inbox.missing()
+        if missing is not None:
+            self.inbox.request = Request(*missing, self.now, tries=0)
+            self.tell(GapDetected(*missing))
 
     def activate_if_synced(self) -> None:
-        """The fence is passed and nothing is missing."""
-        if self.state is State.SYNCING and self.fence is None and self.inbox.request is None:
+        """The fence is passed, nothing is missing, and the peer does not wait for an answer."""
+        waiting = self.inbox.request is not None or self.outbox.answering
+        if self.state is State.SYNCING and self.fence is None and not waiting:
             self.establish(State.ACTIVE)
 
     def finish_logout(self) -> None:
         """The peer has logged out; answer, unless we did first."""
         self.log_out(None)
         self.close("logged out")
+        if ResetOn.LOGOUT in self.config.reset_on:
+            self.reset("reset_on logout")

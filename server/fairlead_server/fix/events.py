@@ -33,6 +33,7 @@ class ResendWanted:
     end: int
     epoch: int = 1
     connection: int = 1
+    passed_over: int = 0  # numbers before ``begin`` that are gap-filled unread, for they are too many
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,14 @@ class Garbled:
 @dataclass(frozen=True, slots=True)
 class GapDetected:
     """``begin`` to ``end``, both included, are missing and have been asked for."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class StormBroken:
+    """The peer has asked for ``begin`` to ``end`` again and again, and gets no more answers for now: worth an alarm."""
 
     begin: int
     end: int
@@ -101,6 +110,7 @@ Event = (
     | Violation
     | Garbled
     | GapDetected
+    | StormBroken
     | NumbersReset
     | LoggedOut
     | Disconnect

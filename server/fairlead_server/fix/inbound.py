@@ -7,10 +7,10 @@ ResendRequest that waited for our own gap would have both ends wait. All others 
 from collections.abc import Callable
 from typing import Final
 
-from fairlead_server.fix import checks, logon, msg_types, tags
-from fairlead_server.fix.conversation import Conversation
+from fairlead_server.fix import checks, handshake, logon, msg_types, tags
+from fairlead_server.fix.conversation import MAX_ASKED, Conversation
 from fairlead_server.fix.errors import BadValue, MissingTag, Undecodable
-from fairlead_server.fix.events import Garbled, LoggedOut, NumbersReset, Received
+from fairlead_server.fix.events import Garbled, LoggedOut, NumbersReset, Received, StormBroken
 from fairlead_server.fix.framing import Frame
 from fairlead_server.fix.message import Message, decode, mask, sendable
 from fairlead_server.fix.reasons import Problem, Reason
@@ -60,12 +60,13 @@ def _on_frame(talk: Conversation, frame: Frame) -> None:
     except (MissingTag, BadValue):
         _on_no_number(talk)
         return
+    talk.ready.heard.append(message)
     talk.received_at = talk.now
     talk.tested = False
     if talk.state is State.LOGON_WAIT:
-        _on_first_to_acceptor(talk, message)
+        handshake.on_first_to_acceptor(talk, message)
     elif talk.state is State.LOGON_SENT:
-        _on_first_to_initiator(talk, message)
+        handshake.on_first_to_initiator(talk, message)
     else:
         _on_message(talk, message)
 
@@ -77,77 +78,6 @@ def _on_no_number(talk: Conversation) -> None:
         talk.refuse(text)
     else:
         talk.close(text)
-
-
-# Until both have logged on.
-
-
-def _on_first_to_acceptor(talk: Conversation, message: Message) -> None:
-    config = talk.config
-    if message.msg_type != msg_types.LOGON or not checks.same_session(message, config):
-        # Not a word to a stranger: a reply would use up a number.
-        talk.close("the first message is not this session's Logon(A)")
-        return
-    problem = checks.appl_ver_id_there(message, config) or talk.problem(message)
-    if problem is not None:
-        # A Reject(3) would be the first word of a session that has not begun.
-        talk.close(f"Logon(A) is wrong: {problem}")
-        return
-    objection = logon.objection(message, config)
-    if objection is not None:
-        talk.refuse(objection)
-        return
-    if logon.resets(message) or config.reset_on_logon:
-        talk.reset("Logon(A) with ResetSeqNumFlag(141)=Y" if logon.resets(message) else "reset_on_logon")
-    if message.msg_seq_num < talk.inbox.next_in:
-        talk.refuse_too_low(message.msg_seq_num)
-        return
-    talk.answer_logon(message)
-    talk.establish(State.ACTIVE)
-
-
-def _on_first_to_initiator(talk: Conversation, message: Message) -> None:
-    config = talk.config
-    if message.msg_type == msg_types.LOGOUT:
-        _on_logon_refused(talk, message)
-        return
-    if message.msg_type != msg_types.LOGON:
-        talk.close("the first message is not a Logon(A)")
-        return
-    problem = talk.problem(message) if message.get(tags.BEGIN_STRING) == config.begin_string else None
-    objection = str(problem) if problem else _objection(talk, message)
-    if objection is not None:
-        talk.refuse(objection)
-        return
-    talk.appl_ver_id = message.get(tags.DEFAULT_APPL_VER_ID)
-    if logon.resets(message) and not config.reset_on_logon:
-        talk.reset("the answer to our Logon(A) has ResetSeqNumFlag(141)=Y")
-    if message.msg_seq_num < talk.inbox.next_in:
-        talk.refuse_too_low(message.msg_seq_num)
-        return
-    talk.count(message)
-    talk.establish(State.SYNCING)
-    talk.ask_for_gap()
-    talk.raise_fence()
-
-
-def _objection(talk: Conversation, message: Message) -> str | None:
-    config = talk.config
-    if message.get(tags.BEGIN_STRING) != config.begin_string:
-        return "Incorrect BeginString"
-    if logon.resets(message) and not (config.reset_on_logon or config.accept_unasked_reset):
-        return "ResetSeqNumFlag(141)=Y was not asked for"
-    return logon.objection(message, config)
-
-
-def _on_logon_refused(talk: Conversation, message: Message) -> None:
-    text = talk.shown(message.get(tags.TEXT) or "")
-    talk.tell(LoggedOut(text))
-    talk.count(message)
-    talk.close(f"Logon(A) refused: {text}")
-
-
-# Afterwards.
 
 
 def _on_message(talk: Conversation, message: Message) -> None:
@@ -172,7 +102,10 @@ def _on_message(talk: Conversation, message: Message) -> None:
 
 
 def _reject(talk: Conversation, message: Message, problem: Problem) -> None:
-    talk.reject(message, problem)
+    if talk.state is not State.LOGOUT_SENT or message.msg_type != msg_types.REJECT:
+        talk.reject(
+            message, problem
+        )  # two ends that log out would else answer each other's until the time is up
     due = message.msg_seq_num == talk.inbox.next_in
     if due and message.msg_type not in {msg_types.LOGON, msg_types.SEQUENCE_RESET}:
         talk.inbox.next_in += 1
@@ -180,7 +113,7 @@ def _reject(talk: Conversation, message: Message, problem: Problem) -> None:
 
 def _on_too_low(talk: Conversation, message: Message) -> None:
     if not message.poss_dup:
-        talk.refuse_too_low(message.msg_seq_num)
+        talk.refuse_too_low(message)
         return
     # Many peers leave OrigSendingTime(122) out of a GapFill, and none of it is needed here.
     gap_fill = message.msg_type == msg_types.SEQUENCE_RESET
@@ -191,9 +124,9 @@ def _on_too_low(talk: Conversation, message: Message) -> None:
 
 def _deliver(talk: Conversation, message: Message) -> None:
     """The message that is due."""
-    _IN_ITS_TURN.get(message.msg_type, _on_application)(talk, message)
     if message.msg_type != msg_types.SEQUENCE_RESET:
         talk.inbox.next_in = message.msg_seq_num + 1
+    _IN_ITS_TURN.get(message.msg_type, _on_application)(talk, message)
 
 
 def _on_application(talk: Conversation, message: Message) -> None:
@@ -242,15 +175,19 @@ def _on_reset(talk: Conversation, message: Message) -> None:
 
 def _on_resend_request(talk: Conversation, message: Message) -> None:
     begin = _integer(talk, message, tags.BEGIN_SEQ_NO)
-    end = None if begin is None else _integer(talk, message, tags.END_SEQ_NO)
-    if begin is not None and end is not None:
-        last = talk.outbox.last_written
-        end = last if end in _TO_INFINITY else min(end, last)
-        if 1 <= begin <= end:
-            talk.tell(talk.outbox.freeze(begin, end))
-        else:
-            talk.reject(message, Problem(Reason.OUT_OF_RANGE, tags.BEGIN_SEQ_NO))
+    asked = None if begin is None else _integer(talk, message, tags.END_SEQ_NO)
     talk.count(message)
+    if begin is None or asked is None:
+        return
+    last = talk.outbox.last_written
+    end = last if asked in _TO_INFINITY else min(asked, last)
+    if not 1 <= begin <= end:
+        talk.reject(message, Problem(Reason.OUT_OF_RANGE, tags.BEGIN_SEQ_NO))
+    elif talk.asks_too_often((talk.epoch, begin, asked)):
+        talk.tell(StormBroken(begin, end))
+        talk.refuse(f"{begin} to {end} asked for {MAX_ASKED} times within a minute")
+    else:
+        talk.tell(talk.outbox.freeze(begin, end))
 
 
 def _on_logout(talk: Conversation, message: Message) -> None:

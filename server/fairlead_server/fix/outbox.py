@@ -25,7 +25,7 @@ class Outbox:
         self._connection = connection
         self._epoch = numbers.epoch
         self._written = numbers.next_out - 1
-        self._asked: deque[ResendWanted] = deque()
+        self._asked: deque[tuple[int, ResendWanted]] = deque()  # with where the peer's wish begins
         self._held = bytearray()
 
     @property
@@ -44,7 +44,7 @@ class Outbox:
             write_utc_timestamp(now, digits=config.time_digits),
             fields,
         )
-        ready.journal.append(Sent(self.next_out, msg_type, now, mask(frame), self._epoch))
+        ready.journal.append(Sent(self.next_out, msg_type, now, mask(frame, config.secret_tags), self._epoch))
         if self._asked:
             self._held += frame
         else:
@@ -59,19 +59,28 @@ class Outbox:
         return self._written
 
     def freeze(self, begin: int, end: int) -> ResendWanted:
-        wanted = ResendWanted(begin, end, self._epoch, self._connection)
-        self._asked.append(wanted)
+        """What is too old to be sent again need not be read."""
+        oldest = min(max(begin, self._oldest(end)), end)
+        wanted = ResendWanted(oldest, end, self._epoch, self._connection, oldest - begin)
+        self._asked.append((begin, wanted))
         return wanted
 
-    def answer(self, ready: Ready, wanted: ResendWanted, stored: Sequence[Sent], now: datetime) -> None:
+    def _oldest(self, end: int) -> int:
+        return end - self._config.resend_max + 1
+
+    def answer(
+        self, ready: Ready, wanted: ResendWanted, stored: Sequence[Sent], header: Fields, now: datetime
+    ) -> None:
         """Answer the oldest range, or the first part of it; ignore what this connection did not ask for."""
-        if not self._asked or not _starts(wanted, self._asked[0]):
+        if not self._asked or not _starts(wanted, self._asked[0][1]):
             return
-        asked = self._asked.popleft()
-        ready.wire += resend.replay(self._config, wanted, stored, now)
+        begin, asked = self._asked.popleft()
+        recent = [sent for sent in stored if sent.msg_seq_num >= self._oldest(asked.end)]
+        ready.wire += resend.replay(self._config, begin, wanted.end, recent, header, now)
         self.written_at = now
         if wanted.end < asked.end:
-            self._asked.appendleft(replace(asked, begin=wanted.end + 1))
+            begin = wanted.end + 1
+            self._asked.appendleft((begin, replace(asked, begin=begin)))
         elif not self._asked:
             ready.wire += self._held
             self._held.clear()

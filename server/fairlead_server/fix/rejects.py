@@ -29,11 +29,11 @@ def reject(begin_string: str, message: Message, problem: Problem) -> Fields:
     reason, tag = problem.reason, problem.tag
     if begin_string < FIX_4_2:
         text = reason.text if tag is None else f"{reason.text} ({tag})"
-        return [*_route(begin_string, message), *_body(message, text)]
+        return in_words(begin_string, message, text)
     fields = [*_route(begin_string, message), *_body(message, reason.text)]
     if tag is not None:
         fields.append((tags.REF_TAG_ID, str(tag)))
-    if len(message.msg_type) <= _LONGEST and sendable(message.msg_type):
+    if _quotable(message.msg_type):
         fields.append((tags.REF_MSG_TYPE, message.msg_type))
     if begin_string != FIX_4_2 or reason <= Reason.UNKNOWN_MSG_TYPE:
         fields.append((tags.SESSION_REJECT_REASON, str(reason.value)))
@@ -43,13 +43,24 @@ def reject(begin_string: str, message: Message, problem: Problem) -> Fields:
 def unsupported(begin_string: str, message: Message, appl_ver_id: str | None) -> tuple[str, Fields]:
     """MsgType(35) and fields of the answer to an application message that is right and that nobody here wants."""
     if begin_string < FIX_4_2:
-        fields = [*_route(begin_string, message), *_body(message, "Unsupported message type")]
-        return msg_types.REJECT, fields
+        return msg_types.REJECT, in_words(begin_string, message, "Unsupported message type")
+    if not _quotable(message.msg_type):
+        # Lenient validation has let it pass, and the answer would have to name it.
+        return msg_types.REJECT, reject(begin_string, message, Problem(Reason.UNKNOWN_MSG_TYPE))
     fields = _body(message, "Unsupported Message Type")
     fields += [(tags.REF_MSG_TYPE, message.msg_type), (tags.BUSINESS_REJECT_REASON, "3")]
     if appl_ver_id is not None:
         fields.append((tags.DEFAULT_APPL_VER_ID, appl_ver_id))
     return msg_types.BUSINESS_MESSAGE_REJECT, fields
+
+
+def in_words(begin_string: str, message: Message, text: str) -> Fields:
+    """A Reject(3) that gives its reason in Text(58) alone."""
+    return [*_route(begin_string, message), *_body(message, text)]
+
+
+def _quotable(msg_type: str) -> bool:
+    return len(msg_type) <= _LONGEST and sendable(msg_type)
 
 
 def _body(message: Message, text: str) -> list[tuple[int, str]]:

@@ -11,7 +11,6 @@ from typing import Final
 
 from fairlead_server.fix import msg_types, tags
 from fairlead_server.fix.errors import FixError
-from fairlead_server.fix.events import ResendWanted
 from fairlead_server.fix.framing import Framer
 from fairlead_server.fix.message import Fields, decode, encode
 from fairlead_server.fix.terms import Sent, SessionConfig
@@ -29,30 +28,33 @@ _RENEWED: Final = frozenset(
         tags.SENDING_TIME,
         tags.POSS_DUP_FLAG,
         tags.ORIG_SENDING_TIME,
+        tags.LAST_MSG_SEQ_NUM_PROCESSED,
         tags.CHECK_SUM,
     }
 )
 
 
-def replay(config: SessionConfig, wanted: ResendWanted, stored: Sequence[Sent], now: datetime) -> bytes:
-    """The bytes that bring the peer from ``wanted.begin`` to beyond ``wanted.end``."""
+def replay(
+    config: SessionConfig, begin: int, end: int, stored: Sequence[Sent], header: Fields, now: datetime
+) -> bytes:
+    """The bytes that bring the peer from ``begin`` to beyond ``end``; ``header`` stands in each message."""
     time = write_utc_timestamp(now, digits=config.time_digits)
     wire = bytearray()
-    due = wanted.begin
+    due = begin
     for sent in stored:
-        again = _again(config, sent, time) if due <= sent.msg_seq_num <= wanted.end else None
+        again = _again(config, sent, header, time) if due <= sent.msg_seq_num <= end else None
         if again is None:
             continue
         if due < sent.msg_seq_num:
-            wire += _gap_fill(config, due, sent.msg_seq_num, time)
+            wire += _gap_fill(config, due, sent.msg_seq_num, header, time)
         wire += again
         due = sent.msg_seq_num + 1
-    if due <= wanted.end:
-        wire += _gap_fill(config, due, wanted.end + 1, time)
+    if due <= end:
+        wire += _gap_fill(config, due, end + 1, header, time)
     return bytes(wire)
 
 
-def _again(config: SessionConfig, sent: Sent, time: str) -> bytes | None:
+def _again(config: SessionConfig, sent: Sent, header: Fields, time: str) -> bytes | None:
     """None if this message must not be resent, or has been damaged: never send anything malformed (QFJ #1081)."""
     if sent.msg_type in _NEVER_RESENT or Framer().feed(sent.frame) != [sent.frame]:
         return None
@@ -60,18 +62,20 @@ def _again(config: SessionConfig, sent: Sent, time: str) -> bytes | None:
         message = decode(sent.frame)
         if message.msg_seq_num != sent.msg_seq_num:
             return None
-        header: Fields = (
+        header = [
+            *header,
             (tags.POSS_DUP_FLAG, "Y"),
             (tags.ORIG_SENDING_TIME, message[tags.SENDING_TIME]),
-        )
+        ]
         body = [field for field in message.fields if field[0] not in _RENEWED]
         return _encode(config, message.msg_type, message.msg_seq_num, time, [*header, *body])
     except FixError:
         return None
 
 
-def _gap_fill(config: SessionConfig, begin: int, new_seq_no: int, time: str) -> bytes:
+def _gap_fill(config: SessionConfig, begin: int, new_seq_no: int, header: Fields, time: str) -> bytes:
     body: Fields = (
+        *header,
         (tags.POSS_DUP_FLAG, "Y"),
         (tags.ORIG_SENDING_TIME, time),
         (tags.NEW_SEQ_NO, str(new_seq_no)),

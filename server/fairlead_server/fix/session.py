@@ -2,13 +2,14 @@
 
 The contract with its driver, who owns the session, the connection and the store:
 
-1. One owner: call from one thread, one call at a time. ``now`` is aware, UTC and never runs back.
+1. One owner: call from one thread, one call at a time. ``now`` is aware and UTC; if it was set back, what is due comes
+   a little later.
 2. Each call returns a :class:`Ready`. Make its ``journal`` and the session's new ``numbers`` durable in one
    transaction, together with whatever its ``events`` lead to; THEN write its ``wire``. A Ready is all or nothing:
    if the transaction fails, write nothing, drop the connection and build a new Session from the stored numbers.
 3. Write the ``wire`` of each Ready in the order of the calls, and nothing else to the connection.
 4. On ``Disconnect``, write what is due and close the connection. On ``Halted``, also stay away until an operator has
-   repaired the numbers, and build a new Session from them.
+   acted: call :meth:`Session.resume`, or build a new Session if the numbers had to be repaired.
 5. On ``ResendWanted``, read the journal of its ``epoch`` from ``begin`` to ``end`` and call
    :meth:`Session.resend`, also in several parts, ascending. Until then what is sent is numbered and journalled but
    waits inside the session. Leave out what must not be sent again (an aged order): a gap fill takes its place.
@@ -27,9 +28,32 @@ from fairlead_server.fix.conversation import Conversation
 from fairlead_server.fix.errors import NotActive
 from fairlead_server.fix.events import Disconnect, ResendWanted
 from fairlead_server.fix.message import Fields, Message
-from fairlead_server.fix.terms import Numbers, Ready, Role, Sent, SessionConfig, State, Validation
+from fairlead_server.fix.strikes import Strikes
+from fairlead_server.fix.terms import (
+    Numbers,
+    Ready,
+    ResetOn,
+    Role,
+    Sent,
+    SessionConfig,
+    State,
+    UnaskedReset,
+    Validation,
+)
 
-__all__ = ["NotActive", "Numbers", "Ready", "Role", "Sent", "Session", "SessionConfig", "State", "Validation"]
+__all__ = [
+    "NotActive",
+    "Numbers",
+    "Ready",
+    "ResetOn",
+    "Role",
+    "Sent",
+    "Session",
+    "SessionConfig",
+    "State",
+    "UnaskedReset",
+    "Validation",
+]
 
 
 class Session:
@@ -43,7 +67,7 @@ class Session:
         self.config = config
         self._numbers = numbers
         self._connections = 0
-        self._too_low = 0
+        self._strikes = Strikes()
         self._halted = False
         self._talk: Conversation | None = None
 
@@ -62,26 +86,45 @@ class Session:
         """Whether :meth:`send` may be called."""
         return self._talk is not None and self._talk.state is State.ACTIVE
 
+    @property
+    def appl_ver_id(self) -> str | None:
+        """ApplVerID(1128) of what comes unless it says otherwise: that of the peer's Logon(A), until then our own."""
+        return self.config.default_appl_ver_id if self._talk is None else self._talk.appl_ver_id
+
+    @property
+    def answering(self) -> bool:
+        """Whether a ResendRequest(2) waits for its answer, and what is sent waits behind it."""
+        return self._talk is not None and self._talk.outbox.answering
+
     def connected(self, now: datetime) -> Ready:
         """A new connection; nothing of the last one is left over. The initiator sends its Logon(A)."""
         self.disconnected()
         if self._halted:
             return Ready(events=[Disconnect("halted: an operator must act")])
         self._connections += 1
-        talk = Conversation(self.config, self._numbers, self._connections, self._too_low, now)
+        talk = Conversation(self.config, self._numbers, self._connections, self._strikes, now)
         self._talk = talk
+        if ResetOn.DISCONNECT in self.config.reset_on and talk.numbers != Numbers(epoch=talk.epoch):
+            talk.reset("reset_on disconnect")
         if self.config.role is Role.INITIATOR:
             talk.log_on()
         return talk.ready
 
     def disconnected(self) -> None:
-        """The connection has ended. Nothing becomes due: the numbers stand."""
+        """The connection has ended. Nothing becomes due: the numbers stand, at least until the next."""
         if self._talk is None:
             return
         self._numbers = self._talk.numbers
-        self._too_low = self._talk.too_low
+        self._strikes.ended()
         self._halted = self._halted or self._talk.state is State.HALTED
         self._talk = None
+
+    def resume(self) -> None:
+        """An operator has repaired what was wrong: connect again, nothing that went wrong before counts."""
+        if self.state is State.HALTED:
+            self.disconnected()
+        self._halted = False
+        self._strikes.clear()
 
     def receive(self, data: bytes, now: datetime, *, stepwise: bool = False) -> Ready:
         """Take in what the connection has brought. Never raises, whatever the bytes.
@@ -111,16 +154,21 @@ class Session:
         talk.put(msg_type, fields)
         return ready
 
-    def refuse(self, message: Message, now: datetime) -> Ready:
+    def refuse(self, message: Message, now: datetime, text: str | None = None) -> Ready:
         """Tell the peer that an application message which was received is of a type that nobody here wants.
 
-        Raises NotActive.
+        With a ``text``, that it is wrong in a way that only the application can see: for versions that have no
+        BusinessMessageReject(j) to send. Raises NotActive, and UnsendableValue for a text that FIX cannot carry.
         """
         talk = self._talk
         if talk is None or talk.state is not State.ACTIVE:
             raise NotActive(self.state)
         ready = talk.step(now)
-        talk.put(*rejects.unsupported(self.config.begin_string, message, talk.appl_ver_id))
+        begin_string = self.config.begin_string
+        if text is None:
+            talk.put(*rejects.unsupported(begin_string, message, talk.appl_ver_id))
+        else:
+            talk.put(msg_types.REJECT, rejects.in_words(begin_string, message, text))
         return ready
 
     def resend(self, wanted: ResendWanted, stored: Sequence[Sent], now: datetime) -> Ready:
@@ -134,7 +182,7 @@ class Session:
         if talk is None or talk.over:
             return Ready()
         ready = talk.step(now)
-        talk.outbox.answer(ready, wanted, stored, now)
+        talk.answer(wanted, stored)
         if talk.state is State.SYNCING and not talk.outbox.answering:
             talk.raise_fence()  # the last one may lie in the range that was just filled, and is then never answered
         return ready

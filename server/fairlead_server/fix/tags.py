@@ -1,7 +1,7 @@
 """Tag numbers of the session's messages and of D F G H 8 9 j 3; those of a whole version are in its dictionary.
 
 Names are the fields' names in FIX.4.4. FIX.4.2 calls some otherwise: 22 IDSource, 32 LastShares, 63 SettlmntTyp,
-64 FutSettDate, 211 PegDifference, 389 DiscretionOffset; 20, 47, 76 and 109 it has alone.
+64 FutSettDate, 211 PegDifference, 389 DiscretionOffset; 20, 47, 76 and 109 it has alone. FIX.4.0 alone has 125, FIX.5.0 brought 1138.
 """
 
 from typing import Final
@@ -163,6 +163,7 @@ MIN_QTY: Final = 110
 MAX_FLOOR: Final = 111
 LOCATE_REQD: Final = 114
 QUOTE_ID: Final = 117
+CXL_TYPE: Final = 125
 EXPIRE_TIME: Final = 126
 EXEC_TYPE: Final = 150
 LEAVES_QTY: Final = 151
@@ -198,6 +199,7 @@ ORDER_RESTRICTIONS: Final = 529
 ACCOUNT_TYPE: Final = 581
 CL_ORD_LINK_ID: Final = 583
 MASS_STATUS_REQ_ID: Final = 584
+MASS_STATUS_REQ_TYPE: Final = 585
 WORKING_INDICATOR: Final = 636
 ACCT_IDSOURCE: Final = 660
 ORD_STATUS_REQ_ID: Final = 790
@@ -206,3 +208,4 @@ LAST_LIQUIDITY_IND: Final = 851
 TRD_MATCH_ID: Final = 880
 TOT_NUM_REPORTS: Final = 911
 LAST_RPT_REQUESTED: Final = 912
+DISPLAY_QTY: Final = 1138

@@ -62,9 +62,9 @@ def _liveness(talk: Conversation) -> Iterator[_Timer]:
 
 def _order(talk: Conversation) -> Iterator[_Timer]:
     request = talk.inbox.request
-    if request is not None:
+    if request is not None and not talk.outbox.answering:
         yield request.asked_at + _RESEND_TIMEOUT, partial(_ask_again, request=request)
-    if talk.fence is not None:
+    if talk.fence is not None and not talk.outbox.answering:
         yield talk.fence[1] + _FENCE_TIMEOUT, _pass_fence
 
 
@@ -103,7 +103,7 @@ def _ask_again(talk: Conversation, request: Request) -> None:
         return
     request.tries += 1
     request.asked_at = talk.now
-    talk.send_request(request.begin)
+    talk.send_request(request)
 
 
 def _pass_fence(talk: Conversation) -> None:

@@ -5,13 +5,22 @@ Live orders are always here. An older one is read back from the archive when som
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from fairlead_server.domain.amendments import RequestRecord
+from fairlead_server.domain.amendments import MassCancel, RequestRecord
 from fairlead_server.domain.exposure import Exposures
-from fairlead_server.domain.order import Order
+from fairlead_server.domain.order import Flag, Order
+from fairlead_server.routing.in_flight import InFlight, Wait
 from fairlead_server.routing.ports import Archive
+from fairlead_server.routing.queue import Queue, Turn, Waiting
 from fairlead_server.store.snapshot import Snapshot, client_key
+
+_ASKED = "asked/"
+
+
+def asked_counter(session_id: str) -> str:
+    return f"{_ASKED}{session_id}"
 
 
 class Book:
@@ -26,7 +35,11 @@ class Book:
         self._by_cl_ord_id: dict[tuple[str, str], str] = {}
         self._by_venue_id: dict[tuple[str, str], str] = {}
         self._requests: dict[str, RequestRecord] = {}
+        self._mass_cancels: dict[str, MassCancel] = {}
         self._client_keys: set[int] = set()
+        self._queues: defaultdict[str, Queue] = defaultdict(Queue)
+        self._in_flight: dict[str, InFlight] = {}
+        self._asked_epochs: dict[str, int] = {}
 
     def load(self, snapshot: Snapshot) -> None:
         """Forget everything and begin again from what is committed."""
@@ -36,7 +49,17 @@ class Book:
         for order in snapshot.orders:
             self._index(order)
             self.exposures.add_working(order)
+            for request in order.pending:
+                if request.is_cancel and not request.is_sent:
+                    waiting = Waiting(Turn.CANCEL, order.order_id, request.request_id)
+                    self.queue(order.session_id).put(waiting)
         self._requests = {record.request_id: record for record in snapshot.requests}
+        self._mass_cancels = {done.request_id: done for done in snapshot.mass_cancels}
+        self._asked_epochs = {
+            name.removeprefix(_ASKED): epoch
+            for name, epoch in snapshot.counters.items()
+            if name.startswith(_ASKED)
+        }
 
     def order(self, order_id: str) -> Order | None:
         return self._orders.get(order_id) or self._archive.order(order_id)
@@ -63,15 +86,53 @@ class Book:
     def request(self, request_id: str) -> RequestRecord | None:
         return self._requests.get(request_id)
 
+    def mass_cancel(self, request_id: str) -> MassCancel | None:
+        return self._mass_cancels.get(request_id)
+
+    def all_live(self) -> list[Order]:
+        """Of every session and of none, oldest first."""
+        return [order for order in self._orders.values() if order.live]
+
     def live(self, session_id: str) -> Iterator[Order]:
         """The live orders of one session, oldest first; safe against changes while it is read."""
         return iter([o for o in self._orders.values() if o.session_id == session_id and o.live])
+
+    def unsent(self, session_id: str = "") -> list[Order]:
+        """The live orders, of one session or all, that are held themselves or have a request that is not sent; oldest first."""
+        unsent = [o for o in self.all_live() if o.held or not all(request.is_sent for request in o.pending)]
+        return [order for order in unsent if session_id in ("", order.session_id)]
+
+    def queue(self, session_id: str) -> Queue:
+        """What waits to be sent there."""
+        return self._queues[session_id]
+
+    def in_flight(self, session_id: str) -> InFlight:
+        """Which of its orders wait for a word of the venue."""
+        found = self._in_flight.get(session_id)
+        if found is None:
+            found = self._in_flight[session_id] = InFlight(self._still_waits)
+        return found
+
+    def _still_waits(self, wait: Wait) -> bool:
+        order = self._orders[wait.order_id]  # only live orders wait, and those are in memory
+        asked = wait.order_id in self.in_flight(order.session_id).asked
+        return asked or Flag.IN_DOUBT in order.flags or bool(order.unanswered)
+
+    def asked_epoch(self, session_id: str) -> int:
+        """The latest epoch of a session in which it is known how the orders of the one before stand."""
+        return self._asked_epochs.get(session_id, 1)
+
+    def put_asked_epoch(self, session_id: str, epoch: int) -> None:
+        self._asked_epochs[session_id] = epoch
 
     def put(self, order: Order) -> None:
         self._index(order)
 
     def put_request(self, record: RequestRecord) -> None:
         self._requests[record.request_id] = record
+
+    def put_mass_cancel(self, done: MassCancel) -> None:
+        self._mass_cancels[done.request_id] = done
 
     def _index(self, order: Order) -> None:
         order_id, request = order.order_id, order.request

@@ -12,10 +12,14 @@ from fairlead_server.domain.event import Change, EventKind
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject, ReportKind
 from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import ZERO, Flag, Order, Request, pending_new
+from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
 from fairlead_server.routing.book import Book
+from fairlead_server.routing.chains import release
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.ports import Gateway, NewId
+from fairlead_server.routing.queue import Turn, Waiting
+from fairlead_server.routing.unanswered import ask_all, heard_of, inquire
 
 _VENUE = Cause(Initiator.VENUE)
 
@@ -43,6 +47,7 @@ class Executions:
         if before is None:
             self._apply_to_external(report, gateway, now)
             return
+        heard_of(self._book, self._ledger, before.order_id, gateway)
         change = transitions.apply(before, report, self._new_id(), now)
         if change is not None:
             self._enter(before, change, gateway, now, report)
@@ -82,6 +87,8 @@ class Executions:
         request = before.find_request(answer.cl_ord_id) if before else None
         if before is None or request is None:
             return  # told before, or not of our asking
+        if not answer.unknown_order:
+            heard_of(self._book, self._ledger, before.order_id, gateway)
         change = transitions.refuse_request(before, request, answer, now)
         self._enter(before, change, gateway, now, message=answer)
 
@@ -115,6 +122,18 @@ class Executions:
         change = Change(after, EventKind.IN_DOUBT, text=text, ask_status=True)
         self._enter(before, change, gateway, now, cause=Cause(Initiator.SYSTEM))
 
+    def withheld(self, cl_ord_id: str, gateway: Gateway, now: datetime) -> None:
+        """A message of ours that the venue asked for again is not sent again, so nothing will ever answer it."""
+        before = self._book.by_report(gateway.session_id, (cl_ord_id,), "")
+        request = before.find_request(cl_ord_id) if before else None
+        if before is None or before.live or request is None:
+            self.in_doubt(cl_ord_id, gateway, "not sent again: it came too late", now)
+            return
+        text = f"not sent again: the order is {before.state.value}"
+        reject = Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
+        change = Change(before.without(request, now), EventKind.AMEND_REJECTED, reject=reject)
+        self._enter(before, change, gateway, now, cause=Cause(Initiator.SYSTEM))
+
     def lapsed(self, cl_ord_id: str, gateway: Gateway, now: datetime) -> bool:
         """Whether the order of a message has ended, or must not be sent any more, so that it is not sent again."""
         order = self._book.by_report(gateway.session_id, (cl_ord_id,), "")
@@ -126,9 +145,12 @@ class Executions:
     def session_reset(self, gateway: Gateway, text: str, now: datetime) -> None:
         """Numbers began anew: what was unanswered in the old epoch cannot be asked for again.
 
-        A cancel of that epoch waits to be sent anew: should it have arrived, the second one does no harm.
+        A cancel of that epoch waits to be sent anew: should it have arrived, the second one does no harm. All that is
+        live is asked about, see :mod:`~fairlead_server.routing.unanswered`: now, or when the session is up.
         """
         for order in self._book.live(gateway.session_id):
+            if order.held:
+                continue  # the venue was never to answer it
             pending = tuple(_unsent(request) if request.is_cancel else request for request in order.pending)
             unanswered = not order.acked or order.pending
             if not unanswered or (Flag.IN_DOUBT in order.flags and pending == order.pending):
@@ -136,6 +158,17 @@ class Executions:
             after = replace(order.in_doubt(now), pending=pending)
             change = Change(after, EventKind.IN_DOUBT, text=text, ask_status=True)
             self._enter(order, change, gateway, now, cause=Cause(Initiator.SYSTEM))
+            self._cancel_anew(after, gateway)
+        if gateway.available:
+            ask_all(self._book, self._ledger, gateway, now)
+
+    def _cancel_anew(self, order: Order, gateway: Gateway) -> None:
+        """In its turn: now, or when the session is up again."""
+        for request in order.pending:
+            if request.is_cancel:
+                waiting = Waiting(Turn.CANCEL, order.order_id, request.request_id)
+                self._book.queue(gateway.session_id).put(waiting)
+                self._ledger.then(gateway.wake)
 
     def _enter(
         self,
@@ -149,9 +182,11 @@ class Executions:
     ) -> None:
         heard = message.message if message else None
         order = self._ledger.enter(before, change, cause, now, report, heard)
-        if change.ask_status and gateway.available:
-            self._ledger.send(gateway.request_status(order, now))
+        if order.pending:
+            release(self._book, self._ledger, order, gateway, now)
+        if change.ask_status:
+            inquire(self._book, self._ledger, order, gateway, now)
 
 
 def _unsent(cancel: Request) -> Request:
-    return Request(cancel.request_id, cancel.request_time)
+    return Request(cancel.request_id, cancel.request_time, mass_cancel_id=cancel.mass_cancel_id)

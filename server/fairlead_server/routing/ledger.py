@@ -6,16 +6,17 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
-from fairlead_server.domain.amendments import RequestOutcome, RequestRecord
+from fairlead_server.domain.alerts import alert
+from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestOutcome, RequestRecord
 from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.event import Change, EventKind, OrderEvent
 from fairlead_server.domain.execution import ExecutionReport, VenueMessage
 from fairlead_server.domain.order import Order, OrderState, Request
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
-from fairlead_server.routing.book import Book
-from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.book import Book, asked_counter
+from fairlead_server.routing.pipeline import Act, Pipeline
 from fairlead_server.routing.ports import EncodeEvent, NewId, Outbound
-from fairlead_server.store.batch import DecisionRow, EventRow, ExecutionRow
+from fairlead_server.store.batch import AuditRow, DecisionRow, EventRow, ExecutionRow
 
 _log = logging.getLogger(__name__)
 
@@ -39,15 +40,35 @@ class Ledger:
         report: ExecutionReport | None = None,
         message: VenueMessage | None = None,
     ) -> Order:
-        """Record one change of one order; returns the order as it is now known, with its place in the log."""
+        """Record one change of one order; returns the order as it is now known, with its place in the log.
+
+        Where the venue and we disagree, that is an event of its own behind it.
+        """
+        order = change.order
+        if change.kind is not None:
+            order = self._enter(before, change, change.kind, cause, now, report, message)
         for alarm in change.alarms:
-            _log.warning("%s on order %s %s", alarm.value, change.order.order_id, change.text)
-        if change.kind is None:
-            return change.order
+            _log.warning("%s on order %s %s", alarm.value, order.order_id, change.text)
+            alerted = alert(order, alarm, report, now)
+            if alerted is not None:
+                order = self.enter(order, alerted, cause, now, report, message)
+        return order
+
+    def _enter(
+        self,
+        before: Order | None,
+        change: Change,
+        kind: EventKind,
+        cause: Cause,
+        now: datetime,
+        report: ExecutionReport | None,
+        message: VenueMessage | None,
+    ) -> Order:
         batch = self._pipeline.batch
+        cause = _with_mass_cancel(cause, before, kind)
         self.head += 1
         order = replace(change.order, sequence=self.head, last_cause=cause)
-        event = self._event(order, change, change.kind, cause, now, report, message)
+        event = self._event(order, change, kind, cause, now, report, message)
         batch.events.append(self._row(event))
         batch.orders[order.order_id] = order
         self._book.put(order)
@@ -73,12 +94,31 @@ class Ledger:
         self._book.put_request(record)
         self._pipeline.batch.requests[record.request_id] = record
 
+    def remember_mass_cancel(self, done: MassCancel) -> None:
+        self._book.put_mass_cancel(done)
+        self._pipeline.batch.mass_cancels.append(done)
+
+    def remember_trade_session(self, session: CancelOnDisconnect) -> None:
+        self._pipeline.batch.trade_sessions[session.session_key] = session
+
+    def audit(self, row: AuditRow) -> None:
+        self._pipeline.batch.audit.append(row)
+
+    def asked_all(self, session_id: str, epoch: int) -> None:
+        """How the orders of a session stand was asked after its numbers had begun anew with ``epoch``, and is known."""
+        self._book.put_asked_epoch(session_id, epoch)
+        self._pipeline.batch.counters[asked_counter(session_id)] = epoch
+
     def send(self, outbound: Outbound) -> None:
         """The messages' rows and numbers belong to this transaction; the bytes follow its commit."""
         batch = self._pipeline.batch
         batch.messages.extend(outbound.rows)
         batch.sessions[outbound.session_id] = outbound.numbers
         self._pipeline.then(outbound.write)
+
+    def then(self, act: Act) -> None:
+        """Do this when what has been decided so far is durable."""
+        self._pipeline.then(act)
 
     def _event(
         self,
@@ -127,16 +167,40 @@ class Ledger:
     def _settle(self, before: Order, after: Order, change: Change) -> None:
         """Requests that this change has ended get their outcome, for whoever repeats them."""
         still = {request.request_id for request in after.pending}
-        for request in before.pending:
+        ended = [request for request in before.pending if request.request_id not in still]
+        for request in ended:
             record = self._book.request(request.request_id)
-            if request.request_id not in still and record is not None:
-                outcome, reject = _outcome(request, after, change)
+            if record is not None:
+                meant = (
+                    request.is_sent or len(ended) == 1
+                )  # else it went with the order, when another was refused
+                outcome, reject = _outcome(request, after, change, meant=meant)
                 self.remember(replace(record, outcome=outcome, reject=reject))
 
 
-def _outcome(request: Request, after: Order, change: Change) -> tuple[RequestOutcome, Reject | None]:
+def _with_mass_cancel(cause: Cause, before: Order | None, kind: EventKind) -> Cause:
+    """What becomes of a cancel tells of which mass cancel it was part, whoever has brought it about."""
+    if before is None or kind not in _OF_CANCELS:
+        return cause
+    named = next((r.mass_cancel_id for r in before.pending if r.is_cancel and r.mass_cancel_id), "")
+    return replace(cause, mass_cancel_id=named) if named else cause
+
+
+_OF_CANCELS = frozenset(
+    {
+        EventKind.CANCEL_REQUESTED,
+        EventKind.CANCEL_PENDING,
+        EventKind.CANCELED,
+        EventKind.CANCEL_REJECTED,
+    }
+)
+
+
+def _outcome(
+    request: Request, after: Order, change: Change, *, meant: bool
+) -> tuple[RequestOutcome, Reject | None]:
     """How a request ended that is not pending any more."""
-    if change.kind in (EventKind.CANCEL_REJECTED, EventKind.AMEND_REJECTED):
+    if meant and change.kind in (EventKind.CANCEL_REJECTED, EventKind.AMEND_REJECTED):
         return RequestOutcome.REJECTED, change.reject
     if request.is_cancel:
         canceled = after.state is OrderState.CANCELED

@@ -27,16 +27,19 @@ from fairlead_server.domain.errors import (
     VersionMismatch,
 )
 from fairlead_server.domain.event import Change, EventKind
-from fairlead_server.domain.exposure import Exposure, RecentOrders, working
+from fairlead_server.domain.exposure import Assumed, Exposure, RecentOrders, working
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import Flag, Order, OrderState, PendingAction, Request, pending_new, refused
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.terms import NewOrder, Terms
+from fairlead_server.domain.venue_rules import ReplaceQuantity
 from fairlead_server.routing.book import Book
+from fairlead_server.routing.departures import Departures
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Gateway, NewId
+from fairlead_server.routing.unanswered import Unanswered
 from fairlead_server.store.batch import DecisionRow
 
 
@@ -87,9 +90,10 @@ class OrderEntry:
         self._pipeline = pipeline
         self._policy = policy
         self._instruments = instruments
-        self._routes = rules
+        self.routes = rules
         self._gateways = gateways
-        self._cl_ord_ids = cl_ord_ids
+        self._departures = Departures(book, ledger, cl_ord_ids, recent, self._examine_waiting)
+        self._unanswered = Unanswered(book, ledger)
         self._recent = recent
         self._new_id = new_id
         self.draining = False  # the process is ending: cancels only
@@ -112,18 +116,42 @@ class OrderEntry:
             return self._submit(new, cause, deadline, now) if known is None else self._repeated(known, new)
 
     def _submit(self, new: NewOrder, cause: Cause, deadline: datetime | None, now: datetime) -> Answer:
+        found = self._examine(new, deadline, now)
+        if isinstance(found, Reject):
+            return self._refuse(new, found, now)
+        return self._route(new, found, cause, deadline, now)
+
+    def examine(
+        self, new: NewOrder, deadline: datetime | None, now: datetime, assumed: Assumed
+    ) -> Reject | None:
+        """Why :meth:`submit` would refuse it if the orders of ``assumed`` were accepted; decides nothing."""
+        known = self._book.by_client_order_id(new.account_id, new.client_order_id)
+        if known is None:
+            found = self._examine(new, deadline, now, assumed)
+            return found if isinstance(found, Reject) else None
+        order = self._repeated(known, new).order
+        return order.reject if order.state is OrderState.REJECTED else None
+
+    def turn_down(self, new: NewOrder, reject: Reject, now: datetime) -> Answer:
+        """Refuse an order that :meth:`examine` would have refused."""
+        known = self._book.by_client_order_id(new.account_id, new.client_order_id)
+        with self._pipeline.deciding():
+            return self._refuse(new, reject, now) if known is None else self._repeated(known, new)
+
+    def _examine(
+        self, new: NewOrder, deadline: datetime | None, now: datetime, assumed: Assumed | None = None
+    ) -> Gateway | Reject:
         if self.draining:
             raise Draining
         if any(limit is not None and limit <= now for limit in (deadline, new.route_before)):
             raise NotRoutedInTime
-        breaches = risk.check_new(self._proposal(new, new.terms, now))
+        breaches = risk.check_new(self._proposal(new, new.terms, now, assumed=assumed))
         if breaches:
-            return self._refuse(new, Reject.by_risk(breaches), now)
-        route = routes.choose(self._routes, new)
+            return Reject.by_risk(breaches)
+        route = routes.choose(self.routes, new)
         if route is None:
-            text = "no route fits the order"
-            return self._refuse(new, Reject(RejectSource.ROUTER, RejectReason.ROUTER_NO_ROUTE, text), now)
-        return self._route(new, self._gateway(route.session_id, new), cause, now)
+            return Reject(RejectSource.ROUTER, RejectReason.ROUTER_NO_ROUTE, "no route fits the order")
+        return self._gateway(route.session_id, new)
 
     def _repeated(self, known: Order, new: NewOrder) -> Answer:
         differing = known.request.differing_fields(new)
@@ -132,10 +160,15 @@ class OrderEntry:
         return Answer(known, duplicate=True)
 
     def _proposal(
-        self, new: NewOrder, terms: Terms, now: datetime, amends: Order | None = None
+        self,
+        new: NewOrder,
+        terms: Terms,
+        now: datetime,
+        amends: Order | None = None,
+        assumed: Assumed | None = None,
     ) -> risk.Proposal:
         """For an amend the order's own working quantity makes room for what it is to become."""
-        exposures = self._book.exposures
+        exposures = assumed or self._book.exposures
         exposure = exposures.of(new.account_id, new.instrument_id)
         if amends is not None:
             own = working(amends)
@@ -144,6 +177,8 @@ class OrderEntry:
             )
         account = self._policy.accounts.get(new.account_id)
         repeats = self._recent.count(new, now, account.duplicate_window) if account else 0
+        if assumed is not None:
+            repeats += assumed.like(new)
         return risk.Proposal(
             new,
             terms,
@@ -177,19 +212,17 @@ class OrderEntry:
             raise VenueUnavailable(session_id, gateway.down_since)
         return gateway
 
-    def _route(self, new: NewOrder, gateway: Gateway, cause: Cause, now: datetime) -> Answer:
-        symbol = self._instruments[new.instrument_id].symbol
-        created = pending_new(self._new_id(), new, symbol, now)
-        cl_ord_id = self._cl_ord_ids.next(now)
-        sent = created.routed(gateway.session_id, cl_ord_id, now)
-        outbound = gateway.new_order(sent, now)
+    def _route(
+        self, new: NewOrder, gateway: Gateway, cause: Cause, deadline: datetime | None, now: datetime
+    ) -> Answer:
+        symbol, free = self._instruments[new.instrument_id].symbol, self._departures.free(gateway, now)
+        created = pending_new(self._new_id(), new, symbol, now, "" if free else gateway.session_id)
         order = self._ledger.enter(None, Change(created, EventKind.ACCEPTED), cause, now)
         self._decided(order, None, now)
-        order = self._ledger.enter(order, Change(sent, EventKind.ROUTED), Cause(Initiator.SYSTEM), now)
-        self._ledger.name(gateway.session_id, cl_ord_id, order.order_id, self._cl_ord_ids.last)
-        self._ledger.send(outbound)
         self._recent.add(new, now)
-        return Answer(order)
+        if free:
+            return Answer(self._departures.send(order, gateway, now))
+        return Answer(self._departures.hold(order, gateway, deadline, now))
 
     def _decided(self, order: Order, reject: Reject | None, now: datetime, request_id: str = "") -> None:
         breaches = reject.breaches if reject else ()
@@ -225,23 +258,52 @@ class OrderEntry:
             return repeated
         if self.draining:
             raise Draining
-        _expect(order, expected_version)
-        if not order.live:
+        expect(order, expected_version)
+        terms = amendment.applied_to(order.asked_terms)
+        if not (order.live or self._may_reopen(order, terms)):
             raise OrderTerminal(order.order_id, order.state.value)
-        if order.pending or Flag.IN_DOUBT in order.flags:
-            raise ActionPending(
-                order.order_id, "status inquiry" if not order.pending else order.pending_action.value
-            )
-        terms = amendment.applied_to(order.terms)
-        if terms == order.terms:
+        if order.pending_action is PendingAction.CANCEL:
+            raise ActionPending(order.order_id, order.pending_action.value)
+        if Flag.IN_DOUBT in order.flags:
+            raise ActionPending(order.order_id, "status inquiry")
+        if terms == order.asked_terms and order.waiting_amend is None:
             return self._answered(
                 RequestRecord(request_id, order.order_id, now, amendment, RequestOutcome.NO_CHANGE), order
             )
-        breaches = risk.check_amend(self._proposal(order.request, terms, now, order), order.terms)
-        if breaches:
-            return self._refuse_amend(order, request_id, amendment, Reject.by_risk(breaches), now)
+        reject = self._examine_amend(order, terms, now)
+        if reject is not None:
+            return self._refuse_amend(order, request_id, amendment, reject, now)
         gateway = self._gateway(order.session_id, replace(order.request, terms=terms))
-        return self._send_amend(order, gateway, request_id, amendment, cause, now)
+        lacking = _lacking_for_amend(order, terms, gateway)
+        if lacking is not None:
+            raise CapabilityMissing(gateway.session_id, lacking)
+        wanted = Request(request_id, now, terms)
+        if order.held:
+            return self._amend_held(order, wanted, amendment, cause, now)
+        return self._send_amend(order, gateway, wanted, amendment, cause, now)
+
+    def _may_reopen(self, order: Order, terms: Terms) -> bool:
+        """Whether it is filled, and may be increased all the same."""
+        gateway = self._gateways.get(order.session_id)
+        allowed = gateway is not None and gateway.rules.replace_filled
+        return allowed and order.filled and order.terminal is None and terms.quantity > order.cum_qty
+
+    def _examine_amend(self, order: Order, terms: Terms, now: datetime) -> Reject | None:
+        breaches = risk.check_amend(self._proposal(order.request, terms, now, order), order.asked_terms)
+        return Reject.by_risk(breaches) if breaches else None
+
+    def _examine_waiting(
+        self, order: Order, terms: Terms, waiting: Request, gateway: Gateway, now: datetime
+    ) -> Reject | None:
+        """Whether an amend may be sent that has waited."""
+        if not order.live or (order.filled and not gateway.rules.replace_filled):
+            text = f"the order is {order.state.value}"
+            return Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
+        lacking = _lacking_for_amend(order, terms, gateway)
+        if lacking is not None:
+            text = f"the venue cannot do {lacking}"
+            return Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
+        return None if terms == waiting.terms else self._examine_amend(order, terms, now)
 
     def _refuse_amend(
         self, order: Order, request_id: str, amendment: Amendment, reject: Reject, now: datetime
@@ -254,25 +316,35 @@ class OrderEntry:
             RequestRecord(request_id, order.order_id, now, amendment, outcome, reject), after
         )
 
+    def _amend_held(
+        self, order: Order, wanted: Request, amendment: Amendment, cause: Cause, now: datetime
+    ) -> RequestAnswer:
+        """The venue has not heard of the order: the new terms are in force at once, and it keeps its turn."""
+        assert wanted.terms is not None  # noqa: S101 - an amend has some
+        change = Change(order.amended(wanted.terms, now), EventKind.AMENDED)
+        after = self._ledger.enter(order, change, cause, now)
+        self._decided(after, None, now, wanted.request_id)
+        outcome = RequestOutcome.DONE
+        return self._answered(
+            RequestRecord(wanted.request_id, order.order_id, now, amendment, outcome), after
+        )
+
     def _send_amend(
         self,
         order: Order,
         gateway: Gateway,
-        request_id: str,
+        wanted: Request,
         amendment: Amendment,
         cause: Cause,
         now: datetime,
     ) -> RequestAnswer:
-        terms = amendment.applied_to(order.terms)
-        request = self._numbered(Request(request_id, now, terms), order, now)
-        outbound = gateway.replace_order(order, request, now)
-        change = Change(order.requested(request, now), EventKind.AMEND_REQUESTED)
-        after = self._ledger.enter(order, change, cause, now)
+        request_id = wanted.request_id
+        # Remembered first: if it is to wait and may not, it ends within this very decision.
+        outcome = RequestOutcome.PENDING
+        self._ledger.remember(RequestRecord(request_id, order.order_id, now, amendment, outcome))
+        after = self._departures.request(order, wanted, gateway, cause, now)
         self._decided(after, None, now, request_id)
-        self._ledger.name(order.session_id, request.cl_ord_id, order.order_id, self._cl_ord_ids.last)
-        self._ledger.send(outbound)
-        record = RequestRecord(request_id, order.order_id, now, amendment, RequestOutcome.PENDING)
-        return self._answered(record, after)
+        return self.standing(request_id, after, duplicate=False)
 
     def cancel(
         self,
@@ -288,55 +360,68 @@ class OrderEntry:
             repeated = self._repeated_request(request_id, order, None)
             if repeated is not None:
                 return repeated
-            _expect(order, expected_version)
-            outcome = RequestOutcome.PENDING if order.live else RequestOutcome.ALREADY_TERMINAL
-            if order.live and not any(request.is_cancel for request in order.pending):
-                order = self._cancel(order, Request(request_id, now), cause, now)
+            expect(order, expected_version)
+            wanted = Request(request_id, now, mass_cancel_id=cause.mass_cancel_id)
+            order, outcome = self._cancel(order, wanted, cause, now)
             return self._answered(RequestRecord(request_id, order.order_id, now, None, outcome), order)
 
-    def _cancel(self, order: Order, request: Request, cause: Cause, now: datetime) -> Order:
-        gateway = self._gateways.get(order.session_id)
-        outbound = None
-        if gateway is not None and gateway.available:
-            request = self._numbered(request, order, now)
-            outbound = gateway.cancel_order(order, request, now)
-        change = Change(order.requested(request, now), EventKind.CANCEL_REQUESTED)
-        after = self._ledger.enter(order, change, cause, now)
-        if outbound is not None:
-            self._ledger.name(order.session_id, request.cl_ord_id, order.order_id, self._cl_ord_ids.last)
-            self._ledger.send(outbound)
-        return after
+    def _cancel(
+        self, order: Order, wanted: Request, cause: Cause, now: datetime
+    ) -> tuple[Order, RequestOutcome]:
+        if not order.live:
+            return order, RequestOutcome.ALREADY_TERMINAL
+        if order.held:
+            return self._departures.withdraw(order, cause, now), RequestOutcome.DONE
+        if not any(request.is_cancel for request in order.pending):
+            gateway = self._gateways.get(order.session_id)
+            order = self._departures.request(order, wanted, gateway, cause, now)
+        return order, RequestOutcome.PENDING
+
+    # The sessions: what waits for one of them, see :mod:`~fairlead_server.routing.departures`.
 
     def session_up(self, gateway: Gateway, now: datetime) -> None:
-        """The session is active again: waiting cancels go out first, then the questions about orders in doubt."""
-        live = list(self._book.live(gateway.session_id))
-        for order in live:
-            for waiting in [r for r in order.pending if r.is_cancel and not r.cl_ord_id]:
-                self._send_waiting(order, waiting, gateway, now)
-        for order in live:
-            if Flag.IN_DOUBT in order.flags:
-                self._ledger.send(gateway.request_status(order, now))
+        """Part of a decision: the session is active again, and what has waited for that goes out."""
+        self._departures.session_up(gateway, now)
+        self._unanswered.session_up(gateway, now)
 
-    def _send_waiting(self, order: Order, waiting: Request, gateway: Gateway, now: datetime) -> None:
-        request = self._numbered(waiting, order, now)
-        outbound = gateway.cancel_order(order, request, now)
-        change = Change(order.sent(waiting, request, now), EventKind.CANCEL_REQUESTED)
-        self._ledger.enter(order, change, Cause(Initiator.SYSTEM, request_id=request.request_id), now)
-        self._ledger.name(order.session_id, request.cl_ord_id, order.order_id, self._cl_ord_ids.last)
-        self._ledger.send(outbound)
+    def refused_mass_status(self, gateway: Gateway, now: datetime) -> None:
+        """Part of a decision: the venue does not know that question."""
+        self._unanswered.refused_mass_status(gateway, now)
 
-    def _numbered(self, request: Request, order: Order, now: datetime) -> Request:
-        return Request(
-            request.request_id,
-            request.request_time,
-            request.terms,
-            self._cl_ord_ids.next(now),
-            order.last_sent_cl_ord_id,
-        )
+    def session_down(self, gateway: Gateway, now: datetime) -> None:
+        """The connection is gone, and what waited on it for its turn is refused, but for cancels."""
+        self._unanswered.session_down(gateway.session_id)
+        if not self._pipeline.broken:
+            with self._pipeline.deciding():
+                self._departures.session_down(gateway.session_id, now)
+
+    def deadline(self, gateway: Gateway, now: datetime) -> datetime | None:
+        """When :meth:`dispatch` next has something to do; it may come nearer with each ``gateway.wake()``."""
+        turn, silence = self._departures.deadline(gateway, now), self._unanswered.deadline(gateway)
+        return min((at for at in (turn, silence) if at is not None), default=None)
+
+    def dispatch(self, gateway: Gateway, now: datetime) -> None:
+        """Send what has its turn by now, refuse what has waited for too long, pursue what was not answered for too long."""
+        due = self.deadline(gateway, now)
+        if due is not None and due <= now and not self._pipeline.broken:
+            with self._pipeline.deciding():
+                self._departures.dispatch(gateway, now)
+                self._unanswered.dispatch(gateway, now)
+
+    def recover(self, now: datetime) -> None:
+        """Call when memory has been rebuilt: what waited before is refused, for it was never sent."""
+        with self._pipeline.deciding():
+            self._departures.recover(now)
+
+    def queued(self, session_id: str) -> int:
+        """How many orders and requests wait for the session, or for their turn there."""
+        return len(self._book.queue(session_id))
 
     def _repeated_request(
         self, request_id: str, order: Order, amendment: Amendment | None
     ) -> RequestAnswer | None:
+        if self._book.mass_cancel(request_id) is not None:
+            raise RequestIdConflict(request_id, "")
         record = self._book.request(request_id)
         if record is None:
             return None
@@ -355,7 +440,17 @@ class OrderEntry:
         return RequestAnswer(order, record.outcome, record.reject)
 
 
-def _expect(order: Order, version: int | None) -> None:
+def _lacking_for_amend(order: Order, terms: Terms, gateway: Gateway) -> str | None:
+    """Where it is told what is to be open, nothing can be: that is a cancel."""
+    if order.held:
+        return None
+    if not gateway.rules.capabilities.amend:
+        return "AMEND"
+    working = gateway.rules.replace_quantity is ReplaceQuantity.WORKING
+    return "AMEND_TO_FILLED_QUANTITY" if working and terms.quantity <= order.cum_qty else None
+
+
+def expect(order: Order, version: int | None) -> None:
     if version is not None and version != order.version:
         raise VersionMismatch(order.order_id, version, order.version)
 

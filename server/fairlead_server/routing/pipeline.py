@@ -83,14 +83,24 @@ class Pipeline:
 
         A caller that gives up does not take the others' wait with it.
         """
+        await asyncio.shield(self.settling())
+
+    def settling(self) -> asyncio.Future[None]:
+        """What :meth:`durable` waits for: one future for all who wait for a group, to be looked at, never cancelled."""
         group = self._open if self._open.batch or self._open.acts else self._writing
         if group is None:
-            if self.broken:
-                raise StoreUnavailable
-            return
+            return self._settled()
         if group.done is None:
             group.done = asyncio.get_running_loop().create_future()
-        await asyncio.shield(group.done)
+        return group.done
+
+    def _settled(self) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.broken:
+            _fail(done)
+        else:
+            done.set_result(None)
+        return done
 
     def resume(self) -> None:
         """Memory has been rebuilt from the store, and the store takes writes again."""
@@ -152,8 +162,12 @@ class Pipeline:
 
 def _tell_lost(group: _Group) -> None:
     if group.done is not None:
-        group.done.set_exception(StoreUnavailable())
-        group.done.exception()  # whoever waited may be gone: that is no error of its own
+        _fail(group.done)
+
+
+def _fail(done: asyncio.Future[None]) -> None:
+    done.set_exception(StoreUnavailable())
+    done.exception()  # whoever waited may be gone: that is no error of its own
 
 
 def _perform(act: Act) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from fairlead_server.domain.event import OrderEvent
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder
+from fairlead_server.domain.venue_rules import VenueRules
+from fairlead_server.fix.schedule import Schedule
 from fairlead_server.fix.session import Numbers
 from fairlead_server.store.batch import MessageRow
 
@@ -38,6 +40,23 @@ class Gateway(Protocol):
     def available(self) -> bool:
         """Whether orders may be sent now."""
 
+    def wait(self, now: datetime) -> timedelta:
+        """How long until the session's throttle lets a message pass; zero: it may go now."""
+
+    @property
+    def max_queue(self) -> timedelta:
+        """How long an order or an amend may wait for that."""
+
+    def wake(self) -> None:
+        """Something waits: :meth:`~fairlead_server.routing.order_entry.OrderEntry.dispatch` is due at its ``deadline``."""
+
+    @property
+    def rules(self) -> VenueRules: ...
+
+    @property
+    def epoch(self) -> int:
+        """Counts how often the session's numbers began anew."""
+
     @property
     def down_since(self) -> datetime | None: ...
 
@@ -51,6 +70,12 @@ class Gateway(Protocol):
     def cancel_order(self, order: Order, request: Request, now: datetime) -> Outbound: ...
 
     def request_status(self, order: Order, now: datetime) -> Outbound: ...
+
+    @property
+    def has_mass_status(self) -> bool:
+        """Whether the venue, and its version of FIX, take a question about all orders at once."""
+
+    def request_mass_status(self, now: datetime) -> Outbound: ...
 
 
 class Archive(Protocol):
@@ -87,9 +112,60 @@ class SessionView:
     active_time: datetime | None
     last_sent_time: datetime | None
     last_received_time: datetime | None
+    queued: int = 0  # orders and requests that wait for the throttle or the session
+    unsent_bytes: int = 0
+    repair: str = ""  # the command that gets a HALTED session going again
+    tls: bool = False
+    opens: datetime | None = None
+    closes: datetime | None = None
+    next_reset: datetime | None = None
+    stopped: bool = False
 
 
 class Viewed(Protocol):
     """A venue session, for whoever looks at it."""
 
     def view(self) -> SessionView: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who acts on a session, and why; both are audited."""
+
+    principal: str
+    reason: str
+
+
+class Operated(Viewed, Protocol):
+    """A venue session, for whoever acts on it. Each is one decision, in force when it is durable."""
+
+    def start(self, by: Operator, now: datetime) -> None:
+        """Let it connect; one that is HALTED tries again."""
+
+    def stop(self, by: Operator, now: datetime) -> None:
+        """Log out and stay away until started, also after the process has begun anew."""
+
+    def reset(self, expected: Numbers, wanted: Numbers, by: Operator, now: datetime) -> None:
+        """Replace the numbers; raises SessionConnected, or SessionNumbersMoved where they are not as expected.
+
+        The epochs of both are not looked at: which one the new numbers belong to is the session's to say.
+        """
+
+    def schedule(self) -> Schedule: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """Which sessions are new, other and gone, by their ids."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    restart: tuple[
+        str, ...
+    ] = ()  # other parts of the configuration that have changed, for a restart to take up
+
+
+class Reloads(Protocol):
+    async def reload(self, by: Operator, now: datetime) -> Reloaded:
+        """Apply the sessions and routes of the configuration as it is now; raises ConfigInvalid before anything is changed."""

@@ -39,6 +39,20 @@ class Watch:
         finally:
             self.drop(waiter)
 
+    def tell(self, waiter: Waiter, timeout: float, tell: Callable[[Order | None], None]) -> None:
+        """As :meth:`wait`, but for many at once: ``tell`` is called, and no task has to wait.
+
+        Whoever cannot wait any longer cancels ``waiter.found``: that is the end of the time, too.
+        """
+        timer = asyncio.get_running_loop().call_later(timeout, waiter.found.cancel)
+
+        def over(found: asyncio.Future[Order]) -> None:
+            timer.cancel()
+            self.drop(waiter)
+            tell(None if found.cancelled() else found.result())
+
+        waiter.found.add_done_callback(over)
+
     def changed(self, orders: Mapping[str, Order]) -> None:
         """These images have been committed."""
         if not self._waiters:

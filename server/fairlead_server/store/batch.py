@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from fairlead_server.domain.amendments import RequestRecord
+from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.exposure import PositionKey
 from fairlead_server.domain.order import Order
@@ -85,6 +85,19 @@ class MessageRow:
     frame: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """What an operator did: ``action`` on ``subject`` and why, with what it changed in words."""
+
+    time: datetime
+    principal: str
+    action: str  # such as "session.stop"
+    subject: str
+    reason: str
+    before: str = ""
+    after: str = ""
+
+
 @dataclass(slots=True)
 class Batch:
     orders: dict[str, Order] = field(default_factory=dict)  # by order_id
@@ -95,11 +108,26 @@ class Batch:
     executions: list[ExecutionRow] = field(default_factory=list)
     decisions: list[DecisionRow] = field(default_factory=list)
     requests: dict[str, RequestRecord] = field(default_factory=dict)  # by request_id
+    mass_cancels: list[MassCancel] = field(default_factory=list)
+    trade_sessions: dict[str, CancelOnDisconnect] = field(default_factory=dict)  # by session_key
     positions: dict[PositionKey, Decimal] = field(default_factory=dict)
     sessions: dict[str, Numbers] = field(default_factory=dict)  # by session_id
     messages: list[MessageRow] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)  # by name, such as "cl_ord_id"
+    stopped: dict[str, str] = field(default_factory=dict)  # session_id: why it is stopped, "" where it is not
+    audit: list[AuditRow] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        """Whether there is anything to commit. Nothing changes without an event, a message or a session's number."""
-        return bool(self.events or self.messages or self.sessions or self.orders or self.requests)
+        """Whether there is anything to commit. Nothing changes without one of these."""
+        changes = (
+            self.events,
+            self.messages,
+            self.sessions,
+            self.orders,
+            self.requests,
+            self.mass_cancels,
+            self.trade_sessions,
+            self.stopped,
+            self.audit,
+        )
+        return any(changes)

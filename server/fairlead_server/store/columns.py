@@ -9,9 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import BigInteger, Dialect, Integer, Text, TypeDecorator
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
 
 from fairlead_server.store.codec import Codec
 
@@ -81,3 +84,21 @@ class Facts(TypeDecorator[T], Generic[T]):
 
     def process_result_value(self, value: str | None, _: Dialect) -> T | None:
         return None if value is None else self.codec.decode(value)
+
+
+class Position(GenericFunction[int]):
+    """Where the second bytes begin within the first, counted from 1; 0 where they are not."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(Position, "sqlite")
+def _(element: Position, compiler: SQLCompiler, **options: Any) -> str:
+    return f"instr{compiler.function_argspec(element, **options)}"
+
+
+@compiles(Position, "postgresql")
+def _(element: Position, compiler: SQLCompiler, **options: Any) -> str:
+    whole, part = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"position({part} IN {whole})"

@@ -7,84 +7,87 @@ connection of its own what was committed last, and neither waits for the writer 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
-from sqlalchemy import URL, Connection, Engine, insert, make_url, select
+from sqlalchemy import URL, Connection, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from fairlead_server.domain.amendments import RequestRecord
 from fairlead_server.domain.order import Order
 from fairlead_server.fix.terms import Sent
-from fairlead_server.store import events, journal, orders, recovery, schema, sqlite, tables
-from fairlead_server.store.batch import Batch, EventRow
-from fairlead_server.store.committer import Committer
-from fairlead_server.store.errors import StoreError, told_plainly
+from fairlead_server.store import audit, events, journal, orders, recovery, schema, sqlite, tables
+from fairlead_server.store.batch import AuditRow, Batch, EventRow
+from fairlead_server.store.errors import Faults, StoreError, told_plainly
 from fairlead_server.store.events import EventQuery
+from fairlead_server.store.journal import MessageQuery, StoredMessage
 from fairlead_server.store.orders import OrderQuery
 from fairlead_server.store.snapshot import Snapshot, client_key
 
-__all__ = ["EventQuery", "OrderQuery", "Snapshot", "Store", "StoreError", "client_key", "open_store"]
+__all__ = [
+    "EventQuery",
+    "MessageQuery",
+    "OrderQuery",
+    "Snapshot",
+    "Store",
+    "StoreError",
+    "StoredMessage",
+    "client_key",
+    "open_store",
+]
+
+
+class Database(Protocol):
+    """What each kind of database does in its own way. The first to open it sets it up."""
+
+    def commit(self, batch: Batch) -> None: ...
+
+    def reading(self, *, everything: bool = False) -> AbstractContextManager[Connection]:
+        """One transaction, which sees what was committed when it began; with ``everything`` it may take long."""
+
+    def close(self) -> None: ...
 
 
 def open_store(url: str, *, busy_timeout: float = sqlite.BUSY_TIMEOUT) -> Store:
     """Open the store, which is made on first use: its folder, its tables and the marks that tell it from others.
 
-    ``sqlite:///var/fairlead.db`` is a file, and no other process can open it meanwhile; ``sqlite://`` is memory.
+    ``sqlite:///var/fairlead.db`` is a file, ``sqlite://`` is memory, ``postgresql+psycopg://user@host/name`` a
+    database on a server. No other process can open it meanwhile, for whose end ``busy_timeout`` seconds are waited.
     """
     parsed = _parse(url)
-    with told_plainly(url), ExitStack() as undo:
-        path = sqlite.path_of(parsed)
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            undo.callback(sqlite.FileLock(path, url).release)
-        writer, reader = sqlite.engines(parsed, busy_timeout)
-        undo.callback(writer.dispose)
-        undo.callback(reader.dispose)
-        with writer.begin() as connection:
-            schema.migrate(connection, url)
-            _mark(connection)
-        checkpointer = None
-        if path is not None:
-            checkpointer = sqlite.Checkpointer(path, busy_timeout)
-            undo.callback(checkpointer.close)
-        return Store(url, writer, reader, checkpointer, undo.pop_all())
+    kind, faults = _kind(parsed, url)
+
+    def set_up(connection: Connection) -> None:
+        schema.migrate(connection, url)
+        _mark(connection)
+
+    with told_plainly(url, faults):
+        return Store(url, kind(parsed, busy_timeout, set_up), faults)
 
 
 class Store:
     """See :func:`open_store`. Every method may raise :class:`StoreError`."""
 
-    def __init__(
-        self,
-        url: str,
-        writer: Engine,
-        reader: Engine,
-        checkpointer: sqlite.Checkpointer | None,
-        closing: ExitStack,
-    ) -> None:
+    def __init__(self, url: str, database: Database, faults: Faults) -> None:
         self._url = url
-        self._writer = writer
-        self._reader = reader
-        self._checkpointer = checkpointer
-        self._closing = closing
-        self._committer = Committer(writer.dialect)
+        self._database = database
+        self._faults = faults
 
     def commit(self, batch: Batch) -> None:
-        """Make the whole batch durable, or, if this raises, nothing of it."""
-        with told_plainly(self._url), self._writer.begin() as connection:
-            self._committer.write(connection, batch)
-        if self._checkpointer is not None:
-            self._checkpointer.written()
+        """Make the whole batch durable. See :class:`StoreError` for what is true if this raises."""
+        with told_plainly(self._url, self._faults):
+            self._database.commit(batch)
 
     def load(self, now: datetime) -> Snapshot:
-        with self._reading() as connection:
+        with self._reading(everything=True) as connection:
             return recovery.snapshot(connection, now)
 
     def close(self) -> None:
-        with told_plainly(self._url):
-            self._closing.close()
+        with told_plainly(self._url, self._faults):
+            self._database.close()
 
     # Orders.
 
@@ -141,10 +144,24 @@ class Store:
         with self._reading() as connection:
             return journal.sent(connection, session_id, epoch, begin, end)
 
+    def messages(self, query: MessageQuery) -> list[StoredMessage]:
+        with self._reading() as connection:
+            return journal.matching(connection, query)
+
+    # What operators did.
+
+    def audit(self, subject: str, limit: int) -> list[AuditRow]:
+        """Newest first; an empty ``subject`` is any."""
+        with self._reading() as connection:
+            return audit.newest(connection, subject, limit)
+
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _reading(self, *, everything: bool = False) -> Iterator[Connection]:
         """One transaction: all that is read within it is of one instant."""
-        with told_plainly(self._url), self._reader.connect() as connection:
+        with (
+            told_plainly(self._url, self._faults),
+            self._database.reading(everything=everything) as connection,
+        ):
             yield connection
 
 
@@ -153,14 +170,33 @@ def _parse(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise StoreError(url, "this is not a URL", _URLS) from error
-    if parsed.get_backend_name() != "sqlite":
-        raise StoreError(url, f"there is no store for {parsed.get_backend_name()}", _URLS)
-    if str(parsed.database).startswith("file:"):
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername=_POSTGRESQL)
+    if parsed.drivername not in {"sqlite", _POSTGRESQL}:
+        raise StoreError(url, f"there is no store for {parsed.drivername}", _URLS)
+    if parsed.drivername == "sqlite" and str(parsed.database).startswith("file:"):
         raise StoreError(url, "the file must be given as a plain path", _URLS)
     return parsed
 
 
-_URLS = "write it as sqlite:///folder/file.db, or with four slashes for an absolute path"
+_POSTGRESQL = "postgresql+psycopg"
+_URLS = (
+    "write it as sqlite:///folder/file.db, with four slashes for an absolute path,"
+    f" or as {_POSTGRESQL}://user@host/name"
+)
+
+
+def _kind(
+    url: URL, text: str
+) -> tuple[Callable[[URL, float, Callable[[Connection], None]], Database], Faults]:
+    if url.drivername == "sqlite":
+        return sqlite.Database, sqlite.FAULTS
+    try:
+        from fairlead_server.store import postgres  # noqa: PLC0415 - its driver is an extra
+    except ImportError as error:
+        remedy = "install it: pip install 'fairlead-server[postgresql]'"
+        raise StoreError(text, f"PostgreSQL's driver cannot be loaded: {error}", remedy) from error
+    return postgres.Database, postgres.FAULTS
 
 
 def _mark(connection: Connection) -> None:

@@ -3,58 +3,54 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")
+_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@|([?&]password=)[^&]*")
+
+FAULT_OF_THE_PROGRAM = (
+    "a fact was given twice or without the order that it belongs to, which is a fault of the program"
+)
+SEE_THE_LOG = "see the database's own log"
+
+
+def without_password(url: str) -> str:
+    return _PASSWORD.sub(lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}***", url)
 
 
 class StoreError(Exception):
-    """The store cannot be opened, read or written. A failed commit has left nothing behind.
+    """The store cannot be opened, read or written.
 
-    ``cause`` is one line; ``remedy`` says what would be right. A password in the URL is masked.
+    A commit that fails has left nothing, unless its connection was lost: then it may be durable nevertheless, and
+    whoever goes on reads the store again. ``cause`` is one line; ``remedy`` says what would be right. A password in
+    the URL is masked.
     """
 
     def __init__(self, url: str, cause: str, remedy: str) -> None:
-        self.url = _PASSWORD.sub(r"\1***@", url)
+        self.url = without_password(url)
         self.cause = " ".join(cause.split())
         self.remedy = remedy
         super().__init__(f"store {self.url}: {self.cause}; {remedy}")
 
 
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What one driver raises, and what would be right then."""
+
+    kind: type[Exception]
+    remedy: Callable[[BaseException], str]
+
+
 @contextmanager
-def told_plainly(url: str) -> Iterator[None]:
+def told_plainly(url: str, faults: Faults) -> Iterator[None]:
     """Turn what the database or the driver raises into a :class:`StoreError`."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise StoreError(url, str(cause), _remedy(cause)) from error
+    except (SQLAlchemyError, faults.kind) as error:
+        cause = (error.orig or error) if isinstance(error, DBAPIError) else error
+        raise StoreError(url, str(cause), faults.remedy(cause)) from error
     except OSError as error:
         raise StoreError(url, error.strerror or str(error), "check the path and its permissions") from error
-
-
-def _remedy(error: BaseException | None) -> str:
-    if isinstance(error, sqlite3.IntegrityError):
-        return (
-            "a fact was given twice or without the order that it belongs to, which is a fault of the program"
-        )
-    name: str = getattr(error, "sqlite_errorname", "")
-    return next((text for start, text in _REMEDIES if name.startswith(start)), _OTHERWISE)
-
-
-_OTHERWISE = "see the database's own log"
-_REMEDIES = (  # by SQLite's result code, https://www.sqlite.org/rescode.html
-    ("SQLITE_FULL", "free some space on the disk"),
-    ("SQLITE_BUSY", "close the program that holds the database"),
-    ("SQLITE_LOCKED", "close the program that holds the database"),
-    ("SQLITE_READONLY", "make the file and its folder writable for this user"),
-    ("SQLITE_CANTOPEN", "make the file and its folder readable and writable for this user"),
-    ("SQLITE_PERM", "make the file and its folder readable and writable for this user"),
-    ("SQLITE_NOTADB", "name a file that Fairlead has made, or none at all"),
-    ("SQLITE_CORRUPT", "restore the file from a backup"),
-    ("SQLITE_IOERR", "check the disk and the space on it"),
-)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from fairlead_server.domain.event import EventKind
 from fairlead_server.store.batch import EventRow
-from fairlead_server.store.tables import events
+from fairlead_server.store.tables import events, labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,9 @@ def sequence_at(connection: Connection, time: datetime) -> int:
 
 def _conditions(query: EventQuery) -> list[ColumnElement[bool]]:
     columns = events.c
-    conditions: list[ColumnElement[bool]] = [
-        column.in_(wanted)
-        for column, wanted in (
-            (columns.account_id, query.account_ids),
-            (columns.instrument_id, query.instrument_ids),
-            (columns.strategy_id, query.strategy_ids),
-            (columns.session_id, query.session_ids),
-            (columns.kind, query.kinds),
-        )
-        if wanted
-    ]
+    conditions = labelled(events, query)
+    if query.kinds:
+        conditions.append(columns.kind.in_(query.kinds))
     if query.order_id:
         conditions.append(columns.order_id == query.order_id)
     if query.until_sequence is not None:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, literal, select, tuple
 
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.store.columns import Micros
-from fairlead_server.store.tables import HAS_CLIENT, HAS_VENUE, IS_LIVE, cl_ord_ids, orders
+from fairlead_server.store.tables import HAS_CLIENT, HAS_VENUE, IS_LIVE, cl_ord_ids, labelled, orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,9 @@ def matching(connection: Connection, query: OrderQuery) -> list[Order]:
 
 def _conditions(query: OrderQuery) -> list[ColumnElement[bool]]:
     columns = orders.c
-    conditions: list[ColumnElement[bool]] = [
-        column.in_(wanted)
-        for column, wanted in (
-            (columns.account_id, query.account_ids),
-            (columns.instrument_id, query.instrument_ids),
-            (columns.strategy_id, query.strategy_ids),
-            (columns.session_id, query.session_ids),
-            (columns.state, query.states),
-        )
-        if wanted
-    ]
+    conditions = labelled(orders, query)
+    if query.states:
+        conditions.append(columns.state.in_(query.states))
     if query.live_only:
         conditions.append(IS_LIVE)
     if query.created_from is not None:

@@ -19,6 +19,8 @@ def snapshot(connection: Connection, now: datetime) -> Snapshot:
     meta = connection.execute(select(tables.meta.c.log_epoch, tables.meta.c.secret)).one()
     requests, positions, sessions = tables.requests.c, tables.positions.c, tables.sessions.c
     recent = select(requests.facts).where(requests.time >= now - KEEP_REQUESTS).order_by(requests.time)
+    mass = tables.mass_cancels.c
+    swept = select(mass.facts).where(mass.time >= now - KEEP_REQUESTS).order_by(mass.time)
     held = select(positions.account_id, positions.instrument_id, positions.quantity)
     numbers = select(sessions.session_id, sessions.next_in, sessions.next_out, sessions.epoch)
     return Snapshot(
@@ -28,8 +30,11 @@ def snapshot(connection: Connection, now: datetime) -> Snapshot:
         counters=dict(iter(connection.execute(_COUNTERS))),
         orders=matching(connection, OrderQuery(live_only=True)),
         requests=list(connection.scalars(recent)),
+        mass_cancels=list(connection.scalars(swept)),
+        trade_sessions=list(connection.scalars(_ARMED)),
         positions=[((account, instrument), held) for account, instrument, held in connection.execute(held)],
         sessions={session_id: Numbers(*rest) for session_id, *rest in connection.execute(numbers)},
+        stopped=dict(iter(connection.execute(_STOPPED))),
         client_keys=_client_keys(connection),
     )
 
@@ -42,4 +47,10 @@ def _client_keys(connection: Connection) -> set[int]:
 
 
 _COUNTERS = select(tables.counters.c.name, tables.counters.c.value)
+_STOPPED = select(tables.stops.c.session_id, tables.stops.c.reason).where(tables.stops.c.reason != "")
+_ARMED = (
+    select(tables.trade_sessions.c.facts)
+    .where(tables.trade_sessions.c.armed)
+    .order_by(tables.trade_sessions.c.time)
+)
 _CLIENT_KEYS = select(tables.orders.c.client_key).where(tables.orders.c.client_key.is_not(None))

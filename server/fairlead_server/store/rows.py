@@ -5,10 +5,10 @@ They must agree with what :mod:`fairlead_server.store.columns` reads; that every
 
 from __future__ import annotations
 
-from fairlead_server.domain.amendments import RequestRecord
+from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.order import Order
 from fairlead_server.store import tables
-from fairlead_server.store.batch import DecisionRow, EventRow, ExecutionRow, MessageRow
+from fairlead_server.store.batch import AuditRow, DecisionRow, EventRow, ExecutionRow, MessageRow
 from fairlead_server.store.columns import micros
 from fairlead_server.store.snapshot import client_key
 
@@ -17,6 +17,7 @@ Row = tuple[object, ...]
 CL_ORD_ID = "session_id cl_ord_id order_id"
 POSITION = "account_id instrument_id quantity"
 COUNTER = "name value"
+STOP = "session_id reason"
 ORDER = (
     "order_id account_id client_order_id client_key instrument_id strategy_id session_id venue_order_id"
     " state live version create_time facts"
@@ -101,6 +102,21 @@ def request(record: RequestRecord) -> Row:
     return record.request_id, record.order_id, micros(record.time), record.outcome.value, facts
 
 
+MASS_CANCEL = "request_id mass_cancel_id time facts"
+
+
+def mass_cancel(done: MassCancel) -> Row:
+    return done.request_id, done.mass_cancel_id, micros(done.time), tables.MASS_CANCEL.encode(done)
+
+
+TRADE_SESSION = "session_key armed time facts"
+
+
+def trade_session(session: CancelOnDisconnect) -> Row:
+    facts = tables.TRADE_SESSION.encode(session)
+    return session.session_key, session.armed, micros(session.time), facts
+
+
 SESSION = "session_id epoch next_in next_out"
 NUMBERS = "epoch next_in next_out"
 MESSAGE = "session_id epoch direction msg_seq_num msg_type time frame"
@@ -108,4 +124,14 @@ MESSAGE = "session_id epoch direction msg_seq_num msg_type time frame"
 
 def message(row: MessageRow) -> Row:
     direction = row.direction.value
-    return row.session_id, row.epoch, direction, row.msg_seq_num, row.msg_type, micros(row.time), row.frame
+    msg_type = row.msg_type.replace(
+        "\0", "\ufffd"
+    )  # a peer can write NUL, PostgreSQL cannot; the frame keeps it
+    return row.session_id, row.epoch, direction, row.msg_seq_num, msg_type, micros(row.time), row.frame
+
+
+AUDIT = "time principal action subject reason before after"
+
+
+def audit(row: AuditRow) -> Row:
+    return micros(row.time), row.principal, row.action, row.subject, row.reason, row.before, row.after

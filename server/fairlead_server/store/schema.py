@@ -26,7 +26,11 @@ def _version(connection: Connection, url: str) -> str | None:
     if "alembic_version" in names:
         return str(connection.scalar(text("SELECT version_num FROM alembic_version")))
     if names:
-        raise StoreError(url, "it holds tables of another program", "name a file that is not there yet")
+        raise StoreError(
+            url,
+            "it holds tables of another program",
+            "name a file that is not there yet, or an empty database",
+        )
     return None
 
 

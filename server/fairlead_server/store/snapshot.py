@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
 
-from fairlead_server.domain.amendments import RequestRecord
+from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.exposure import PositionKey
 from fairlead_server.domain.order import Order
 from fairlead_server.fix.terms import Numbers
@@ -14,7 +14,7 @@ from fairlead_server.fix.terms import Numbers
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The store at one instant. ``orders`` are the live ones; ``requests`` those of the last 24 hours."""
+    """The store at one instant. ``orders`` are the live ones; ``requests`` and ``mass_cancels`` those of the last 24 hours."""
 
     log_epoch: int  # made with the store: a cursor from another store does not fit
     secret: bytes  # made with the store: signs cursors
@@ -22,8 +22,11 @@ class Snapshot:
     counters: dict[str, int]
     orders: list[Order]
     requests: list[RequestRecord]
+    mass_cancels: list[MassCancel]
+    trade_sessions: list[CancelOnDisconnect]  # those that are armed
     positions: list[tuple[PositionKey, Decimal]]
     sessions: dict[str, Numbers]
+    stopped: dict[str, str]  # why, by session_id; those that run are not in it
     client_keys: set[int]  # of all orders ever
 
 

@@ -10,13 +10,17 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
-from fairlead_server.store.errors import StoreError
+from fairlead_server.store.batch import Batch
+from fairlead_server.store.committer import Committer
+from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, SEE_THE_LOG, Faults, StoreError
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for a foreign program, such as a backup, that holds the database
 _READERS = 8
@@ -30,6 +34,64 @@ _WRITER = (
     "cache_size=-65536",  # KiB
 )
 _READER = ("query_only=ON",)
+
+
+class Database:
+    """See :class:`fairlead_server.store.database.Database`."""
+
+    def __init__(self, url: URL, busy_timeout: float, set_up: Callable[[Connection], None]) -> None:
+        self.checkpointer: Checkpointer | None = None
+        with ExitStack() as undo:
+            path = path_of(url)
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                undo.callback(FileLock(path, str(url)).release)
+            self.writer, self.reader = engines(url, busy_timeout)
+            undo.callback(self.writer.dispose)
+            undo.callback(self.reader.dispose)
+            with self.writer.begin() as connection:
+                set_up(connection)
+            if path is not None:
+                self.checkpointer = Checkpointer(path, busy_timeout)
+                undo.callback(self.checkpointer.close)
+            self._closing = undo.pop_all()
+        self._committer = Committer(self.writer.dialect)
+
+    def commit(self, batch: Batch) -> None:
+        with self.writer.begin() as connection:
+            cursor = connection.connection.cursor()
+            self._committer.write(cursor, batch)
+            cursor.close()
+        if self.checkpointer is not None:
+            self.checkpointer.written()
+
+    def reading(self, *, everything: bool = False) -> AbstractContextManager[Connection]:
+        del everything  # it takes as long as it takes
+        return self.reader.connect()
+
+    def close(self) -> None:
+        self._closing.close()
+
+
+def remedy(error: BaseException) -> str:
+    if isinstance(error, sqlite3.IntegrityError):
+        return FAULT_OF_THE_PROGRAM
+    name: str = getattr(error, "sqlite_errorname", "")
+    return next((text for start, text in _REMEDIES if name.startswith(start)), SEE_THE_LOG)
+
+
+_REMEDIES = (  # by SQLite's result code, https://www.sqlite.org/rescode.html
+    ("SQLITE_FULL", "free some space on the disk"),
+    ("SQLITE_BUSY", "close the program that holds the database"),
+    ("SQLITE_LOCKED", "close the program that holds the database"),
+    ("SQLITE_READONLY", "make the file and its folder writable for this user"),
+    ("SQLITE_CANTOPEN", "make the file and its folder readable and writable for this user"),
+    ("SQLITE_PERM", "make the file and its folder readable and writable for this user"),
+    ("SQLITE_NOTADB", "name a file that Fairlead has made, or none at all"),
+    ("SQLITE_CORRUPT", "restore the file from a backup"),
+    ("SQLITE_IOERR", "check the disk and the space on it"),
+)
+FAULTS = Faults(sqlite3.Error, remedy)
 
 
 def path_of(url: URL) -> Path | None:
@@ -118,6 +180,8 @@ class Checkpointer:
     def _run(self) -> None:
         while self._written.wait() and not self._stop.wait(_CHECKPOINT_EVERY):
             self._written.clear()
+            if self._stop.is_set():  # what was just cleared may have been the call to end
+                return
             try:
                 self._checkpoint("PASSIVE")
             except sqlite3.Error:

@@ -7,11 +7,14 @@ not the ``epoch`` of a session, which counts how often its sequence numbers bega
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -24,7 +27,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-from fairlead_server.domain.amendments import RequestOutcome, RequestRecord
+from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestOutcome, RequestRecord
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.domain.reject import Breach
@@ -34,6 +37,8 @@ from fairlead_server.store.columns import DecimalText, EnumText, Facts, Micros, 
 
 ORDER = Codec(Order)
 REQUEST = Codec(RequestRecord)
+MASS_CANCEL = Codec(MassCancel)
+TRADE_SESSION = Codec(CancelOnDisconnect)
 BREACHES = Codec(tuple[Breach, ...])
 
 metadata = MetaData(
@@ -64,7 +69,15 @@ meta = Table(
     Column("only", Integer, primary_key=True, autoincrement=False),
     Column("log_epoch", BigInteger, nullable=False),
     Column("secret", LargeBinary, nullable=False),
-    CheckConstraint("only = 1", name="one_row"),
+    CheckConstraint('"only" = 1', name="one_row"),
+)
+
+# Of PostgreSQL, see store/postgres.py: a file of SQLite is locked as a file.
+lease = Table(
+    "lease",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
 )
 
 orders = Table(
@@ -189,6 +202,28 @@ requests = Table(
 )
 Index("ix_requests_time", requests.c.time)
 
+mass_cancels = Table(
+    "mass_cancels",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    *_owner(),
+    Column("mass_cancel_id", Text, nullable=False),
+    Column("time", Micros, nullable=False),
+    Column("facts", Facts(MASS_CANCEL), nullable=False),
+)
+Index("ix_mass_cancels_time", mass_cancels.c.time)
+
+trade_sessions = Table(
+    "trade_sessions",
+    metadata,
+    Column("session_key", Text, primary_key=True),
+    *_owner(),
+    Column("armed", Boolean, nullable=False),
+    Column("time", Micros, nullable=False),  # since when
+    Column("facts", Facts(TRADE_SESSION), nullable=False),
+)
+Index("ix_trade_sessions_armed", trade_sessions.c.armed)
+
 positions = Table(
     "positions",
     metadata,
@@ -231,6 +266,8 @@ _IS_IN = messages.c.direction == literal_column("'IN'")
 Index("uq_messages_out", *_NUMBER, unique=True, sqlite_where=IS_OUT, postgresql_where=IS_OUT)
 Index("ix_messages_in", *_NUMBER, sqlite_where=_IS_IN, postgresql_where=_IS_IN)
 
+Index("ix_messages_session_id_time", messages.c.session_id, messages.c.time, messages.c.message_id)
+
 counters = Table(
     "counters",
     metadata,
@@ -238,3 +275,53 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# Beside the numbers, which change with each message: whether an operator has stopped a session, and why.
+stops = Table(
+    "stops",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("lease_epoch", BigInteger, nullable=False, server_default="0"),
+    Column("reason", Text, nullable=False),  # empty where the session runs
+    sqlite_with_rowid=False,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", RowNumber, primary_key=True),
+    *_owner(),
+    Column("time", Micros, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+)
+Index("ix_audit_subject", audit.c.subject, audit.c.audit_id)
+
+
+class Labels(Protocol):
+    """The labels that orders and events share; an empty tuple leaves one out."""
+
+    @property
+    def account_ids(self) -> tuple[str, ...]: ...
+    @property
+    def instrument_ids(self) -> tuple[str, ...]: ...
+    @property
+    def strategy_ids(self) -> tuple[str, ...]: ...
+    @property
+    def session_ids(self) -> tuple[str, ...]: ...
+
+
+def labelled(table: Table, wanted: Labels) -> list[ColumnElement[bool]]:
+    """The conditions under which a row of ``table`` has the labels that are ``wanted``."""
+    columns = table.c
+    pairs = (
+        (columns.account_id, wanted.account_ids),
+        (columns.instrument_id, wanted.instrument_ids),
+        (columns.strategy_id, wanted.strategy_ids),
+        (columns.session_id, wanted.session_ids),
+    )
+    return [column.in_(values) for column, values in pairs if values]

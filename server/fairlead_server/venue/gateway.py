@@ -8,33 +8,33 @@ that they were made for; if it is gone, they are dropped, and the peer asks for 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, assert_never
 
-from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject
 from fairlead_server.domain.order import Order, Request
+from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.terms import NewOrder
+from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix import events, msg_types, tags
-from fairlead_server.fix.errors import FixError
-from fairlead_server.fix.message import Fields, Message, decode, mask, sendable
-from fairlead_server.fix.session import Numbers, Ready, Sent, Session
+from fairlead_server.fix.dialect import Dialect, dialect
+from fairlead_server.fix.message import Fields, Message, conceal, mask, sendable
+from fairlead_server.fix.session import Numbers, Ready, Sent, Session, State
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.order_entry import OrderEntry
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock, Outbound, SessionView
 from fairlead_server.store.batch import Direction, MessageRow
-from fairlead_server.store.errors import StoreError
-from fairlead_server.venue import incoming, outgoing
-from fairlead_server.venue.resending import Journal, Resending
-from fairlead_server.venue.settings import Facts, VenueSettings, shown_state, view
+from fairlead_server.venue import outgoing
+from fairlead_server.venue.hearing import Hearing
+from fairlead_server.venue.resending import STEP, Journal, Resending, cl_ord_id
+from fairlead_server.venue.settings import HALT_MARK, SHOWN, Endpoint, Facts, VenueSettings, view
 
 _log = logging.getLogger(__name__)
 
-_TRIES = 3  # of a message at which a decision died
+_NO_WAIT = timedelta()
 
 
 class Wire(Protocol):
@@ -43,6 +43,13 @@ class Wire(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def close(self, reason: str) -> None: ...
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken yet."""
+
+    def wake(self) -> None:
+        """The session's deadline may have come nearer."""
 
 
 class VenueSession:
@@ -63,16 +70,22 @@ class VenueSession:
         self.facts = Facts()
         self._ledger = ledger
         self._pipeline = pipeline
-        self._journal = journal
         self._entry = entry
         self._executions = executions
         self._clock = clock
-        self._changed = changed
+        self.changed = changed
         self._wire: Wire | None = None
+        self._congested = self._behind = False
         self._resending = Resending(
-            settings.session_id, journal, pipeline.durable, self._resend, self._unanswered
+            settings.session_id,
+            journal,
+            pipeline.durable,
+            self._resend,
+            self._unanswered,
+            lambda: self.settings.resend_rate,
         )
-        self._deaths: Counter[tuple[int, int]] = Counter()  # by epoch and MsgSeqNum(34), of decisions
+        self._hearing = Hearing(self, executions, entry, journal)
+        self._state = State.DISCONNECTED
         self.halted = ""
         self.load(Numbers())
 
@@ -80,6 +93,18 @@ class VenueSession:
         """Begin anew from the stored numbers; any connection has to be gone."""
         self.session = Session(self.settings.config, numbers)
         self._recorded = numbers
+        self._secrets = self.settings.config.secrets
+        throttle = self.settings.throttle
+        self._bucket = TokenBucket(throttle.rate, throttle.burst, self._clock()) if throttle else None
+
+    def renumber(self, numbers: Numbers, reason: str) -> None:
+        """Part of a decision, while there is no connection: go on from other numbers."""
+        now, before = self._clock(), self.session.numbers
+        _log.warning("%s: numbers set from %s to %s: %s", self.session_id, before, numbers, reason)
+        self.load(numbers)
+        self._ledger.send(self._outbound(Ready(), now))
+        if numbers.epoch != before.epoch:
+            self._executions.session_reset(self, f"the session's numbers were set anew: {reason}", now)
 
     # The gateway: what the use cases send.
 
@@ -89,44 +114,104 @@ class VenueSession:
 
     @property
     def available(self) -> bool:
-        return self._wire is not None and self.session.active
+        """What is sent while the peer does not read, or behind a long answer, would go out later than anyone expects."""
+        held_up = self._congested or self._behind
+        return self._wire is not None and self.session.active and not held_up
+
+    @property
+    def is_connected(self) -> bool:
+        return self._wire is not None
+
+    def wait(self, now: datetime) -> timedelta:
+        return _NO_WAIT if self._bucket is None else self._bucket.wait(now)
+
+    @property
+    def max_queue(self) -> timedelta:
+        return self.settings.throttle.max_queue if self.settings.throttle else _NO_WAIT
+
+    @property
+    def rules(self) -> VenueRules:
+        return self.settings.rules
+
+    @property
+    def epoch(self) -> int:
+        return self.session.numbers.epoch
+
+    def wake(self) -> None:
+        if self._wire is not None:
+            self._wire.wake()
 
     @property
     def down_since(self) -> datetime | None:
         return self.facts.down_since
 
     def missing_capability(self, new: NewOrder) -> str | None:
-        return outgoing.missing_capability(new, self._begin_string)
+        return self.rules.capabilities.missing(new) or outgoing.missing_capability(new, self._dialect)
 
     def new_order(self, order: Order, now: datetime) -> Outbound:
         return self._send(
-            msg_types.NEW_ORDER_SINGLE, outgoing.new_order_single(order, self._begin_string, now), now
+            msg_types.NEW_ORDER_SINGLE, outgoing.new_order_single(order, self._dialect, now), now
         )
 
     def replace_order(self, order: Order, request: Request, now: datetime) -> Outbound:
-        fields = outgoing.order_cancel_replace_request(order, request, self._begin_string, now)
+        meaning = self.rules.replace_quantity
+        fields = outgoing.order_cancel_replace_request(order, request, self._dialect, now, meaning)
         return self._send(msg_types.ORDER_CANCEL_REPLACE_REQUEST, fields, now)
 
     def cancel_order(self, order: Order, request: Request, now: datetime) -> Outbound:
-        return self._send(
-            msg_types.ORDER_CANCEL_REQUEST, outgoing.order_cancel_request(order, request, now), now
-        )
+        fields = outgoing.order_cancel_request(order, request, self._dialect, now)
+        return self._send(msg_types.ORDER_CANCEL_REQUEST, fields, now)
 
     def request_status(self, order: Order, now: datetime) -> Outbound:
-        return self._send(msg_types.ORDER_STATUS_REQUEST, outgoing.order_status_request(order), now)
+        fields = outgoing.order_status_request(order, self._dialect)
+        return self._send(msg_types.ORDER_STATUS_REQUEST, fields, now)
 
     @property
-    def _begin_string(self) -> str:
-        return self.settings.config.begin_string
+    def has_mass_status(self) -> bool:
+        return self.settings.rules.mass_status and self._dialect.has_message(
+            msg_types.ORDER_MASS_STATUS_REQUEST
+        )
+
+    def request_mass_status(self, now: datetime) -> Outbound:
+        """Named by what its message is to be: unique for as long as there are numbers."""
+        request_id = f"{self.epoch}-{self.session.numbers.next_out}"
+        fields = outgoing.order_mass_status_request(request_id)
+        return self._send(msg_types.ORDER_MASS_STATUS_REQUEST, fields, now)
+
+    @property
+    def _dialect(self) -> Dialect:
+        config = self.settings.config
+        return dialect(config.begin_string, config.default_appl_ver_id)
 
     def _send(self, msg_type: str, fields: Fields, now: datetime) -> Outbound:
-        return self._outbound(self.session.send(msg_type, fields, now), now)
+        outbound = self._outbound(self.session.send(msg_type, fields, now), now)
+        if self._bucket is not None:
+            self._bucket.take(now)
+        return outbound
 
     def view(self) -> SessionView:
-        state = "HALTED" if self.halted else shown_state(self.session.state, connected=self._wire is not None)
-        return view(self.settings, self.facts, self.session.numbers, state)
+        unsent = 0 if self._wire is None else self._wire.unsent
+        queued = self._entry.queued(self.session_id)
+        return view(
+            self.settings, self.facts, self.session.numbers, self._shown_state(), queued=queued, unsent=unsent
+        )
+
+    def _shown_state(self) -> str:
+        """Whether to connect is not the session's to know; see :mod:`~fairlead_server.venue.operations`."""
+        if self.halted:
+            return "HALTED"
+        if self._wire is None:
+            return "CONNECTING" if self.facts.connecting else "BACKOFF"
+        return SHOWN[self.session.state]
 
     # The connection: what the wire brings.
+
+    def connecting(self, endpoint: Endpoint) -> None:
+        self.facts.endpoint = endpoint
+        self.facts.active_time = None
+        self.facts.connecting = True
+        self.facts.state_time = self._clock()
+        self.changed()
 
     def connected(self, wire: Wire) -> None:
         if self._pipeline.broken:  # the session is about to be rebuilt from the store
@@ -137,6 +222,7 @@ class VenueSession:
         self.facts.connection += 1
         self.facts.connect_time = self.facts.state_time = now
         self.facts.reason = "connected, logging on"
+        self.facts.connecting = False
         self._absorb(self.session.connected(now), now)
 
     def received(self, data: bytes) -> None:
@@ -147,9 +233,14 @@ class VenueSession:
     def tick(self) -> None:
         now = self._clock()
         self._absorb(self.session.tick(now), now)
+        self._entry.dispatch(self, now)
 
     def deadline(self) -> datetime | None:
-        return self.session.deadline()
+        if self._pipeline.broken:
+            return None  # nothing can be decided, and the connection is being dropped
+        own = self.session.deadline()
+        turn = self._entry.deadline(self, self._clock())
+        return turn if own is None else own if turn is None else min(own, turn)
 
     def log_out(self, text: str) -> None:
         """Say goodbye; the connection ends when the peer has answered, or has not for too long."""
@@ -160,13 +251,38 @@ class VenueSession:
     def disconnected(self, reason: str) -> None:
         now = self._clock()
         self._wire = None
+        self._congested = self._behind = self.facts.connecting = False
         self.session.disconnected()
         self._resending.stop()
+        self._entry.session_down(self, now)
         if self.facts.down_since is None:
             self.facts.down_since = now
         self.facts.state_time = now
         self.facts.reason = self.halted or reason
-        self._changed()
+        self.changed()
+
+    def congest(self) -> None:
+        _log.error("%s: the peer does not read; no more orders are given to it", self.session_id)
+        self._congested = True
+        self.facts.reason = "the peer does not read"
+        self.changed()
+
+    def relieve(self) -> None:
+        """It reads again; cancels that have waited go out."""
+        if not self._congested or self._pipeline.broken:
+            return
+        self._congested = False
+        if self.available:
+            with self._pipeline.deciding():
+                self._resume(self._clock())
+
+    @property
+    def unsaved(self) -> int:
+        """Messages, of all sessions, that wait to be made durable."""
+        return len(self._pipeline.batch.messages)
+
+    def once_durable(self, act: Callable[[], None]) -> None:
+        self._pipeline.then(act)
 
     def _absorb(self, ready: Ready, now: datetime) -> None:
         """Everything of one step is one transaction: its messages, its numbers, and what its events lead to."""
@@ -174,8 +290,14 @@ class VenueSession:
             return  # the connection is being dropped, and what it brought will be asked for again
         with self._pipeline.deciding():
             self._take(ready, now)
+        if self.session.state is not self._state:
+            self._state = self.session.state
+            self.facts.state_time = now
+            self._pipeline.then(self.changed)
 
     def _take(self, ready: Ready, now: datetime) -> None:
+        for message in ready.heard:
+            self._keep(conceal(message, self._secrets), now)
         if ready.journal or ready.wire or self.session.numbers != self._recorded:
             self._ledger.send(self._outbound(ready, now))
         for event in ready.events:
@@ -204,27 +326,30 @@ class VenueSession:
     def _on(self, event: events.Event, now: datetime) -> None:
         match event:
             case events.Received():
-                self._on_message(event.message, now)
+                self._hearing.hear(conceal(event.message, self._secrets), now)
             case events.LoggedOn():
                 self._on_logged_on(now)
             case events.ResendWanted():
-                self._resending.begin(event)
+                self._on_resend_wanted(event, now)
             case events.NumbersReset():
                 _log.warning("%s: numbers reset, epoch %d: %s", self.session_id, event.epoch, event.reason)
                 self._executions.session_reset(self, f"the session's numbers were reset: {event.reason}", now)
             case events.Halted():
                 self.halted = event.reason
+                self._pipeline.batch.stopped[self.session_id] = f"{HALT_MARK}{event.reason}"
                 _log.error("%s: halted: %s", self.session_id, event.reason)
             case events.Disconnect():
                 self._pipeline.then(partial(self._close, self._wire, event.reason))
             case events.LoggedOut():
                 _log.info("%s: the peer has logged out: %s", self.session_id, event.text or "no reason given")
             case events.Violation():
-                self._on_violation(event, now)
+                self._hearing.rejected(event, now)
             case events.Garbled():
                 _log.warning("%s: skipped garbled bytes: %s", self.session_id, event.reason)
             case events.GapDetected():
                 _log.info("%s: asked for %d to %d again", self.session_id, event.begin, event.end)
+            case events.StormBroken():
+                _log.error("%s: the peer keeps asking for %d to %d", self.session_id, event.begin, event.end)
             case _:
                 assert_never(event)
 
@@ -237,81 +362,26 @@ class VenueSession:
             return  # the same bytes brought the end of the connection
         _log.info("%s: active", self.session_id)
         self.facts.active_time = self.facts.state_time = now
+        self._resume(now)
+
+    def _resume(self, now: datetime) -> None:
         self.facts.down_since = None
         self.facts.reason = ""
         self._entry.session_up(self, now)
-        self._changed()
-
-    # Messages of the venue.
-
-    def _on_message(self, message: Message, now: datetime) -> None:
-        """What we cannot digest is tried again, for the peer sends it again; then it is kept and passed over."""
-        number = self.session.numbers.epoch, message.msg_seq_num
-        self._keep(message, now)
-        if self._deaths[number] == _TRIES:
-            _log.critical("%s: message %d is passed over, see the journal", self.session_id, number[1])
-            return
-        try:
-            self._hear(message, now)
-        except StoreError:
-            raise  # not the message's fault
-        except Exception:
-            self._deaths[number] += 1
-            raise
+        self.changed()
 
     def _keep(self, message: Message, now: datetime) -> None:
         epoch = self.session.numbers.epoch
         row = self._row(Direction.IN, epoch, message.msg_seq_num, message.msg_type, now, mask(message.raw))
         self._pipeline.batch.messages.append(row)
 
-    def _hear(self, message: Message, now: datetime) -> None:
-        try:
-            heard = incoming.read(message, self.session_id, now)
-        except FixError as error:
-            self._reject(message, "5", str(error), now)  # Conditionally Required Field Missing
-            self._doubt(message, str(error), now)
-            return
-        match heard:
-            case ExecutionReport():
-                self._executions.apply(heard, self, now)
-            case CancelReject():
-                self._executions.cancel_rejected(heard, self, now)
-            case MessageReject():
-                self._on_reject(heard, now)
-            case None:
-                self._reject(message, "3", "Unsupported Message Type", now)
-
-    def _on_violation(self, event: events.Violation, now: datetime) -> None:
-        """The session has rejected a message; its number is used, so it will not come again by itself."""
-        _log.warning("%s: rejected message %d: %s", self.session_id, event.ref_msg_seq_num, event.text)
-        if event.message is not None:
-            self._keep(event.message, now)
-            self._doubt(event.message, event.text, now)
-
-    def _doubt(self, message: Message, text: str, now: datetime) -> None:
-        """A report that we cannot take may have been a fill: ask how its order stands."""
-        if message.msg_type == msg_types.EXECUTION_REPORT:
-            cl_ord_id = message.get(tags.CL_ORD_ID) or ""
-            self._executions.in_doubt(cl_ord_id, self, f"a report was not understood: {text}", now)
-
-    def _on_reject(self, answer: MessageReject, now: datetime) -> None:
-        text = answer.reject.text
-        _log.warning("%s: the peer rejected message %d: %s", self.session_id, answer.ref_msg_seq_num, text)
-        cl_ord_id = self._refused(answer)
-        if cl_ord_id:
-            self._executions.message_rejected(answer, cl_ord_id, self, now)
-
-    def _refused(self, answer: MessageReject) -> str | None:
-        """The ClOrdID(11) of the order or request that was refused, of which the journal knows by its number."""
-        epoch, number = self.session.numbers.epoch, answer.ref_msg_seq_num
-        for sent in self._journal.sent(self.session_id, epoch, number, number):
-            is_inquiry = sent.msg_type == msg_types.ORDER_STATUS_REQUEST
-            return None if is_inquiry else decode(sent.frame).get(tags.CL_ORD_ID)
-        return None if answer.ref_msg_type == msg_types.ORDER_STATUS_REQUEST else answer.ref_id
-
-    def _reject(self, message: Message, reason: str, text: str, now: datetime) -> None:
+    def refuse(self, message: Message, reason: str, text: str, now: datetime) -> None:
+        """Answer a message that we have no use for; ``reason`` is a BusinessRejectReason(380)."""
         _log.warning("%s: message %d not taken: %s", self.session_id, message.msg_seq_num, text)
         if not self.session.active or message.msg_type in _REJECTS:
+            return
+        if not self._dialect.has_message(msg_types.BUSINESS_MESSAGE_REJECT):
+            self._ledger.send(self._outbound(self.session.refuse(message, now, text), now))
             return
         fields = [
             (tags.REF_SEQ_NUM, str(message.msg_seq_num)),
@@ -323,6 +393,16 @@ class VenueSession:
 
     # Resending.
 
+    def _on_resend_wanted(self, event: events.ResendWanted, now: datetime) -> None:
+        self._resending.begin(event)
+        if event.end - event.begin >= STEP:
+            self._behind = True
+            self.facts.reason = "answering a long resend request"
+            self._pipeline.then(self.changed)
+        if event.passed_over:
+            text = f"{event.passed_over} messages were too many to be sent again"
+            self._executions.session_reset(self, text, now)
+
     def _resend(self, part: events.ResendWanted, stored: Sequence[Sent]) -> None:
         """Aged orders are gap-filled, never sent late; whether they are at the venue is asked."""
         now = self._clock()
@@ -330,12 +410,17 @@ class VenueSession:
         aged = [sent for sent in stored if sent.msg_type in _ORDERS and self._aged(sent, oldest, now)]
         again = [sent for sent in stored if sent.msg_type not in _NEVER_RESENT and sent not in aged]
         with self._pipeline.deciding():
-            self._take(self.session.resend(part, again, now), now)
+            ready = self.session.resend(part, again, now)
+            caught_up = self._behind and not self.session.answering
+            self._behind = self._behind and not caught_up
+            self._take(ready, now)
             for sent in aged:
-                self._executions.in_doubt(_cl_ord_id(sent), self, "not sent again: it came too late", now)
+                self._executions.withheld(cl_ord_id(sent), self, now)
+            if caught_up and self.available:
+                self._resume(now)
 
     def _aged(self, sent: Sent, oldest: datetime, now: datetime) -> bool:
-        return sent.sending_time < oldest or self._executions.lapsed(_cl_ord_id(sent), self, now)
+        return sent.sending_time < oldest or self._executions.lapsed(cl_ord_id(sent), self, now)
 
     def _unanswered(self, error: Exception) -> None:
         """The peer asks again after the next logon; until it is answered nothing else could be sent."""
@@ -343,10 +428,8 @@ class VenueSession:
         self._close(self._wire, "the store is not available")
 
 
-def _cl_ord_id(sent: Sent) -> str:
-    return decode(sent.frame)[tags.CL_ORD_ID]
-
-
 _ORDERS = frozenset({msg_types.NEW_ORDER_SINGLE, msg_types.ORDER_CANCEL_REPLACE_REQUEST})
 _REJECTS = frozenset({msg_types.REJECT, msg_types.BUSINESS_MESSAGE_REJECT})  # never answered by another
-_NEVER_RESENT = frozenset({msg_types.ORDER_STATUS_REQUEST})  # asked anew instead
+_NEVER_RESENT = frozenset(
+    {msg_types.ORDER_STATUS_REQUEST, msg_types.ORDER_MASS_STATUS_REQUEST}
+)  # asked anew instead

@@ -1,13 +1,16 @@
-"""What a venue's messages mean: execution reports, cancel rejects, rejects, in FIX.4.2 and FIX.4.4 form.
+"""What a venue's messages mean: execution reports, cancel rejects, rejects, in the forms of FIX.4.0 to FIX.5.0SP2.
 
-A message that cannot be understood raises a :class:`~fairlead_server.fix.errors.FixError`; the caller answers it with a
-BusinessMessageReject(j). An ExecType(150) that is not in the table is passed on as UNMAPPED, never guessed.
+The forms fold into one table: up to FIX.4.2 ExecTransType(20) takes part in what has happened, and FIX.4.0, which has
+no ExecType(150), leaves the rest to OrdStatus(39) and LastShares(32). A message that cannot be understood raises a
+:class:`~fairlead_server.fix.errors.FixError`; the caller answers it with a BusinessMessageReject(j). An ExecType(150)
+that is not in the table is passed on as UNMAPPED, never guessed.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,10 +21,12 @@ from fairlead_server.domain.execution import (
     ReportKind,
     VenueMessage,
 )
+from fairlead_server.domain.order import ZERO
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource, VenueReject
 from fairlead_server.fix import msg_types, tags
 from fairlead_server.fix.errors import BadValue
 from fairlead_server.fix.message import Message
+from fairlead_server.fix.versions import FIX_4_0
 from fairlead_server.venue.outgoing import SIDE
 
 _TEXT = 256  # characters of a venue's text that we keep
@@ -31,8 +36,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _EXEC_TYPE = {
     "0": ReportKind.NEW,
-    "1": ReportKind.TRADE,  # Partial fill, FIX 4.2
-    "2": ReportKind.TRADE,  # Fill, FIX 4.2
+    "1": ReportKind.TRADE,  # Partial fill, up to FIX.4.3
+    "2": ReportKind.TRADE,  # Fill, up to FIX.4.3
     "3": ReportKind.DONE_FOR_DAY,
     "4": ReportKind.CANCELED,
     "5": ReportKind.REPLACED,
@@ -51,7 +56,7 @@ _EXEC_TYPE = {
     "I": ReportKind.STATUS,
     "L": ReportKind.TRIGGERED,
 }
-_EXEC_TRANS_TYPE = {  # ExecTransType(20), FIX 4.2; "0" is New and says nothing
+_EXEC_TRANS_TYPE = {  # ExecTransType(20), up to FIX.4.2; "0" is New and says nothing
     "1": ReportKind.TRADE_CANCEL,
     "2": ReportKind.TRADE_CORRECT,
     "3": ReportKind.STATUS,
@@ -101,9 +106,8 @@ def read(message: Message, session_id: str, now: datetime) -> Heard | None:
 
 
 def execution_report(message: Message, source: VenueMessage) -> ExecutionReport:
-    exec_type, ord_status = message[tags.EXEC_TYPE], _id(message, tags.ORD_STATUS)
-    trans_type = message.get(tags.EXEC_TRANS_TYPE) or "0"
-    kind = _EXEC_TRANS_TYPE.get(trans_type) or _EXEC_TYPE.get(exec_type, ReportKind.UNMAPPED)
+    ord_status = _id(message, tags.ORD_STATUS)
+    kind = _EXEC_TRANS_TYPE.get(message.get(tags.EXEC_TRANS_TYPE) or "0") or _what_happened(message)
     refuses = kind is ReportKind.REJECTED or (kind is ReportKind.STATUS and ord_status == "8")
     return ExecutionReport(
         kind,
@@ -136,6 +140,25 @@ def execution_report(message: Message, source: VenueMessage) -> ExecutionReport:
     )
 
 
+def of_the_whole(report: ExecutionReport) -> ExecutionReport:
+    """The report of a venue whose Replaced tells in OrderQty(38) what is open; ours is always the total."""
+    if report.kind is not ReportKind.REPLACED or report.order_qty is None:
+        return report
+    is_open = report.order_qty if report.leaves_qty is None else report.leaves_qty
+    return replace(report, order_qty=(report.cum_qty or ZERO) + is_open)
+
+
+def _what_happened(message: Message) -> ReportKind:
+    if message.get(tags.BEGIN_STRING) != FIX_4_0:
+        return _EXEC_TYPE.get(message[tags.EXEC_TYPE], ReportKind.UNMAPPED)
+    if _quantity(message, tags.LAST_QTY):
+        return ReportKind.TRADE
+    kind = _EXEC_TYPE.get(message[tags.ORD_STATUS], ReportKind.UNMAPPED)
+    return (
+        ReportKind.STATUS if kind is ReportKind.TRADE else kind
+    )  # filled in part or whole, but not just now
+
+
 def order_cancel_reject(message: Message, source: VenueMessage) -> CancelReject:
     code = _code(message, tags.CXL_REJ_REASON)
     reason = _CXL_REJ_REASON.get(-1 if code is None else code, RejectReason.VENUE_CANCEL_OTHER)
@@ -160,7 +183,8 @@ def session_reject(message: Message, source: VenueMessage) -> MessageReject:
         message.msg_type, text, session_reject_reason=_code(message, tags.SESSION_REJECT_REASON)
     )
     reject = Reject(RejectSource.VENUE, RejectReason.VENUE_SESSION_REJECT, text, venue=venue)
-    return MessageReject(source, message.integer(tags.REF_SEQ_NUM), reject)
+    ref_msg_type = _id(message, tags.REF_MSG_TYPE)
+    return MessageReject(source, message.integer(tags.REF_SEQ_NUM), reject, ref_msg_type)
 
 
 def business_reject(message: Message, source: VenueMessage) -> MessageReject:

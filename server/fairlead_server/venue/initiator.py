@@ -1,149 +1,75 @@
-"""Keeps one venue session connected: TCP, timers, reconnecting with backoff."""
+"""Keeps one venue session connected, whenever it is to be: endpoints in turn, full-jitter backoff, the schedule.
+
+Whether it is to be connected is for :mod:`~fairlead_server.venue.operations` to say; this asks again at each turn of the
+schedule, and whenever it is told that something has changed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 
 from fairlead_server.routing.ports import Clock
-from fairlead_server.venue.gateway import VenueSession
+from fairlead_server.venue.connection import USUAL, Connection, Timing
+from fairlead_server.venue.operations import Operations
+from fairlead_server.venue.settings import Endpoint
 
 _log = logging.getLogger(__name__)
+
+_LONGEST_NAP = 60.0  # seconds between two looks at the schedule: clocks are set, and machines sleep
 
 Chance = Callable[[], float]  # in [0, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """In seconds, but for ``write_buffer``: bytes that a slow peer may leave unread before it counts as stalled."""
-
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    settled: float = 60.0  # of being active, after which the next wait is short again
-    connect_timeout: float = 10.0
-    write_buffer: int = 1 << 20
-    stalled: float = 30.0
-
-
-_USUAL = Timing()
-
-
-class Connection(asyncio.Protocol):
-    """One TCP connection of a session. Everything it does is hand bytes on and keep time."""
-
-    def __init__(self, venue: VenueSession, clock: Clock, timing: Timing = _USUAL) -> None:
-        self._venue = venue
-        self._clock = clock
-        self._timing = timing
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._stalled: asyncio.TimerHandle | None = None
-        self._reason = "the connection was lost"
-        self.ended: asyncio.Future[None] = self._loop.create_future()
-
-    # From the transport.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives no other
-        self._transport = transport
-        transport.set_write_buffer_limits(high=self._timing.write_buffer)
-        self._venue.connected(self)
-        self._set_timer()
-
-    def data_received(self, data: bytes) -> None:
-        self._venue.received(data)
-        self._set_timer()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._timer, self._stalled):
-            if timer is not None:
-                timer.cancel()
-        self._venue.disconnected(f"{self._reason}: {exc}" if exc else self._reason)
-        self.ended.set_result(None)
-
-    def pause_writing(self) -> None:
-        self._set_stalled("the peer does not read")
-
-    def resume_writing(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-
-    # The wire, for the session.
-
-    def write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
-            self._set_timer()
-
-    def close(self, reason: str) -> None:
-        """What is written already still goes out, unless the peer does not take it in time."""
-        self._reason = reason
-        if self._transport is not None:
-            self._transport.close()
-            self._set_stalled(reason)
-
-    def abort(self, reason: str) -> None:
-        self._reason = reason
-        if self._transport is not None:
-            self._transport.abort()
-
-    # Time.
-
-    def _set_stalled(self, reason: str) -> None:
-        self.resume_writing()
-        self._stalled = self._loop.call_later(self._timing.stalled, self.abort, reason)
-
-    def _set_timer(self) -> None:
-        """One timer, set anew only when it would come too late: most messages put the deadline off."""
-        deadline = self._venue.deadline()
-        if deadline is None or self.ended.done():
-            return
-        due = self._loop.time() + max((deadline - self._clock()).total_seconds(), 0.0)
-        if self._timer is not None and not self._timer.cancelled() and self._timer.when() <= due:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._venue.tick()
-        self._set_timer()
-
-
 class Initiator:
-    """Connects, and connects again: full-jitter exponential backoff, short again after a minute of being active."""
+    """Waits between rounds of all endpoints, twice as long each time, short again after a minute of being active."""
 
-    def __init__(self, venue: VenueSession, clock: Clock, chance: Chance, timing: Timing = _USUAL) -> None:
-        self._venue = venue
+    def __init__(self, operations: Operations, clock: Clock, chance: Chance, timing: Timing = USUAL) -> None:
+        self._operations = operations
+        self._venue = operations.venue
         self._clock = clock
         self._chance = chance
         self._timing = timing
+        self._wait = timing.first_wait  # seconds, before the next round
         self._connection: Connection | None = None
-        self._allowed = asyncio.Event()
-        self._allowed.set()
-        self._stopping = False
+        self._good: Endpoint | None = None  # the last that was active
+        self._news = operations.news
+        self._suspended = self._stopping = False
 
     async def run(self) -> None:
-        """Until :meth:`stop`, or until the session is halted: then an operator has to act."""
-        wait = self._timing.first_wait
+        """Until :meth:`stop`. What dies here is logged and tried again: no session may end unheard."""
         while not self._stopping:
-            await self._allowed.wait()
-            if await self._connect_once():
-                wait = self._timing.first_wait
-            if self._venue.halted or self._stopping:
-                return
-            delay = wait * self._chance()
-            _log.info("%s: %s; next try in %.1f s", self._venue.session_id, self._venue.facts.reason, delay)
-            await asyncio.sleep(delay)
-            wait = min(wait * 2, self._timing.longest_wait)
+            try:
+                await self._keep_connected()
+            except Exception as error:  # noqa: BLE001 - and logged
+                _log.exception("%s: died while it was kept connected", self._venue.session_id)
+                self._venue.facts.reason = f"a fault of the router: {error!r}"
+                await self._back_off()
+
+    async def _keep_connected(self) -> None:
+        while not self._stopping:
+            self._operations.renew()
+            if not self._wanted():
+                await self._nap(self._next_look())
+                continue
+            self._operations.prepare()
+            if await self._round():
+                self._wait = self._timing.first_wait
+            if self._wanted():
+                await self._back_off()
+
+    async def _back_off(self) -> None:
+        delay = self._wait * self._chance()
+        _log.info("%s: %s; next try in %.1f s", self._venue.session_id, self._venue.facts.reason, delay)
+        await self._nap(delay)
+        self._wait = min(self._wait * 2, self._venue.settings.reconnect_max.total_seconds())
 
     async def stop(self, text: str, timeout: float) -> None:
         """Log out, wait for the answer, close."""
         self._stopping = True
+        self._news.set()
         connection = self._connection
         if connection is None or connection.ended.done():
             return
@@ -155,34 +81,81 @@ class Initiator:
 
     def suspend(self, reason: str) -> None:
         """Drop the connection and make no other until :meth:`resume`."""
-        self._allowed.clear()
+        self._suspended = True
         if self._connection is not None:
             self._connection.abort(reason)
 
     def resume(self) -> None:
-        self._allowed.set()
+        self._suspended = False
+        self._news.set()
 
-    async def _connect_once(self) -> bool:
-        """One connection from its beginning to its end; whether the session was active for a while."""
-        endpoint = self._venue.settings.endpoint
-        loop = asyncio.get_running_loop()
+    def _wanted(self) -> bool:
+        return not (self._stopping or self._suspended or self._operations.hindrance())
+
+    def _next_look(self) -> float:
+        change = self._operations.next_change()
+        return _LONGEST_NAP if change is None else min(change, _LONGEST_NAP)
+
+    async def _nap(self, seconds: float) -> None:
+        """Until something has changed; at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        self._news.clear()
+
+    async def _round(self) -> bool:
+        """Each endpoint, the last good one first, until one has been active; whether it was so for a while."""
+        endpoints = self._venue.settings.endpoints
+        for endpoint in sorted(endpoints, key=lambda each: each != self._good):
+            if not self._wanted():
+                break
+            if (active := await self._connect(endpoint)) is not None:
+                self._good = endpoint
+                return active >= self._timing.settled
+        return False
+
+    async def _connect(self, endpoint: Endpoint) -> float | None:
+        """One connection from its beginning to its end; for how many seconds it was active, None if it never was."""
+        self._venue.connecting(endpoint)
         try:
-            async with asyncio.timeout(self._timing.connect_timeout):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self._venue, self._clock, self._timing), endpoint.host, endpoint.port
-                )
-        except (OSError, TimeoutError) as error:
+            connection = await self._connected(endpoint)
+        except (
+            OSError,
+            TimeoutError,
+            ValueError,
+        ) as error:  # a name may be one that cannot even be looked up
             cause = str(error) or "timed out"
             self._venue.disconnected(f"cannot connect to {endpoint.host}:{endpoint.port}: {cause}")
-            return False
+            return None
         self._connection = connection
-        if self._stopping or not self._allowed.is_set():
-            connection.abort("not wanted any more")
         try:
-            await asyncio.shield(connection.ended)
+            await self._attend(connection)
         finally:
             connection.abort("shut down")
-        connected, active = self._venue.facts.connect_time, self._venue.facts.active_time
-        if connected is None or active is None or active < connected:
-            return False
-        return (self._clock() - active).total_seconds() >= self._timing.settled
+        active = self._venue.facts.active_time
+        return None if active is None else (self._clock() - active).total_seconds()
+
+    async def _connected(self, endpoint: Endpoint) -> Connection:
+        tls = self._venue.settings.tls
+        async with asyncio.timeout(self._timing.connect_timeout):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(self._venue, self._clock, self._timing),
+                endpoint.host,
+                endpoint.port,
+                ssl=None if tls is None else tls.context,
+                server_hostname=None if tls is None else tls.server_name or endpoint.host,
+            )
+        return connection
+
+    async def _attend(self, connection: Connection) -> None:
+        """Until the connection has ended; if it is not wanted any more it is ended in good order."""
+        if self._suspended or self._stopping:
+            connection.abort("not wanted any more")
+        while not connection.ended.done():
+            if (text := self._operations.farewell()) is not None:
+                self._venue.log_out(text)
+                break
+            news = asyncio.ensure_future(self._nap(self._next_look()))
+            await asyncio.wait([connection.ended, news], return_when=asyncio.FIRST_COMPLETED)
+            news.cancel()
+        await asyncio.shield(connection.ended)

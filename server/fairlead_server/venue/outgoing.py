@@ -1,22 +1,23 @@
-"""Orders, replaces, cancels and status requests as FIX messages, in FIX.4.2 and FIX.4.4.
+"""Orders, replaces, cancels and status requests as FIX messages, in FIX.4.0 to FIX.5.0SP2.
 
 The caller's digits go to the wire as they came. What a version cannot say is named by :func:`missing_capability`, so
-that it is refused before anything is decided instead of being left out silently.
+that it is refused before anything is decided instead of being left out silently. What nobody asked for, such as
+TransactTime(60), is said where the version has a field for it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder, OrderCapacity, OrderType, Side, Terms, TimeInForce
-from fairlead_server.fix import tags
+from fairlead_server.domain.venue_rules import ReplaceQuantity
+from fairlead_server.fix import msg_types, tags
+from fairlead_server.fix.dialect import Dialect
 from fairlead_server.fix.message import Fields
-from fairlead_server.fix.values import write_decimal, write_utc_timestamp
-
-FIX_42 = "FIX.4.2"
-FIX_44 = "FIX.4.4"
+from fairlead_server.fix.values import write_decimal
 
 SIDE = {Side.BUY: "1", Side.SELL: "2", Side.SELL_SHORT: "5", Side.SELL_SHORT_EXEMPT: "6"}
 ORD_TYPE = {OrderType.MARKET: "1", OrderType.LIMIT: "2", OrderType.STOP: "3", OrderType.STOP_LIMIT: "4"}
@@ -29,74 +30,90 @@ TIME_IN_FORCE = {
     TimeInForce.GTD: "6",
     TimeInForce.CLS: "7",
 }
-_CAPACITY_42 = {OrderCapacity.AGENCY: "A", OrderCapacity.PRINCIPAL: "P"}  # Rule80A(47)
-_CAPACITY_44 = {**_CAPACITY_42, OrderCapacity.RISKLESS_PRINCIPAL: "R"}  # OrderCapacity(528)
+_CAPACITY = {
+    OrderCapacity.AGENCY: "A",
+    OrderCapacity.PRINCIPAL: "P",
+    OrderCapacity.RISKLESS_PRINCIPAL: "R",
+}
 _NO_SYMBOL = "[N/A]"  # Symbol(55) is required where there is none (FIX 4.4 data dictionary, Symbol(55))
 _AUTOMATED = "1"  # HandlInst(21): no broker intervention
 _PARTICIPATE_DONT_INITIATE = "6"  # ExecInst(18)
+_ALL_ORDERS = "7"  # MassStatusReqType(585)
+_FULL = "F"  # CxlType(125): all that is left
 _NONE = "NONE"  # where an id is required and there is none: an order that the venue has not from us
 
 
-def missing_capability(new: NewOrder, begin_string: str) -> str | None:
+def missing_capability(new: NewOrder, dialect: Dialect) -> str | None:
     """What ``new`` asks for that this version has no word for."""
-    if begin_string == FIX_42 and new.terms.time_in_force is TimeInForce.CLS:
-        return "TIME_IN_FORCE_CLS"
-    if begin_string == FIX_42 and new.capacity is OrderCapacity.RISKLESS_PRINCIPAL:
-        return "ORDER_CAPACITY_RISKLESS_PRINCIPAL"
+    if not dialect.knows(tags.TIME_IN_FORCE, TIME_IN_FORCE[new.terms.time_in_force]):
+        return f"TIME_IN_FORCE_{new.terms.time_in_force.name}"
+    if new.capacity is not None and not _can_say_capacity(new.capacity, dialect):
+        return f"ORDER_CAPACITY_{new.capacity.name}"
     return "SELF_MATCH_ID" if new.self_match_id else None
 
 
-def new_order_single(order: Order, begin_string: str, now: datetime) -> Fields:
+def new_order_single(order: Order, dialect: Dialect, now: datetime) -> Fields:
+    return [(tags.CL_ORD_ID, order.cl_ord_id), *_order(order, order.terms, dialect, now)]
+
+
+def order_cancel_replace_request(
+    order: Order,
+    request: Request,
+    dialect: Dialect,
+    now: datetime,
+    meaning: ReplaceQuantity = ReplaceQuantity.TOTAL,
+) -> Fields:
+    """All terms are repeated, for the venue replaces the whole order (FIX 4.4 vol. 4)."""
+    terms = request.terms or order.terms
+    if meaning is ReplaceQuantity.WORKING:
+        terms = replace(terms, quantity=terms.quantity - order.cum_qty)
+    return [
+        *_venue_order_id(order),
+        (tags.ORIG_CL_ORD_ID, request.orig_cl_ord_id or _NONE),
+        (tags.CL_ORD_ID, request.cl_ord_id),
+        *_order(order, terms, dialect, now),
+    ]
+
+
+def order_cancel_request(order: Order, request: Request, dialect: Dialect, now: datetime) -> Fields:
+    kind = msg_types.ORDER_CANCEL_REQUEST
+    return [
+        *_venue_order_id(order),
+        (tags.ORIG_CL_ORD_ID, request.orig_cl_ord_id or _NONE),
+        (tags.CL_ORD_ID, request.cl_ord_id),
+        *dialect.optional(kind, (tags.ACCOUNT, order.request.account_id)),
+        *dialect.optional(kind, (tags.CXL_TYPE, _FULL)),
+        *_instrument(order),
+        *dialect.optional(kind, dialect.time(tags.TRANSACT_TIME, now)),
+        (tags.ORDER_QTY, write_decimal(tags.ORDER_QTY, order.terms.quantity)),
+    ]
+
+
+def order_status_request(order: Order, dialect: Dialect) -> Fields:
+    return [
+        *_venue_order_id(order),
+        (tags.CL_ORD_ID, order.cl_ord_id or _NONE),
+        *dialect.optional(msg_types.ORDER_STATUS_REQUEST, (tags.ACCOUNT, order.request.account_id)),
+        *_instrument(order),
+    ]
+
+
+def order_mass_status_request(request_id: str) -> Fields:
+    return [(tags.MASS_STATUS_REQ_ID, request_id), (tags.MASS_STATUS_REQ_TYPE, _ALL_ORDERS)]
+
+
+def _order(order: Order, terms: Terms, dialect: Dialect, now: datetime) -> Fields:
+    """What a NewOrderSingle(D) and an OrderCancelReplaceRequest(G) have in common, in any version."""
     new = order.request
     return [
-        (tags.CL_ORD_ID, order.cl_ord_id),
         (tags.ACCOUNT, new.account_id),
         (tags.HANDL_INST, _AUTOMATED),
         *_decimal(tags.MIN_QTY, new.min_quantity),
         *([(tags.EXEC_INST, _PARTICIPATE_DONT_INITIATE)] if new.post_only else []),
         *_instrument(order),
-        (tags.TRANSACT_TIME, write_utc_timestamp(now)),
-        *_terms(order, order.terms),
-        *_capacity(new, begin_string),
-    ]
-
-
-def order_cancel_replace_request(order: Order, request: Request, begin_string: str, now: datetime) -> Fields:
-    """All terms are repeated, for the venue replaces the whole order (FIX 4.4 vol. 4)."""
-    terms = request.terms or order.terms
-    return [
-        *_venue_order_id(order),
-        (tags.ORIG_CL_ORD_ID, request.orig_cl_ord_id or _NONE),
-        (tags.CL_ORD_ID, request.cl_ord_id),
-        (tags.ACCOUNT, order.request.account_id),
-        (tags.HANDL_INST, _AUTOMATED),
-        *_decimal(tags.MIN_QTY, order.request.min_quantity),
-        *([(tags.EXEC_INST, _PARTICIPATE_DONT_INITIATE)] if order.request.post_only else []),
-        *_instrument(order),
-        (tags.TRANSACT_TIME, write_utc_timestamp(now)),
-        *_terms(order, terms),
-        *_capacity(order.request, begin_string),
-    ]
-
-
-def order_cancel_request(order: Order, request: Request, now: datetime) -> Fields:
-    return [
-        *_venue_order_id(order),
-        (tags.ORIG_CL_ORD_ID, request.orig_cl_ord_id or _NONE),
-        (tags.CL_ORD_ID, request.cl_ord_id),
-        (tags.ACCOUNT, order.request.account_id),
-        *_instrument(order),
-        (tags.TRANSACT_TIME, write_utc_timestamp(now)),
-        (tags.ORDER_QTY, write_decimal(tags.ORDER_QTY, order.terms.quantity)),
-    ]
-
-
-def order_status_request(order: Order) -> Fields:
-    return [
-        *_venue_order_id(order),
-        (tags.CL_ORD_ID, order.cl_ord_id or _NONE),
-        (tags.ACCOUNT, order.request.account_id),
-        *_instrument(order),
+        *dialect.optional(msg_types.NEW_ORDER_SINGLE, dialect.time(tags.TRANSACT_TIME, now)),
+        *_terms(order, terms, dialect),
+        *_capacity(new, dialect),
     ]
 
 
@@ -109,26 +126,40 @@ def _venue_order_id(order: Order) -> Fields:
     return [(tags.ORDER_ID, order.venue_order_id)] if order.venue_order_id else []
 
 
-def _terms(order: Order, terms: Terms) -> Fields:
+def _terms(order: Order, terms: Terms, dialect: Dialect) -> Fields:
     fields = [
         (tags.ORDER_QTY, write_decimal(tags.ORDER_QTY, terms.quantity)),
         (tags.ORD_TYPE, ORD_TYPE[order.request.order_type]),
         *_decimal(tags.PRICE, terms.price),
         *_decimal(tags.STOP_PX, terms.stop_price),
-        *_decimal(tags.MAX_FLOOR, terms.display_quantity),
+        *_decimal(_display_tag(dialect), terms.display_quantity),
         (tags.TIME_IN_FORCE, TIME_IN_FORCE[terms.time_in_force]),
     ]
     if terms.expire_time is not None:
-        fields.append((tags.EXPIRE_TIME, write_utc_timestamp(terms.expire_time)))
+        fields.append(dialect.time(tags.EXPIRE_TIME, terms.expire_time))
     return fields
 
 
-def _capacity(new: NewOrder, begin_string: str) -> Fields:
-    if new.capacity is None:
-        return []
-    if begin_string == FIX_42:
-        return [(tags.RULE80A, _CAPACITY_42[new.capacity])]
-    return [(tags.ORDER_CAPACITY, _CAPACITY_44[new.capacity])]
+def _display_tag(dialect: Dialect) -> int:
+    """MaxFloor(111) lives on in later versions, deprecated."""
+    return tags.DISPLAY_QTY if dialect.has(msg_types.NEW_ORDER_SINGLE, tags.DISPLAY_QTY) else tags.MAX_FLOOR
+
+
+def _capacity(new: NewOrder, dialect: Dialect) -> Fields:
+    return [] if new.capacity is None else [(_capacity_tag(dialect), _CAPACITY[new.capacity])]
+
+
+def _capacity_tag(dialect: Dialect) -> int:
+    """Rule80A(47) has other values, and other meanings of the same ones; FIX.4.3 has both."""
+    has_capacity = dialect.has(msg_types.NEW_ORDER_SINGLE, tags.ORDER_CAPACITY)
+    return tags.ORDER_CAPACITY if has_capacity else tags.RULE80A
+
+
+def _can_say_capacity(capacity: OrderCapacity, dialect: Dialect) -> bool:
+    tag = _capacity_tag(dialect)
+    if tag == tags.RULE80A and capacity is OrderCapacity.RISKLESS_PRINCIPAL:
+        return False  # R is a competing dealer there
+    return dialect.knows(tag, _CAPACITY[capacity])
 
 
 def _decimal(tag: int, value: Decimal | None) -> Fields:

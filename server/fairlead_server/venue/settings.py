@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ssl
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from fairlead_server.domain.venue_rules import VenueRules
+from fairlead_server.fix.schedule import Schedule
 from fairlead_server.fix.session import Numbers, SessionConfig, State
 from fairlead_server.routing.ports import SessionView
 
@@ -16,18 +19,52 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class VenueSettings:
-    """``resend_stale`` is the age beyond which an order that the venue asks for again is not sent any more.
+class Throttle:
+    """How many application messages a venue takes: ``burst`` at once, ``rate`` a second in the long run.
 
-    ``reconnect_max`` bounds the waits between attempts to connect, which grow from a second on.
+    An order or an amend whose turn does not come within ``max_queue`` is refused.
+    """
+
+    rate: int
+    burst: int
+    max_queue: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """``server_name`` is what the peer's certificate must be for, and is sent as SNI; empty: the endpoint's host.
+
+    ``pins`` are SHA-256 digests of certificates, of which the peer's must be one; empty: any that is valid.
+    ``source`` is a digest of the files that the context was made of, for a context itself cannot be compared.
+    """
+
+    context: ssl.SSLContext = field(compare=False, repr=False)
+    source: str
+    server_name: str = ""
+    pins: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class VenueSettings:
+    """``endpoints`` are tried in turn, the last that was good first; there is one at least.
+
+    ``resend_stale`` is the age beyond which an order that the venue asks for again is not sent any more, ``resend_rate``
+    how many messages a second are sent again. ``reconnect_max`` bounds the waits between attempts to connect, which
+    grow from a second on.
     """
 
     session_id: str
     config: SessionConfig
-    endpoint: Endpoint
+    endpoints: tuple[Endpoint, ...]
     default_account: str
     resend_stale: timedelta = timedelta(seconds=3)
     reconnect_max: timedelta = timedelta(seconds=60)
+    throttle: Throttle | None = None
+    tls: Tls | None = None
+    resend_rate: int = 1_000
+    enabled: bool = True
+    schedule: Schedule = field(default_factory=Schedule.always)
+    rules: VenueRules = field(default_factory=VenueRules)
 
 
 @dataclass(slots=True)
@@ -36,6 +73,8 @@ class Facts:
 
     reason: str = "not connected yet"
     connection: int = 0
+    endpoint: Endpoint | None = None  # the one in use, or tried last
+    connecting: bool = False
     connect_time: datetime | None = None
     active_time: datetime | None = None
     down_since: datetime | None = None
@@ -44,8 +83,10 @@ class Facts:
     state_time: datetime | None = None
 
 
-def view(settings: VenueSettings, facts: Facts, numbers: Numbers, state: str) -> SessionView:
-    config, endpoint = settings.config, settings.endpoint
+def view(
+    settings: VenueSettings, facts: Facts, numbers: Numbers, state: str, *, queued: int, unsent: int
+) -> SessionView:
+    config, endpoint = settings.config, facts.endpoint or settings.endpoints[0]
     return SessionView(
         settings.session_id,
         state,
@@ -65,16 +106,22 @@ def view(settings: VenueSettings, facts: Facts, numbers: Numbers, state: str) ->
         facts.active_time,
         facts.last_sent_time,
         facts.last_received_time,
+        queued,
+        unsent_bytes=unsent,
+        tls=settings.tls is not None,
     )
 
 
-def shown_state(state: State, *, connected: bool) -> str:
-    """The API's name; whether to connect is not the session's to know, so BACKOFF is ours."""
-    return _SHOWN.get(state, "LOGOUT_SENT") if connected else "BACKOFF"
+HALT_MARK = "HALTED: "
+"""Before the reason of a halt, which is stored where an operator's stop is: both outlive the process."""
 
-
-_SHOWN = {
+SHOWN = {
+    State.DISCONNECTED: "LOGOUT_SENT",  # by the session; the connection is about to end
+    State.HALTED: "HALTED",
     State.LOGON_SENT: "LOGON_SENT",
     State.SYNCING: "SYNCING",
     State.ACTIVE: "ACTIVE",
+    State.LOGOUT_SENT: "LOGOUT_SENT",
+    State.LOGOUT_WAIT_GAP: "LOGOUT_SENT",
 }
+"""The API's names."""

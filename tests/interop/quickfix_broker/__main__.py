@@ -1,4 +1,4 @@
-"""A broker on QuickFIX: two acceptor sessions, FIX.4.2 and FIX.4.4, on one port.
+"""A broker on QuickFIX: three acceptor sessions, FIX.4.2, FIX.4.4 and FIX.5.0SP2 over FIXT.1.1, on one port.
 
 Sessions, sequence numbers, validation and the message store are QuickFIX's own, with its dictionaries; :mod:`desk`
 only decides what happens to orders. One thread does it all: QuickFIX is polled, and between polls the market moves.
@@ -20,7 +20,7 @@ from typing import Any
 import quickfix as fix
 
 from tests.interop.quickfix_broker import journal
-from tests.interop.quickfix_broker.desk import SLICE_SECONDS, Desk, Entry, Order, Report
+from tests.interop.quickfix_broker.desk import FIX_42, FIX_44, FIXT, SLICE_SECONDS, Desk, Entry, Order, Report
 from tests.interop.quickfix_broker.journal import Journal
 
 _SETTINGS = """
@@ -50,6 +50,11 @@ DataDictionary={dictionaries}/FIX42.xml
 [SESSION]
 BeginString=FIX.4.4
 DataDictionary={dictionaries}/FIX44.xml
+[SESSION]
+BeginString=FIXT.1.1
+DefaultApplVerID=FIX.5.0SP2
+TransportDataDictionary={dictionaries}/FIXT11.xml
+AppDataDictionary={dictionaries}/FIX50SP2.xml
 """
 _POSS_RESEND = (97, "Y")
 
@@ -64,7 +69,7 @@ class Broker(fix.Application):  # type: ignore[misc]  # quickfix has no types
         self._journal = Journal(path)
         self._moved: dict[str, float] = {}
         self._sessions = {
-            version: fix.SessionID(version, "QUICKFIX", "FAIRLEAD") for version in ("FIX.4.2", "FIX.4.4")
+            version: fix.SessionID(version, "QUICKFIX", "FAIRLEAD") for version in (FIX_42, FIX_44, FIXT)
         }
 
     # QuickFIX calls these.

@@ -26,6 +26,8 @@ from typing import Final
 Fields = list[tuple[int, str]]
 
 FIX_42: Final = "FIX.4.2"
+FIX_44: Final = "FIX.4.4"
+FIXT: Final = "FIXT.1.1"  # with FIX.5.0SP2
 SLICES: Final = 4
 SLICE_SECONDS: Final = 0.05
 _MARKET_PRICE: Final = Decimal(100)

@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from fairlead.cli import directory, executions, orders
+from fairlead.cli import directory, executions, orders, sessions
 from fairlead.cli.basket import basket
+from fairlead.cli.commands import Commands, OutputOption
 from fairlead.cli.exits import ExitCode, exit_code
-from fairlead.cli.output import Format, ReaderGone
+from fairlead.cli.output import ReaderGone
 from fairlead.cli.settings import Settings, say
 from fairlead.connection import DEFAULT_TARGET
 from fairlead.errors import FairleadError
 
-app = typer.Typer(
+app = Commands(
     help="Trade through the Fairlead order router.",
     epilog=(
         "Exit codes: 0 done, 1 refused by the business, 2 wrong usage or request, 3 not found, 4 conflict, "
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(orders.commands, name="order")
 app.add_typer(executions.commands, name="exec")
-app.add_typer(directory.sessions, name="session")
+app.add_typer(sessions.commands, name="session")
 app.add_typer(directory.instruments, name="instrument")
 app.command()(basket)
 
@@ -37,7 +38,7 @@ def _global_options(
     server: Annotated[
         str, typer.Option(envvar="FAIRLEAD_SERVER", metavar="HOST:PORT", help="The router.")
     ] = DEFAULT_TARGET,
-    output: Annotated[Format, typer.Option("--output", "-o", help="How to write data.")] = "table",
+    output: OutputOption = "table",
 ) -> None:
     context.obj = Settings(server, output)
 

@@ -1,6 +1,8 @@
 """What tables and CSV say of orders, events, sessions and instruments."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import NamedTuple
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -10,7 +12,7 @@ from fairlead.v1 import common_pb2, execution_service_pb2, session_service_pb2
 from fairlead.v1.common_pb2 import Order, Reject
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
 from fairlead.v1.reference_service_pb2 import Instrument
-from fairlead.v1.session_service_pb2 import Session
+from fairlead.v1.session_service_pb2 import MessageField, Session, SessionMessage
 
 
 def short(enum: EnumDescriptor, number: int) -> str:
@@ -88,15 +90,87 @@ EVENTS: Sequence[Column[ExecutionEvent]] = (
 
 SESSIONS: Sequence[Column[Session]] = (
     Column("session", lambda session: session.session_id),
-    Column("state", lambda session: short(session_service_pb2.SessionState.DESCRIPTOR, session.state)),
-    Column("version", lambda session: session.begin_string),
+    Column(
+        "state", lambda session: short(session_service_pb2.SessionState.DESCRIPTOR, session.state), width=13
+    ),
+    Column("version", lambda session: session.begin_string, width=8),
     Column("sender", lambda session: session.sender_comp_id),
     Column("target", lambda session: session.target_comp_id),
-    Column("address", lambda session: f"{session.host}:{session.port}"),
-    Column("next_in", lambda session: str(session.next_in), number=True),
-    Column("next_out", lambda session: str(session.next_out), number=True),
-    Column("since", lambda session: instant(session.state_time)),
+    Column("address", lambda session: f"{session.host}:{session.port}", width=20),
+    Column("next_in", lambda session: str(session.next_in), number=True, width=8),
+    Column("next_out", lambda session: str(session.next_out), number=True, width=8),
+    Column("queued", lambda session: str(session.queued), number=True, width=6),
+    Column("since", lambda session: instant(session.state_time), width=24),
     Column("reason", lambda session: session.state_reason),
+)
+
+# What one session is shown with beside those, line by line.
+DETAILS: Sequence[Column[Session]] = (
+    *SESSIONS,
+    Column("repair", lambda session: session.repair),
+    Column("stopped", lambda session: "stopped" if session.stopped else ""),
+    Column("tls", lambda session: "tls" if session.tls else ""),
+    Column("epoch", lambda session: str(session.epoch)),
+    Column("connection", lambda session: str(session.connection_number)),
+    Column("heart_bt_int", lambda session: f"{session.heart_bt_int} s"),
+    Column("unsent_bytes", lambda session: str(session.unsent_bytes)),
+    Column("connected", lambda session: instant(session.connect_time)),
+    Column("active", lambda session: instant(session.active_time)),
+    Column("last_sent", lambda session: instant(session.last_sent_time)),
+    Column("last_received", lambda session: instant(session.last_received_time)),
+    Column("next_open", lambda session: instant(session.next_open_time)),
+    Column("next_close", lambda session: instant(session.next_close_time)),
+    Column("next_reset", lambda session: instant(session.next_reset_time)),
+)
+
+# Tags that the other columns say, or that say nothing to a person.
+_ENVELOPE = frozenset({8, 9, 10, 34, 35, 49, 52, 56})
+
+
+def spelled(field: MessageField) -> str:
+    """As `Side=1(Buy)`; the tag's number where it has no name."""
+    meaning = f"({field.meaning})" if field.meaning else ""
+    return f"{field.name or field.tag}={field.value}{meaning}"
+
+
+def fields(message: SessionMessage) -> str:
+    """All that a person wants to read; the raw text of a message that cannot be taken apart."""
+    shown = (spelled(field) for field in message.fields if field.tag not in _ENVELOPE)
+    return " ".join(shown) if message.fields else message.raw
+
+
+MESSAGES: Sequence[Column[SessionMessage]] = (
+    Column("time", lambda message: instant(message.time), width=24),
+    Column(
+        "way",
+        lambda message: short(session_service_pb2.MessageDirection.DESCRIPTOR, message.direction),
+        width=3,
+    ),
+    Column("number", lambda message: str(message.msg_seq_num), number=True, width=7),
+    Column("type", lambda message: message.msg_type_name or message.msg_type, width=25),
+    Column("fields", fields),
+)
+
+
+class Planned(NamedTuple):
+    """One line of a session's plan, and the zone in which its hours are written."""
+
+    what: str
+    time: datetime | None
+    until: datetime | None
+    zone: tzinfo
+
+
+def _local(time: datetime | None, zone: tzinfo) -> str:
+    return time.astimezone(zone).strftime("%a %Y-%m-%d %H:%M:%S %Z") if time else ""
+
+
+PLAN: Sequence[Column[Planned]] = (
+    Column("what", lambda planned: planned.what),
+    Column("utc", lambda planned: _local(planned.time, UTC)),
+    Column("until_utc", lambda planned: _local(planned.until, UTC)),
+    Column("local", lambda planned: _local(planned.time, planned.zone)),
+    Column("until_local", lambda planned: _local(planned.until, planned.zone)),
 )
 
 INSTRUMENTS: Sequence[Column[Instrument]] = (

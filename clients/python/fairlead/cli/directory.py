@@ -1,20 +1,13 @@
-"""`fairlead session list` and `fairlead instrument list`."""
+"""`fairlead instrument list`."""
 
 import typer
 
-from fairlead.cli.columns import INSTRUMENTS, SESSIONS
+from fairlead.cli.columns import INSTRUMENTS
+from fairlead.cli.commands import Commands
 from fairlead.cli.output import show, to_json
 from fairlead.cli.settings import settings
 
-sessions = typer.Typer(help="Look at the FIX sessions.")
-instruments = typer.Typer(help="Look at what can be traded.")
-
-
-@sessions.command("list")
-def list_sessions(context: typer.Context) -> None:
-    """List the FIX sessions and their states."""
-    with settings(context).client() as client:
-        show(client.list_sessions(), SESSIONS, settings(context).output, to_json)
+instruments = Commands(help="Look at what can be traded.")
 
 
 @instruments.command("list")
@@ -24,10 +17,6 @@ def list_instruments(context: typer.Context) -> None:
         show(client.list_instruments(), INSTRUMENTS, settings(context).output, to_json)
 
 
-# A group with one command would lose the command's name without these.
-@sessions.callback()
-def _sessions() -> None: ...
-
-
+# A group with one command would lose the command's name without this.
 @instruments.callback()
 def _instruments() -> None: ...

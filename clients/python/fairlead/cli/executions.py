@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from fairlead.cli.columns import EVENTS
+from fairlead.cli.commands import Commands
 from fairlead.cli.orders import AccountsOption, InstrumentsOption, LimitOption
 from fairlead.cli.output import follow, show, to_json
 from fairlead.cli.settings import member, moment, say, settings
 from fairlead.values import FILLS, ExecutionKind, StartPosition
 
-commands = typer.Typer(help="Watch and list what happens to orders.")
+commands = Commands(help="Watch and list what happens to orders.")
 
 KindsOption = Annotated[list[str] | None, typer.Option("--kind", help="Only this kind; repeatable.")]
 FillsOption = Annotated[bool, typer.Option("--fills", help="Only fills, busts and corrections.")]

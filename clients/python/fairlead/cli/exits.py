@@ -4,7 +4,7 @@
 1    the business refused: an order, amend or cancel was rejected
 2    the command, a file or a field is wrong
 3    what was named does not exist
-4    conflict: a key used twice, an order that has moved on or ended, a cursor too old
+4    conflict: a key used twice, an order or session that is not as expected, a cursor too old
 5    nobody there, too busy or too late; nothing was created
 6    the outcome is unknown: repeat with the same key
 7    not allowed

@@ -1,4 +1,4 @@
-"""`fairlead order`: submit, amend, cancel, get, list, events."""
+"""`fairlead order`: submit, amend, cancel, cancel-all, reconcile, get, list, events."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from fairlead.cli.columns import EVENTS, ORDERS, reason
+from fairlead.cli.commands import Commands
 from fairlead.cli.exits import ExitCode
 from fairlead.cli.output import Column, show, show_one, to_json
 from fairlead.cli.settings import member, moment, order_named, say, settings
@@ -18,14 +19,26 @@ from fairlead.v1.order_service_pb2 import (
     CANCEL_OUTCOME_ALREADY_TERMINAL,
     CANCEL_OUTCOME_REJECTED,
     AmendOrderResponse,
+    CancelAllOrdersResponse,
     CancelOrderResponse,
+    ReconcileOrderResponse,
     SubmitOrderResponse,
 )
-from fairlead.values import AckLevel, OrderState, OrderType, Side, TimeInForce
+from fairlead.values import (
+    AckLevel,
+    MassCancellation,
+    OrderState,
+    OrderType,
+    ReconcileVerdict,
+    Side,
+    TimeInForce,
+)
 
-commands = typer.Typer(help="Submit, amend, cancel and find orders.")
+commands = Commands(help="Submit, amend, cancel and find orders.")
 
-AnyResponse: TypeAlias = SubmitOrderResponse | AmendOrderResponse | CancelOrderResponse
+AnyResponse: TypeAlias = (
+    SubmitOrderResponse | AmendOrderResponse | CancelOrderResponse | ReconcileOrderResponse
+)
 
 
 def _of_response(column: Column[Order]) -> Column[AnyResponse]:
@@ -33,6 +46,13 @@ def _of_response(column: Column[Order]) -> Column[AnyResponse]:
 
 
 _RESPONSES: Sequence[Column[AnyResponse]] = [_of_response(column) for column in ORDERS]
+_MASS_CANCEL: Sequence[Column[CancelAllOrdersResponse]] = [
+    Column("mass_cancel_id", lambda response: response.mass_cancel_id, width=26),
+    Column("matched", lambda response: str(response.matched_count), number=True),
+    Column("requested", lambda response: str(response.requested_count), number=True),
+    Column("canceled", lambda response: str(response.canceled_count), number=True),
+    Column("already_pending", lambda response: str(response.already_pending_count), number=True),
+]
 
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="ORDER_ID or ACCOUNT/CLIENT_ORDER_ID.")]
 PriceOption = Annotated[str | None, typer.Option(help="The limit.")]
@@ -163,6 +183,69 @@ def cancel(
         say("the order had ended already")
     if response.outcome == CANCEL_OUTCOME_REJECTED:
         _refuse(response.reject)
+
+
+@commands.command()
+def cancel_all(
+    context: typer.Context,
+    *,
+    account: Annotated[str | None, typer.Option(help="The orders of this account.")] = None,
+    all_accounts: Annotated[bool, typer.Option("--all-accounts", help="Everybody's orders.")] = False,
+    instrument: InstrumentsOption = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="Only of this strategy; repeatable.")] = None,
+    session: Annotated[list[str] | None, typer.Option(help="Only over this session; repeatable.")] = None,
+    side: Annotated[str | None, typer.Option(help="Only of this side.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    request_id: RequestOption = None,
+) -> None:
+    """Ask for the cancellation of every live order that matches."""
+    if (account is None) is not all_accounts:
+        raise typer.BadParameter("give either --account or --all-accounts")
+    which = MassCancellation(
+        instrument_ids=instrument or (),
+        strategy_ids=strategy or (),
+        session_ids=session or (),
+        side=member(Side, side) if side else None,
+        validate_only=dry_run,
+        request_id=request_id,
+    )
+    if account is None:
+        which["all_accounts"] = True
+    else:
+        which["account_id"] = account
+    with settings(context).client() as client:
+        response = client.cancel_all_orders(**which)
+    show_one(response, _MASS_CANCEL, settings(context).output, to_json)
+    if response.duplicate:
+        say("duplicate: this is what the same request came to before")
+
+
+@commands.command()
+def reconcile(
+    context: typer.Context,
+    order: OrderArgument,
+    verdict: Annotated[str, typer.Argument(help="stands, canceled, rejected, expired or done_for_day.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for the audit.")],
+    ticket: Annotated[str, typer.Option(help="Where it is written down, for the audit.")],
+    force: Annotated[bool, typer.Option("--force", help="Also if it is not in doubt.")] = False,
+    expected_version: VersionOption = None,
+    request_id: RequestOption = None,
+) -> None:
+    """Settle by hand how an order in doubt stands; nothing is sent to the venue."""
+    with settings(context).client() as client:
+        response = client.reconcile_order(
+            order_named(order),
+            verdict=member(ReconcileVerdict, verdict),
+            reason=reason,
+            ticket=ticket,
+            force=force,
+            expected_version=expected_version,
+            request_id=request_id,
+        )
+    show_one(response, _RESPONSES, settings(context).output, to_json)
+    if response.duplicate:
+        say("duplicate: it was settled so before")
 
 
 @commands.command()

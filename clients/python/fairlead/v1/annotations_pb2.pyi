@@ -130,7 +130,9 @@ Global___AccessRule: _TypeAlias = AccessRule  # noqa: Y015
 
 @_typing.final
 class FieldRule(_message.Message):
-    """What a request field may hold, whatever the state of the server is."""
+    """What a request field may hold, whatever the state of the server is. The fields of a message within follow their own
+    rules; in a list of messages one that breaks them spoils only itself, and is answered for in the result of its own.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

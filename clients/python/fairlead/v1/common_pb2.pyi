@@ -203,7 +203,9 @@ class _AckLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AckLevel.Val
     ACK_LEVEL_ACCEPTED: _AckLevel.ValueType  # 1
     """Risk has passed it and it is committed: no crash can forget it."""
     ACK_LEVEL_ROUTED: _AckLevel.ValueType  # 2
-    """It was written to the venue's FIX connection."""
+    """It was written to the venue's FIX connection. If it waits for its turn there (the session's throttle) and that does
+    not come in time, the call returns OK with ACCEPTED reached.
+    """
     ACK_LEVEL_VENUE: _AckLevel.ValueType  # 3
     """The venue has answered. If it does not in time, the call returns OK with ROUTED reached."""
 
@@ -215,7 +217,9 @@ ACK_LEVEL_UNSPECIFIED: AckLevel.ValueType  # 0
 ACK_LEVEL_ACCEPTED: AckLevel.ValueType  # 1
 """Risk has passed it and it is committed: no crash can forget it."""
 ACK_LEVEL_ROUTED: AckLevel.ValueType  # 2
-"""It was written to the venue's FIX connection."""
+"""It was written to the venue's FIX connection. If it waits for its turn there (the session's throttle) and that does
+not come in time, the call returns OK with ACCEPTED reached.
+"""
 ACK_LEVEL_VENUE: AckLevel.ValueType  # 3
 """The venue has answered. If it does not in time, the call returns OK with ROUTED reached."""
 Global___AckLevel: _TypeAlias = AckLevel  # noqa: Y015
@@ -243,7 +247,7 @@ class _OrderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderState
     ORDER_STATE_EXPIRED: _OrderState.ValueType  # 7
     """Its time has run out. Terminal."""
     ORDER_STATE_DONE_FOR_DAY: _OrderState.ValueType  # 8
-    """The venue has finished with it for today. Terminal, except that a GTC order returns on the next day."""
+    """The venue has finished with it for today. Terminal for a DAY order; a GTC or GTD order stays open and returns."""
     ORDER_STATE_SUSPENDED: _OrderState.ValueType  # 9
     """The venue has taken it out of the market for now."""
 
@@ -267,7 +271,7 @@ ORDER_STATE_REJECTED: OrderState.ValueType  # 6
 ORDER_STATE_EXPIRED: OrderState.ValueType  # 7
 """Its time has run out. Terminal."""
 ORDER_STATE_DONE_FOR_DAY: OrderState.ValueType  # 8
-"""The venue has finished with it for today. Terminal, except that a GTC order returns on the next day."""
+"""The venue has finished with it for today. Terminal for a DAY order; a GTC or GTD order stays open and returns."""
 ORDER_STATE_SUSPENDED: OrderState.ValueType  # 9
 """The venue has taken it out of the market for now."""
 Global___OrderState: _TypeAlias = OrderState  # noqa: Y015
@@ -313,7 +317,7 @@ class _RouteStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RouteState
     ROUTE_STATE_UNSPECIFIED: _RouteState.ValueType  # 0
     """Not set: the order was refused before it had a route."""
     ROUTE_STATE_HELD: _RouteState.ValueType  # 1
-    """Held by the router, with no message made yet."""
+    """Held by the router, with no message made: it waits for its turn on the session, or has ended while it did."""
     ROUTE_STATE_QUEUED: _RouteState.ValueType  # 2
     """Its message is committed and waits to be written to the FIX connection."""
     ROUTE_STATE_SENT: _RouteState.ValueType  # 3
@@ -327,7 +331,7 @@ class RouteState(_RouteState, metaclass=_RouteStateEnumTypeWrapper):
 ROUTE_STATE_UNSPECIFIED: RouteState.ValueType  # 0
 """Not set: the order was refused before it had a route."""
 ROUTE_STATE_HELD: RouteState.ValueType  # 1
-"""Held by the router, with no message made yet."""
+"""Held by the router, with no message made: it waits for its turn on the session, or has ended while it did."""
 ROUTE_STATE_QUEUED: RouteState.ValueType  # 2
 """Its message is committed and waits to be written to the FIX connection."""
 ROUTE_STATE_SENT: RouteState.ValueType  # 3
@@ -381,13 +385,15 @@ class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectRe
     REJECT_REASON_ROUTER_SESSION_DOWN: _RejectReason.ValueType  # 2
     """The FIX session of the route is down, and the order may not wait."""
     REJECT_REASON_ROUTER_EXPIRED_BEFORE_ROUTE: _RejectReason.ValueType  # 3
-    """`route_before` passed before it could be sent; guaranteed not sent. Not given yet: see SubmitOrder."""
+    """`route_before`, or the deadline of the call, passed while it waited for its turn; guaranteed not sent."""
     REJECT_REASON_ROUTER_SESSION_LOST: _RejectReason.ValueType  # 4
     """The FIX session was lost before it was sent; guaranteed not sent."""
     REJECT_REASON_ROUTER_ORDER_TERMINAL: _RejectReason.ValueType  # 5
     """The order became terminal before the amend or cancel was answered."""
     REJECT_REASON_ROUTER_AMEND_SUPERSEDED: _RejectReason.ValueType  # 6
-    """A newer amend took the place of this one before it was sent."""
+    """A newer amend, or a cancel, took the place of this one before it was sent."""
+    REJECT_REASON_ROUTER_SESSION_THROTTLED: _RejectReason.ValueType  # 7
+    """The FIX session may send only so many messages a second, and its turn did not come in time; guaranteed not sent."""
     REJECT_REASON_RISK_UNKNOWN_INSTRUMENT: _RejectReason.ValueType  # 100
     """The instrument is not configured."""
     REJECT_REASON_RISK_INSTRUMENT_HALTED: _RejectReason.ValueType  # 101
@@ -516,10 +522,12 @@ class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectRe
     """A BusinessMessageReject(j): the venue does not take such a message."""
     REJECT_REASON_VENUE_SESSION_REJECT: _RejectReason.ValueType  # 501
     """A session-level Reject(3): the venue could not read the message."""
+    REJECT_REASON_ADMIN_RECONCILED: _RejectReason.ValueType  # 600
+    """An operator has settled that the venue never took it."""
 
 class RejectReason(_RejectReason, metaclass=_RejectReasonEnumTypeWrapper):
     """Why something was refused. 1-99 the router, 100-299 a risk control, 300-399 = 300 + OrdRejReason(103),
-    400-499 = 400 + CxlRejReason(102), from 500 on the venue in other messages. More will come: tolerate unknown ones.
+    400-499 = 400 + CxlRejReason(102), 500-599 the venue in other messages, from 600 on a person. More will come: tolerate unknown ones.
     """
 
 REJECT_REASON_UNSPECIFIED: RejectReason.ValueType  # 0
@@ -529,13 +537,15 @@ REJECT_REASON_ROUTER_NO_ROUTE: RejectReason.ValueType  # 1
 REJECT_REASON_ROUTER_SESSION_DOWN: RejectReason.ValueType  # 2
 """The FIX session of the route is down, and the order may not wait."""
 REJECT_REASON_ROUTER_EXPIRED_BEFORE_ROUTE: RejectReason.ValueType  # 3
-"""`route_before` passed before it could be sent; guaranteed not sent. Not given yet: see SubmitOrder."""
+"""`route_before`, or the deadline of the call, passed while it waited for its turn; guaranteed not sent."""
 REJECT_REASON_ROUTER_SESSION_LOST: RejectReason.ValueType  # 4
 """The FIX session was lost before it was sent; guaranteed not sent."""
 REJECT_REASON_ROUTER_ORDER_TERMINAL: RejectReason.ValueType  # 5
 """The order became terminal before the amend or cancel was answered."""
 REJECT_REASON_ROUTER_AMEND_SUPERSEDED: RejectReason.ValueType  # 6
-"""A newer amend took the place of this one before it was sent."""
+"""A newer amend, or a cancel, took the place of this one before it was sent."""
+REJECT_REASON_ROUTER_SESSION_THROTTLED: RejectReason.ValueType  # 7
+"""The FIX session may send only so many messages a second, and its turn did not come in time; guaranteed not sent."""
 REJECT_REASON_RISK_UNKNOWN_INSTRUMENT: RejectReason.ValueType  # 100
 """The instrument is not configured."""
 REJECT_REASON_RISK_INSTRUMENT_HALTED: RejectReason.ValueType  # 101
@@ -664,6 +674,8 @@ REJECT_REASON_VENUE_BUSINESS_REJECT: RejectReason.ValueType  # 500
 """A BusinessMessageReject(j): the venue does not take such a message."""
 REJECT_REASON_VENUE_SESSION_REJECT: RejectReason.ValueType  # 501
 """A session-level Reject(3): the venue could not read the message."""
+REJECT_REASON_ADMIN_RECONCILED: RejectReason.ValueType  # 600
+"""An operator has settled that the venue never took it."""
 Global___RejectReason: _TypeAlias = RejectReason  # noqa: Y015
 
 class _Initiator:
@@ -1286,7 +1298,7 @@ class Cause(_message.Message):
     principal: _builtins.str
     """The authenticated caller, or the FIX session, or the risk rule; may be empty."""
     request_id: _builtins.str
-    """`request_id` of the amend or cancel; empty for anything else."""
+    """`request_id` of the amend, cancel or reconciliation; empty for anything else."""
     mass_cancel_id: _builtins.str
     """The mass cancel that it is part of; empty otherwise."""
     traceparent: _builtins.str

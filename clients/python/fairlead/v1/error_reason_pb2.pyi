@@ -10,6 +10,8 @@ For DEADLINE_EXCEEDED, CANCELLED and UNAVAILABLE that makes the difference:
 with it, nothing was created; without it, the outcome is unknown, and repeating the same request
 (the same `client_order_id` or `request_id`) finds out.
 
+The error of an item of a batch is such a `google.rpc.Status` too, in the body of the answer, and read alike.
+
 What the business refuses is not here: a refused order is an order, see RejectReason.
 """
 
@@ -63,15 +65,33 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CLIENT_ORDER_ID_CONFLICT: _ErrorReason.ValueType  # 30
     """ALREADY_EXISTS. The `client_order_id` was used for another order. Metadata: order_id, differing_fields (comma-separated)."""
     ERROR_REASON_REQUEST_ID_CONFLICT: _ErrorReason.ValueType  # 31
-    """ALREADY_EXISTS. The `request_id` was used for another amend or cancel. Metadata: request_id, order_id."""
+    """ALREADY_EXISTS. The `request_id` was used for another request. Metadata: request_id, order_id."""
     ERROR_REASON_ORDER_VERSION_MISMATCH: _ErrorReason.ValueType  # 40
     """ABORTED. `expected_version` is not the order's version. Metadata: order_id, expected, actual."""
     ERROR_REASON_ORDER_TERMINAL: _ErrorReason.ValueType  # 41
     """FAILED_PRECONDITION. The order is terminal and cannot be amended. Metadata: order_id, state."""
     ERROR_REASON_ORDER_ACTION_PENDING: _ErrorReason.ValueType  # 42
-    """FAILED_PRECONDITION. Another amend of the order awaits its answer; with RetryInfo. Metadata: order_id, pending_action."""
+    """FAILED_PRECONDITION. A cancel of the order awaits its answer, or it is in doubt; with RetryInfo. Metadata: order_id, pending_action."""
     ERROR_REASON_VENUE_CAPABILITY_MISSING: _ErrorReason.ValueType  # 43
     """FAILED_PRECONDITION. The venue cannot do what is asked. Metadata: session_id, capability."""
+    ERROR_REASON_SESSION_CONNECTED: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION. The FIX session is connected; stop it first. Metadata: session_id."""
+    ERROR_REASON_SESSION_NUMBERS_MOVED: _ErrorReason.ValueType  # 45
+    """ABORTED. The FIX session's sequence numbers are not the expected ones; look again.
+    Metadata: session_id, expected_in, expected_out, actual_in, actual_out.
+    """
+    ERROR_REASON_CONFIG_INVALID: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION. The configuration cannot be applied; what was in force stays. Metadata: file, key, problem."""
+    ERROR_REASON_BATCH_STOPPED: _ErrorReason.ValueType  # 47
+    """ABORTED, only in the result of an item of a batch. It was not attempted, for an earlier one failed (`stop_on_error`).
+    Metadata: failed_index.
+    """
+    ERROR_REASON_BATCH_NOT_PASSED: _ErrorReason.ValueType  # 48
+    """ABORTED, only in the result of an item of a batch. It was not attempted, for another one does not pass
+    (`require_all_risk_pass`). Metadata: failed_index.
+    """
+    ERROR_REASON_ORDER_NOT_IN_DOUBT: _ErrorReason.ValueType  # 49
+    """FAILED_PRECONDITION. The order is not in doubt, or was never sent, and needs no reconciling. Metadata: order_id, state."""
     ERROR_REASON_RATE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED. Too many calls; with QuotaFailure and RetryInfo. Metadata: limit."""
     ERROR_REASON_STREAM_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 51
@@ -94,6 +114,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The log was restored or rebuilt since the cursor was given out. Metadata: cursor_epoch, epoch."""
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 82
     """ABORTED. The subscriber reads too slowly and was cut off; resume from the cursor. Metadata: cursor, lag (events)."""
+    ERROR_REASON_STREAM_REPLACED: _ErrorReason.ValueType  # 83
+    """ABORTED. Another stream has taken over the session. Metadata: session_key."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 90
     """INTERNAL. A defect of the server; the outcome is unknown, resolve it by key. With RequestInfo."""
 
@@ -131,15 +153,33 @@ ERROR_REASON_ACCOUNT_FORBIDDEN: ErrorReason.ValueType  # 24
 ERROR_REASON_CLIENT_ORDER_ID_CONFLICT: ErrorReason.ValueType  # 30
 """ALREADY_EXISTS. The `client_order_id` was used for another order. Metadata: order_id, differing_fields (comma-separated)."""
 ERROR_REASON_REQUEST_ID_CONFLICT: ErrorReason.ValueType  # 31
-"""ALREADY_EXISTS. The `request_id` was used for another amend or cancel. Metadata: request_id, order_id."""
+"""ALREADY_EXISTS. The `request_id` was used for another request. Metadata: request_id, order_id."""
 ERROR_REASON_ORDER_VERSION_MISMATCH: ErrorReason.ValueType  # 40
 """ABORTED. `expected_version` is not the order's version. Metadata: order_id, expected, actual."""
 ERROR_REASON_ORDER_TERMINAL: ErrorReason.ValueType  # 41
 """FAILED_PRECONDITION. The order is terminal and cannot be amended. Metadata: order_id, state."""
 ERROR_REASON_ORDER_ACTION_PENDING: ErrorReason.ValueType  # 42
-"""FAILED_PRECONDITION. Another amend of the order awaits its answer; with RetryInfo. Metadata: order_id, pending_action."""
+"""FAILED_PRECONDITION. A cancel of the order awaits its answer, or it is in doubt; with RetryInfo. Metadata: order_id, pending_action."""
 ERROR_REASON_VENUE_CAPABILITY_MISSING: ErrorReason.ValueType  # 43
 """FAILED_PRECONDITION. The venue cannot do what is asked. Metadata: session_id, capability."""
+ERROR_REASON_SESSION_CONNECTED: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION. The FIX session is connected; stop it first. Metadata: session_id."""
+ERROR_REASON_SESSION_NUMBERS_MOVED: ErrorReason.ValueType  # 45
+"""ABORTED. The FIX session's sequence numbers are not the expected ones; look again.
+Metadata: session_id, expected_in, expected_out, actual_in, actual_out.
+"""
+ERROR_REASON_CONFIG_INVALID: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION. The configuration cannot be applied; what was in force stays. Metadata: file, key, problem."""
+ERROR_REASON_BATCH_STOPPED: ErrorReason.ValueType  # 47
+"""ABORTED, only in the result of an item of a batch. It was not attempted, for an earlier one failed (`stop_on_error`).
+Metadata: failed_index.
+"""
+ERROR_REASON_BATCH_NOT_PASSED: ErrorReason.ValueType  # 48
+"""ABORTED, only in the result of an item of a batch. It was not attempted, for another one does not pass
+(`require_all_risk_pass`). Metadata: failed_index.
+"""
+ERROR_REASON_ORDER_NOT_IN_DOUBT: ErrorReason.ValueType  # 49
+"""FAILED_PRECONDITION. The order is not in doubt, or was never sent, and needs no reconciling. Metadata: order_id, state."""
 ERROR_REASON_RATE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED. Too many calls; with QuotaFailure and RetryInfo. Metadata: limit."""
 ERROR_REASON_STREAM_LIMIT_EXCEEDED: ErrorReason.ValueType  # 51
@@ -162,6 +202,8 @@ ERROR_REASON_CURSOR_EPOCH_MISMATCH: ErrorReason.ValueType  # 81
 """FAILED_PRECONDITION. The log was restored or rebuilt since the cursor was given out. Metadata: cursor_epoch, epoch."""
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 82
 """ABORTED. The subscriber reads too slowly and was cut off; resume from the cursor. Metadata: cursor, lag (events)."""
+ERROR_REASON_STREAM_REPLACED: ErrorReason.ValueType  # 83
+"""ABORTED. Another stream has taken over the session. Metadata: session_key."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 90
 """INTERNAL. A defect of the server; the outcome is unknown, resolve it by key. With RequestInfo."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -10,6 +10,8 @@ For DEADLINE_EXCEEDED, CANCELLED and UNAVAILABLE that makes the difference:
 with it, nothing was created; without it, the outcome is unknown, and repeating the same request
 (the same `client_order_id` or `request_id`) finds out.
 
+The error of an item of a batch is such a `google.rpc.Status` too, in the body of the answer, and read alike.
+
 What the business refuses is not here: a refused order is an order, see RejectReason.
 """
 

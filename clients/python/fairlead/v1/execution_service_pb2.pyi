@@ -166,6 +166,10 @@ class _ExecutionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """The venue reported on an order that nobody submitted here; it was booked all the same."""
     EXECUTION_KIND_VENUE_PENDING: _ExecutionKind.ValueType  # 24
     """The venue has the order and has not accepted it yet (FIX Pending New)."""
+    EXECUTION_KIND_RECON_BREAK: _ExecutionKind.ValueType  # 25
+    """The quantities or the status that the venue told differ from what its executions add up to; ours stand, `text` has both."""
+    EXECUTION_KIND_EXEC_CONFLICT: _ExecutionKind.ValueType  # 26
+    """The venue told an ExecID(17) again with another content; the first is kept."""
 
 class ExecutionKind(_ExecutionKind, metaclass=_ExecutionKindEnumTypeWrapper):
     """What happened to an order."""
@@ -220,6 +224,10 @@ EXECUTION_KIND_ORPHAN_EXECUTION: ExecutionKind.ValueType  # 23
 """The venue reported on an order that nobody submitted here; it was booked all the same."""
 EXECUTION_KIND_VENUE_PENDING: ExecutionKind.ValueType  # 24
 """The venue has the order and has not accepted it yet (FIX Pending New)."""
+EXECUTION_KIND_RECON_BREAK: ExecutionKind.ValueType  # 25
+"""The quantities or the status that the venue told differ from what its executions add up to; ours stand, `text` has both."""
+EXECUTION_KIND_EXEC_CONFLICT: ExecutionKind.ValueType  # 26
+"""The venue told an ExecID(17) again with another content; the first is kept."""
 Global___ExecutionKind: _TypeAlias = ExecutionKind  # noqa: Y015
 
 class _Liquidity:

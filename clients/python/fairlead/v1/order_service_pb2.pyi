@@ -7,10 +7,12 @@ from collections import abc as _abc
 from fairlead.v1 import common_pb2 as _common_pb2
 from fairlead.v1 import execution_service_pb2 as _execution_service_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -33,7 +35,7 @@ class _AmendOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AmendOut
     AMEND_OUTCOME_PENDING: _AmendOutcome.ValueType  # 1
     """On its way; the stream tells how it ends."""
     AMEND_OUTCOME_REPLACED: _AmendOutcome.ValueType  # 2
-    """The venue has confirmed it."""
+    """The venue has confirmed it, or the order had not been sent yet."""
     AMEND_OUTCOME_REJECTED: _AmendOutcome.ValueType  # 3
     """Refused; the order is as it was."""
     AMEND_OUTCOME_NO_CHANGE: _AmendOutcome.ValueType  # 4
@@ -47,7 +49,7 @@ AMEND_OUTCOME_UNSPECIFIED: AmendOutcome.ValueType  # 0
 AMEND_OUTCOME_PENDING: AmendOutcome.ValueType  # 1
 """On its way; the stream tells how it ends."""
 AMEND_OUTCOME_REPLACED: AmendOutcome.ValueType  # 2
-"""The venue has confirmed it."""
+"""The venue has confirmed it, or the order had not been sent yet."""
 AMEND_OUTCOME_REJECTED: AmendOutcome.ValueType  # 3
 """Refused; the order is as it was."""
 AMEND_OUTCOME_NO_CHANGE: AmendOutcome.ValueType  # 4
@@ -85,6 +87,42 @@ CANCEL_OUTCOME_ALREADY_TERMINAL: CancelOutcome.ValueType  # 3
 CANCEL_OUTCOME_REJECTED: CancelOutcome.ValueType  # 4
 """The venue refused."""
 Global___CancelOutcome: _TypeAlias = CancelOutcome  # noqa: Y015
+
+class _ReconcileVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReconcileVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReconcileVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECONCILE_VERDICT_UNSPECIFIED: _ReconcileVerdict.ValueType  # 0
+    """Not set; never valid."""
+    RECONCILE_VERDICT_STANDS: _ReconcileVerdict.ValueType  # 1
+    """It stands as it is shown: the doubt is cleared, what it awaits from the venue it goes on awaiting."""
+    RECONCILE_VERDICT_CANCELED: _ReconcileVerdict.ValueType  # 2
+    """The venue has cancelled it."""
+    RECONCILE_VERDICT_REJECTED: _ReconcileVerdict.ValueType  # 3
+    """The venue has never taken it. With fills on it, it is CANCELED instead."""
+    RECONCILE_VERDICT_EXPIRED: _ReconcileVerdict.ValueType  # 4
+    """It has expired."""
+    RECONCILE_VERDICT_DONE_FOR_DAY: _ReconcileVerdict.ValueType  # 5
+    """It is done for the day."""
+
+class ReconcileVerdict(_ReconcileVerdict, metaclass=_ReconcileVerdictEnumTypeWrapper):
+    """How an order stands by the word of a person."""
+
+RECONCILE_VERDICT_UNSPECIFIED: ReconcileVerdict.ValueType  # 0
+"""Not set; never valid."""
+RECONCILE_VERDICT_STANDS: ReconcileVerdict.ValueType  # 1
+"""It stands as it is shown: the doubt is cleared, what it awaits from the venue it goes on awaiting."""
+RECONCILE_VERDICT_CANCELED: ReconcileVerdict.ValueType  # 2
+"""The venue has cancelled it."""
+RECONCILE_VERDICT_REJECTED: ReconcileVerdict.ValueType  # 3
+"""The venue has never taken it. With fills on it, it is CANCELED instead."""
+RECONCILE_VERDICT_EXPIRED: ReconcileVerdict.ValueType  # 4
+"""It has expired."""
+RECONCILE_VERDICT_DONE_FOR_DAY: ReconcileVerdict.ValueType  # 5
+"""It is done for the day."""
+Global___ReconcileVerdict: _TypeAlias = ReconcileVerdict  # noqa: Y015
 
 class _OrderSorting:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -501,6 +539,819 @@ class CancelOrderResponse(_message.Message):
 Global___CancelOrderResponse: _TypeAlias = CancelOrderResponse  # noqa: Y015
 
 @_typing.final
+class BatchSubmitOrdersRequest(_message.Message):
+    """Orders to submit. All fields are set by the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    STOP_ON_ERROR_FIELD_NUMBER: _builtins.int
+    REQUIRE_ALL_RISK_PASS_FIELD_NUMBER: _builtins.int
+    stop_on_error: _builtins.bool
+    """Attempt nothing behind the first order that ends in an error or is REJECTED: ABORTED / BATCH_STOPPED."""
+    require_all_risk_pass: _builtins.bool
+    """Route nothing unless every order passes: each is checked, by risk as if those before it were accepted, before the
+    first is entered. If one does not pass, it gets its error or is REJECTED, as ever, and of the others none is created:
+    ABORTED / BATCH_NOT_PASSED. What passes and then has to wait for its turn may still be refused while it waits.
+    """
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmitOrderRequest]:
+        """The orders, 1 to 1,000. Each is checked by itself: one that is malformed is an error of its result."""
+
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[Global___SubmitOrderRequest] | None = ...,
+        stop_on_error: _builtins.bool = ...,
+        require_all_risk_pass: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "require_all_risk_pass", b"require_all_risk_pass", "stop_on_error", b"stop_on_error"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSubmitOrdersRequest: _TypeAlias = BatchSubmitOrdersRequest  # noqa: Y015
+
+@_typing.final
+class BatchSubmitOrdersResponse(_message.Message):
+    """What became of the orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """The stream's position after the last event that this answer includes."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchSubmitResult]:
+        """One for each order, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchSubmitResult] | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSubmitOrdersResponse: _TypeAlias = BatchSubmitOrdersResponse  # noqa: Y015
+
+@_typing.final
+class BatchSubmitResult(_message.Message):
+    """What became of one order of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    OK_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place in the request, from 0."""
+    @_builtins.property
+    def ok(self) -> Global___SubmitOrderResponse:
+        """As SubmitOrder answers."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """As SubmitOrder fails, details and all: with this error, no order was created."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        ok: Global___SubmitOrderResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "ok", b"ok", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "index", b"index", "ok", b"ok", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["ok", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___BatchSubmitResult: _TypeAlias = BatchSubmitResult  # noqa: Y015
+
+@_typing.final
+class BatchAmendOrdersRequest(_message.Message):
+    """Orders to amend. All fields are set by the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMENDS_FIELD_NUMBER: _builtins.int
+    STOP_ON_ERROR_FIELD_NUMBER: _builtins.int
+    stop_on_error: _builtins.bool
+    """Attempt nothing behind the first amend that ends in an error or is REJECTED: ABORTED / BATCH_STOPPED."""
+    @_builtins.property
+    def amends(self) -> _containers.RepeatedCompositeFieldContainer[Global___AmendOrderRequest]:
+        """The amends, 1 to 1,000. Each is checked by itself: one that is malformed is an error of its result."""
+
+    def __init__(
+        self,
+        *,
+        amends: _abc.Iterable[Global___AmendOrderRequest] | None = ...,
+        stop_on_error: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amends", b"amends", "stop_on_error", b"stop_on_error"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAmendOrdersRequest: _TypeAlias = BatchAmendOrdersRequest  # noqa: Y015
+
+@_typing.final
+class BatchAmendOrdersResponse(_message.Message):
+    """What became of the amends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """The stream's position after the last event that this answer includes."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchAmendResult]:
+        """One for each amend, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchAmendResult] | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAmendOrdersResponse: _TypeAlias = BatchAmendOrdersResponse  # noqa: Y015
+
+@_typing.final
+class BatchAmendResult(_message.Message):
+    """What became of one amend of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    OK_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place in the request, from 0."""
+    @_builtins.property
+    def ok(self) -> Global___AmendOrderResponse:
+        """As AmendOrder answers."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """As AmendOrder fails, details and all."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        ok: Global___AmendOrderResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "ok", b"ok", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "index", b"index", "ok", b"ok", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["ok", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___BatchAmendResult: _TypeAlias = BatchAmendResult  # noqa: Y015
+
+@_typing.final
+class BatchCancelOrdersRequest(_message.Message):
+    """Orders to cancel. All fields are set by the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANCELS_FIELD_NUMBER: _builtins.int
+    STOP_ON_ERROR_FIELD_NUMBER: _builtins.int
+    stop_on_error: _builtins.bool
+    """Attempt nothing behind the first cancel that ends in an error: ABORTED / BATCH_STOPPED."""
+    @_builtins.property
+    def cancels(self) -> _containers.RepeatedCompositeFieldContainer[Global___CancelOrderRequest]:
+        """The cancels, 1 to 1,000. Each is checked by itself: one that is malformed is an error of its result."""
+
+    def __init__(
+        self,
+        *,
+        cancels: _abc.Iterable[Global___CancelOrderRequest] | None = ...,
+        stop_on_error: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancels", b"cancels", "stop_on_error", b"stop_on_error"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCancelOrdersRequest: _TypeAlias = BatchCancelOrdersRequest  # noqa: Y015
+
+@_typing.final
+class BatchCancelOrdersResponse(_message.Message):
+    """What became of the cancels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """The stream's position after the last event that this answer includes."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchCancelResult]:
+        """One for each cancel, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchCancelResult] | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCancelOrdersResponse: _TypeAlias = BatchCancelOrdersResponse  # noqa: Y015
+
+@_typing.final
+class BatchCancelResult(_message.Message):
+    """What became of one cancel of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    OK_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place in the request, from 0."""
+    @_builtins.property
+    def ok(self) -> Global___CancelOrderResponse:
+        """As CancelOrder answers."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """As CancelOrder fails, details and all."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        ok: Global___CancelOrderResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "ok", b"ok", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "index", b"index", "ok", b"ok", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["ok", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___BatchCancelResult: _TypeAlias = BatchCancelResult  # noqa: Y015
+
+@_typing.final
+class CancelAllOrdersRequest(_message.Message):
+    """Which live orders to cancel: an order must pass every part that is set. All fields are set by the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ALL_ACCOUNTS_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_IDS_FIELD_NUMBER: _builtins.int
+    STRATEGY_IDS_FIELD_NUMBER: _builtins.int
+    SESSION_IDS_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The caller's key of this request: made before the first attempt and kept for every further one."""
+    account_id: _builtins.str
+    """For this account."""
+    all_accounts: _builtins.bool
+    """For every account that the caller may use; must be true."""
+    side: _common_pb2.Side.ValueType
+    """Of this side; unset = any."""
+    validate_only: _builtins.bool
+    """Only count: nothing is cancelled or remembered, and `request_id` remains unused."""
+    @_builtins.property
+    def instrument_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In one of these instruments; empty = any."""
+
+    @_builtins.property
+    def strategy_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of one of these strategies; empty = any."""
+
+    @_builtins.property
+    def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Over one of these FIX sessions; empty = any."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        all_accounts: _builtins.bool = ...,
+        instrument_ids: _abc.Iterable[_builtins.str] | None = ...,
+        strategy_ids: _abc.Iterable[_builtins.str] | None = ...,
+        session_ids: _abc.Iterable[_builtins.str] | None = ...,
+        side: _common_pb2.Side.ValueType = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "all_accounts", b"all_accounts", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "all_accounts", b"all_accounts", "instrument_ids", b"instrument_ids", "request_id", b"request_id", "scope", b"scope", "session_ids", b"session_ids", "side", b"side", "strategy_ids", b"strategy_ids", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_scope: _TypeAlias = _typing.Literal["account_id", "all_accounts"]  # noqa: Y015
+    _WhichOneofArgType_scope: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_scope) -> _WhichOneofReturnType_scope | None: ...
+
+Global___CancelAllOrdersRequest: _TypeAlias = CancelAllOrdersRequest  # noqa: Y015
+
+@_typing.final
+class CancelAllOrdersResponse(_message.Message):
+    """What was asked for. The three counts add up to `matched_count`, but for `validate_only`, where two of them are zero."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MASS_CANCEL_ID_FIELD_NUMBER: _builtins.int
+    MATCHED_COUNT_FIELD_NUMBER: _builtins.int
+    REQUESTED_COUNT_FIELD_NUMBER: _builtins.int
+    CANCELED_COUNT_FIELD_NUMBER: _builtins.int
+    ALREADY_PENDING_COUNT_FIELD_NUMBER: _builtins.int
+    DUPLICATE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    mass_cancel_id: _builtins.str
+    """The server's name for it, in the `cause` of each event; empty with `validate_only`."""
+    matched_count: _builtins.int
+    """Live orders that matched."""
+    requested_count: _builtins.int
+    """Cancels that are on their way to venues now, or wait for their session."""
+    canceled_count: _builtins.int
+    """Orders that were cancelled at once: they had not been sent yet."""
+    already_pending_count: _builtins.int
+    """Orders of which a cancel was under way before; no other one is sent."""
+    duplicate: _builtins.bool
+    """The same request came earlier."""
+    cursor: _builtins.str
+    """The stream's position after the last event that this answer includes."""
+    def __init__(
+        self,
+        *,
+        mass_cancel_id: _builtins.str = ...,
+        matched_count: _builtins.int = ...,
+        requested_count: _builtins.int = ...,
+        canceled_count: _builtins.int = ...,
+        already_pending_count: _builtins.int = ...,
+        duplicate: _builtins.bool = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_pending_count", b"already_pending_count", "canceled_count", b"canceled_count", "cursor", b"cursor", "duplicate", b"duplicate", "mass_cancel_id", b"mass_cancel_id", "matched_count", b"matched_count", "requested_count", b"requested_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelAllOrdersResponse: _TypeAlias = CancelAllOrdersResponse  # noqa: Y015
+
+@_typing.final
+class TradeSessionRequest(_message.Message):
+    """What a client says on a TradeSession: `hello` first and once, then `commands`, at last perhaps `close`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HELLO_FIELD_NUMBER: _builtins.int
+    COMMANDS_FIELD_NUMBER: _builtins.int
+    CLOSE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hello(self) -> Global___TradeHello:
+        """Who it is, and what is to happen when it vanishes."""
+
+    @_builtins.property
+    def commands(self) -> Global___TradeCommands:
+        """What to do."""
+
+    @_builtins.property
+    def close(self) -> Global___TradeClose:
+        """The client is about to half-close; nothing may follow."""
+
+    def __init__(
+        self,
+        *,
+        hello: Global___TradeHello | None = ...,
+        commands: Global___TradeCommands | None = ...,
+        close: Global___TradeClose | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "commands", b"commands", "hello", b"hello", "payload", b"payload"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "commands", b"commands", "hello", b"hello", "payload", b"payload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["hello", "commands", "close"]  # noqa: Y015
+    _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
+
+Global___TradeSessionRequest: _TypeAlias = TradeSessionRequest  # noqa: Y015
+
+@_typing.final
+class TradeHello(_message.Message):
+    """The first message of a client."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_KEY_FIELD_NUMBER: _builtins.int
+    CANCEL_ON_DISCONNECT_FIELD_NUMBER: _builtins.int
+    session_key: _builtins.str
+    """The client's name for the session, kept when it opens another stream for the same one. A stream that is still open
+    under it ends: REPLACED, then ABORTED / STREAM_REPLACED; what it has not answered is decided all the same.
+    """
+    @_builtins.property
+    def cancel_on_disconnect(self) -> Global___CancelOnDisconnect:
+        """Unset = orders outlive the stream."""
+
+    def __init__(
+        self,
+        *,
+        session_key: _builtins.str = ...,
+        cancel_on_disconnect: Global___CancelOnDisconnect | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_on_disconnect", b"cancel_on_disconnect"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_on_disconnect", b"cancel_on_disconnect", "session_key", b"session_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeHello: _TypeAlias = TradeHello  # noqa: Y015
+
+@_typing.final
+class CancelOnDisconnect(_message.Message):
+    """Orders that die with their client.
+
+    When the stream ends in any way but by a `close` with `keep_orders`, also because its client has silently vanished (noticed
+    within 15 s), the server waits for `grace`. If no other stream with the same `session_key` is open then, a mass cancel by
+    SYSTEM, with a `mass_cancel_id`, goes to every live order that was submitted in this session under
+    `cancel_on_disconnect`, amended or not; its outcome is on the execution stream. After that the session is over.
+
+    All of this is durable. A router that starts again finds no stream open, and gives every session that was not over its
+    whole `grace` anew; nothing is cancelled while the router is down. When the last stream of a session was opened
+    without `cancel_on_disconnect`, or was closed with `keep_orders`, nothing of that session is cancelled.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRACE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def grace(self) -> _duration_pb2.Duration:
+        """How long to wait for the client to come back; at most an hour. Unset or 0 = not at all."""
+
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only orders for one of these accounts; empty = any."""
+
+    def __init__(
+        self,
+        *,
+        grace: _duration_pb2.Duration | None = ...,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grace", b"grace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "grace", b"grace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelOnDisconnect: _TypeAlias = CancelOnDisconnect  # noqa: Y015
+
+@_typing.final
+class TradeCommands(_message.Message):
+    """Commands, in the order in which they are to be decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMANDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def commands(self) -> _containers.RepeatedCompositeFieldContainer[Global___TradeCommand]:
+        """1 to 1,000. Each is checked by itself: one that is malformed has an error as its result."""
+
+    def __init__(
+        self,
+        *,
+        commands: _abc.Iterable[Global___TradeCommand] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeCommands: _TypeAlias = TradeCommands  # noqa: Y015
+
+@_typing.final
+class TradeCommand(_message.Message):
+    """One command."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    SUBMIT_FIELD_NUMBER: _builtins.int
+    AMEND_FIELD_NUMBER: _builtins.int
+    CANCEL_FIELD_NUMBER: _builtins.int
+    correlation_id: _builtins.int
+    """The client's number for it, which its result bears; not that of another one that is unanswered."""
+    @_builtins.property
+    def submit(self) -> Global___SubmitOrderRequest:
+        """As SubmitOrder would take it."""
+
+    @_builtins.property
+    def amend(self) -> Global___AmendOrderRequest:
+        """As AmendOrder would take it."""
+
+    @_builtins.property
+    def cancel(self) -> Global___CancelOrderRequest:
+        """As CancelOrder would take it."""
+
+    def __init__(
+        self,
+        *,
+        correlation_id: _builtins.int = ...,
+        submit: Global___SubmitOrderRequest | None = ...,
+        amend: Global___AmendOrderRequest | None = ...,
+        cancel: Global___CancelOrderRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amend", b"amend", "cancel", b"cancel", "command", b"command", "submit", b"submit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amend", b"amend", "cancel", b"cancel", "command", b"command", "correlation_id", b"correlation_id", "submit", b"submit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["submit", "amend", "cancel"]  # noqa: Y015
+    _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
+
+Global___TradeCommand: _TypeAlias = TradeCommand  # noqa: Y015
+
+@_typing.final
+class TradeClose(_message.Message):
+    """A client takes its leave."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEEP_ORDERS_FIELD_NUMBER: _builtins.int
+    keep_orders: _builtins.bool
+    """Its orders stay, whatever `cancel_on_disconnect` said."""
+    def __init__(
+        self,
+        *,
+        keep_orders: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep_orders", b"keep_orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeClose: _TypeAlias = TradeClose  # noqa: Y015
+
+@_typing.final
+class TradeSessionResponse(_message.Message):
+    """What the server says on a TradeSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_SEQUENCE_FIELD_NUMBER: _builtins.int
+    ESTABLISHED_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    ENDING_FIELD_NUMBER: _builtins.int
+    stream_sequence: _builtins.int
+    """Counts the messages of this stream, from 1, without a gap."""
+    @_builtins.property
+    def established(self) -> Global___TradeEstablished:
+        """First."""
+
+    @_builtins.property
+    def results(self) -> Global___TradeResults:
+        """What became of commands."""
+
+    @_builtins.property
+    def ending(self) -> _execution_service_pb2.StreamEnding:
+        """Last, before a status that is not OK: why."""
+
+    def __init__(
+        self,
+        *,
+        stream_sequence: _builtins.int = ...,
+        established: Global___TradeEstablished | None = ...,
+        results: Global___TradeResults | None = ...,
+        ending: _execution_service_pb2.StreamEnding | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ending", b"ending", "established", b"established", "payload", b"payload", "results", b"results"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ending", b"ending", "established", b"established", "payload", b"payload", "results", b"results", "stream_sequence", b"stream_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["established", "results", "ending"]  # noqa: Y015
+    _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
+
+Global___TradeSessionResponse: _TypeAlias = TradeSessionResponse  # noqa: Y015
+
+@_typing.final
+class TradeEstablished(_message.Message):
+    """The stream is open; what `cancel_on_disconnect` asks for is in force and durable."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_ID_FIELD_NUMBER: _builtins.int
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    MAX_COMMANDS_FIELD_NUMBER: _builtins.int
+    stream_id: _builtins.str
+    """Names this stream in the server's logs."""
+    server_id: _builtins.str
+    """Names the server."""
+    window: _builtins.int
+    """With so many commands unanswered the server reads no further."""
+    max_commands: _builtins.int
+    """The most commands that one message may bear."""
+    def __init__(
+        self,
+        *,
+        stream_id: _builtins.str = ...,
+        server_id: _builtins.str = ...,
+        window: _builtins.int = ...,
+        max_commands: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_commands", b"max_commands", "server_id", b"server_id", "stream_id", b"stream_id", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeEstablished: _TypeAlias = TradeEstablished  # noqa: Y015
+
+@_typing.final
+class TradeResults(_message.Message):
+    """Results, in the order in which they came to be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___TradeResult]:
+        """One or more."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___TradeResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeResults: _TypeAlias = TradeResults  # noqa: Y015
+
+@_typing.final
+class TradeResult(_message.Message):
+    """What became of one command."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    SUBMIT_FIELD_NUMBER: _builtins.int
+    AMEND_FIELD_NUMBER: _builtins.int
+    CANCEL_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    correlation_id: _builtins.int
+    """Of the command."""
+    @_builtins.property
+    def submit(self) -> Global___SubmitOrderResponse:
+        """As SubmitOrder would have answered."""
+
+    @_builtins.property
+    def amend(self) -> Global___AmendOrderResponse:
+        """As AmendOrder would have answered."""
+
+    @_builtins.property
+    def cancel(self) -> Global___CancelOrderResponse:
+        """As CancelOrder would have answered."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """As the call would have failed, with one ErrorInfo."""
+
+    def __init__(
+        self,
+        *,
+        correlation_id: _builtins.int = ...,
+        submit: Global___SubmitOrderResponse | None = ...,
+        amend: Global___AmendOrderResponse | None = ...,
+        cancel: Global___CancelOrderResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amend", b"amend", "cancel", b"cancel", "error", b"error", "result", b"result", "submit", b"submit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amend", b"amend", "cancel", b"cancel", "correlation_id", b"correlation_id", "error", b"error", "result", b"result", "submit", b"submit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["submit", "amend", "cancel", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___TradeResult: _TypeAlias = TradeResult  # noqa: Y015
+
+@_typing.final
+class ReconcileOrderRequest(_message.Message):
+    """How an order in doubt stands. All fields are set by the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The caller's key of this request: made before the first attempt and kept for every further one."""
+    expected_version: _builtins.int
+    """The order's version that the caller has seen; another one is ABORTED / ORDER_VERSION_MISMATCH. Unset = any."""
+    verdict: Global___ReconcileVerdict.ValueType
+    """How it stands."""
+    reason: _builtins.str
+    """Why, for the audit."""
+    ticket: _builtins.str
+    """Where it is written down, for the audit."""
+    force: _builtins.bool
+    """Also for an order that is not in doubt."""
+    @_builtins.property
+    def order(self) -> _common_pb2.OrderRef:
+        """Which order."""
+
+    def __init__(
+        self,
+        *,
+        order: _common_pb2.OrderRef | None = ...,
+        request_id: _builtins.str = ...,
+        expected_version: _builtins.int | None = ...,
+        verdict: Global___ReconcileVerdict.ValueType = ...,
+        reason: _builtins.str = ...,
+        ticket: _builtins.str = ...,
+        force: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "force", b"force", "order", b"order", "reason", b"reason", "request_id", b"request_id", "ticket", b"ticket", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
+    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+
+Global___ReconcileOrderRequest: _TypeAlias = ReconcileOrderRequest  # noqa: Y015
+
+@_typing.final
+class ReconcileOrderResponse(_message.Message):
+    """The order as it stands now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    DUPLICATE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    duplicate: _builtins.bool
+    """The same request came earlier."""
+    cursor: _builtins.str
+    """The stream's position after the last event that this answer includes."""
+    @_builtins.property
+    def order(self) -> _common_pb2.Order:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        order: _common_pb2.Order | None = ...,
+        duplicate: _builtins.bool = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "duplicate", b"duplicate", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileOrderResponse: _TypeAlias = ReconcileOrderResponse  # noqa: Y015
+
+@_typing.final
 class GetOrderRequest(_message.Message):
     """Asks for one order."""
 
@@ -509,8 +1360,8 @@ class GetOrderRequest(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     WAIT_FOR_VERSION_FIELD_NUMBER: _builtins.int
     wait_for_version: _builtins.int
-    """Answer only when the order's version is greater than this, at the latest when the deadline of the call ends it
-    with DEADLINE_EXCEEDED. Unset = answer at once.
+    """Answer only when the order's version is greater than this, and at the latest just before the deadline of the call
+    (without one, after five seconds) with the order as it is then: look at its version. Unset = answer at once.
     """
     @_builtins.property
     def order(self) -> _common_pb2.OrderRef:

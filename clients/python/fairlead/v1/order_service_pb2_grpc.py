@@ -53,6 +53,36 @@ class OrderServiceStub(object):
                 request_serializer=fairlead_dot_v1_dot_order__service__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=fairlead_dot_v1_dot_order__service__pb2.CancelOrderResponse.FromString,
                 _registered_method=True)
+        self.BatchSubmitOrders = channel.unary_unary(
+                '/fairlead.v1.OrderService/BatchSubmitOrders',
+                request_serializer=fairlead_dot_v1_dot_order__service__pb2.BatchSubmitOrdersRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_order__service__pb2.BatchSubmitOrdersResponse.FromString,
+                _registered_method=True)
+        self.BatchAmendOrders = channel.unary_unary(
+                '/fairlead.v1.OrderService/BatchAmendOrders',
+                request_serializer=fairlead_dot_v1_dot_order__service__pb2.BatchAmendOrdersRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_order__service__pb2.BatchAmendOrdersResponse.FromString,
+                _registered_method=True)
+        self.BatchCancelOrders = channel.unary_unary(
+                '/fairlead.v1.OrderService/BatchCancelOrders',
+                request_serializer=fairlead_dot_v1_dot_order__service__pb2.BatchCancelOrdersRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_order__service__pb2.BatchCancelOrdersResponse.FromString,
+                _registered_method=True)
+        self.TradeSession = channel.stream_stream(
+                '/fairlead.v1.OrderService/TradeSession',
+                request_serializer=fairlead_dot_v1_dot_order__service__pb2.TradeSessionRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_order__service__pb2.TradeSessionResponse.FromString,
+                _registered_method=True)
+        self.CancelAllOrders = channel.unary_unary(
+                '/fairlead.v1.OrderService/CancelAllOrders',
+                request_serializer=fairlead_dot_v1_dot_order__service__pb2.CancelAllOrdersRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_order__service__pb2.CancelAllOrdersResponse.FromString,
+                _registered_method=True)
+        self.ReconcileOrder = channel.unary_unary(
+                '/fairlead.v1.OrderService/ReconcileOrder',
+                request_serializer=fairlead_dot_v1_dot_order__service__pb2.ReconcileOrderRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_order__service__pb2.ReconcileOrderResponse.FromString,
+                _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/fairlead.v1.OrderService/GetOrder',
                 request_serializer=fairlead_dot_v1_dot_order__service__pb2.GetOrderRequest.SerializeToString,
@@ -92,6 +122,11 @@ class OrderServiceServicer(object):
         An order whose deadline, or `route_before`, has passed when it is decided is not created: DEADLINE_EXCEEDED /
         NOT_ROUTED_IN_TIME. One that is created is committed with the message that carries it and sent at once after; if
         the connection breaks just then, the venue asks for it, and it is not sent again after `route_before`.
+
+        Where a venue takes only so many messages a second, an order may have to wait for its turn: it is committed (state
+        PENDING_NEW, route state HELD, its exposure counted) and sent a little later, or REJECTED with
+        ROUTER_SESSION_THROTTLED after the session's `max_queue_ms`, with ROUTER_EXPIRED_BEFORE_ROUTE when `route_before` or
+        the deadline of this call passes first, with ROUTER_SESSION_LOST when the session is lost. None of those was sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,8 +136,11 @@ class OrderServiceServicer(object):
         """Changes the terms of a live order; what is not set stays as it is.
 
         Repeatable by `request_id`. Risk is checked on what the change adds; a refusal is `outcome = REJECTED`, an event
-        on the stream, and leaves the order as it was. A terminal order is FAILED_PRECONDITION / ORDER_TERMINAL, a second
-        amend while one awaits its answer FAILED_PRECONDITION / ORDER_ACTION_PENDING.
+        on the stream, and leaves the order as it was. A terminal order is FAILED_PRECONDITION / ORDER_TERMINAL, an
+        amend behind a cancel or of an order in doubt FAILED_PRECONDITION / ORDER_ACTION_PENDING. While another amend awaits its
+        answer, this one is held, unless its session is configured otherwise; a newer one takes the place of one that is
+        held, which is then REJECTED / ROUTER_AMEND_SUPERSEDED. An order that still waits for its turn to be sent is amended at
+        once; an amend that waits for its turn for too long is REJECTED like such an order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,7 +151,86 @@ class OrderServiceServicer(object):
 
         Never fails for a race: an order that has ended meanwhile is `outcome = ALREADY_TERMINAL`. Repeatable by
         `request_id`. Not held back by risk, a kill switch or a pending amend. OK with PENDING does not mean cancelled:
-        fills may still come until the order is terminal.
+        fills may still come until the order is terminal. An order that still waits for its turn to be sent is cancelled at
+        once. A cancel that itself has to wait, for the session or for its turn, goes before everything else, and the call
+        returns as soon as it is committed, unless `ack_level` is VENUE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchSubmitOrders(self, request, context):
+        """Submits up to 1,000 orders in their order.
+
+        Not atomic, on purpose: a venue cannot be rolled back. Each order has a result of its own, exactly as SubmitOrder
+        would have given it, at the same place of the list; a gRPC error comes before the first of them, and then none was
+        created. All are decided in one go, so nothing of anybody else's comes between them, and are made durable together.
+        Repeatable: each order has its key, and a call whose outcome is unknown is simply repeated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchAmendOrders(self, request, context):
+        """Amends up to 1,000 orders in their order; each has a result of its own, exactly as AmendOrder would have given it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCancelOrders(self, request, context):
+        """Asks for the cancellation of up to 1,000 orders in their order; each has a result of its own, exactly as CancelOrder
+        would have given it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TradeSession(self, request_iterator, context):
+        """Submits, amends and cancels many orders over one stream: the fast door.
+
+        1. The client begins with a `hello`, the server answers `established`. Then the client sends commands, as many a
+        message as it likes up to `max_commands`, and gets exactly one result for each, found by its `correlation_id`:
+        the answer that the unary call would have given, or its error. Results come as soon as they are durable, all
+        that one commit has brought in one message; not always in the order of the commands.
+        2. The commands of one message are decided in their order and in one go, and messages in theirs. One that is
+        malformed spoils only itself. A message that is not what it should be ends the stream: INVALID_ARGUMENT.
+        3. Flow control: with `window` commands unanswered the server reads no further until some are answered and their
+        results taken. A client that does not read its results for 10 s is cut off: ABORTED / SLOW_CONSUMER.
+        4. Keys work as in the unary calls, over streams and restarts: after any break open another stream and send again,
+        with the same keys, whatever has no result.
+        5. Set no deadline on this call; `route_before` bounds an order. A command that waits for the venue (`ack_level`)
+        does so for five seconds at most.
+        6. To end, send `close` and half-close: what is unanswered is answered, then the stream ends with OK. A server that
+        shuts down does the same, sends an `ending` with DRAINING, then UNAVAILABLE / SERVER_DRAINING.
+        7. With `cancel_on_disconnect` orders die with their client: see there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelAllOrders(self, request, context):
+        """Asks for the cancellation of every live order that a filter matches.
+
+        The orders are those at the moment of the decision; one that is submitted later is not touched. Each gets a cancel of
+        its own, which is not held back by risk, a kill switch or a pending amend, and whose events carry the
+        `mass_cancel_id` in their `cause`. Where a session is down, or takes only so many messages a second, the cancels wait
+        and go before everything else. OK means that they are committed: the stream tells how each of them ends.
+        Repeatable by `request_id`: the same filter again gives the same answer and cancels nothing more; another filter is
+        ALREADY_EXISTS / REQUEST_ID_CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReconcileOrder(self, request, context):
+        """Settles by hand how an order in doubt stands, when the venue does not tell: for operators.
+
+        The order ends, or stands again, as the caller says, who has it from somewhere else; it is an event of kind
+        RECONCILED with an ADMIN cause, and audited. Nothing is sent to the venue, and what the venue reports later is
+        still booked. An order that is not in doubt is FAILED_PRECONDITION / ORDER_NOT_IN_DOUBT unless `force` is set, one
+        that has ended FAILED_PRECONDITION / ORDER_TERMINAL, one that was never sent FAILED_PRECONDITION /
+        ORDER_NOT_IN_DOUBT in any case: cancel it. Repeatable by `request_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,6 +274,36 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.CancelOrder,
                     request_deserializer=fairlead_dot_v1_dot_order__service__pb2.CancelOrderRequest.FromString,
                     response_serializer=fairlead_dot_v1_dot_order__service__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'BatchSubmitOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSubmitOrders,
+                    request_deserializer=fairlead_dot_v1_dot_order__service__pb2.BatchSubmitOrdersRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_order__service__pb2.BatchSubmitOrdersResponse.SerializeToString,
+            ),
+            'BatchAmendOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchAmendOrders,
+                    request_deserializer=fairlead_dot_v1_dot_order__service__pb2.BatchAmendOrdersRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_order__service__pb2.BatchAmendOrdersResponse.SerializeToString,
+            ),
+            'BatchCancelOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCancelOrders,
+                    request_deserializer=fairlead_dot_v1_dot_order__service__pb2.BatchCancelOrdersRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_order__service__pb2.BatchCancelOrdersResponse.SerializeToString,
+            ),
+            'TradeSession': grpc.stream_stream_rpc_method_handler(
+                    servicer.TradeSession,
+                    request_deserializer=fairlead_dot_v1_dot_order__service__pb2.TradeSessionRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_order__service__pb2.TradeSessionResponse.SerializeToString,
+            ),
+            'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAllOrders,
+                    request_deserializer=fairlead_dot_v1_dot_order__service__pb2.CancelAllOrdersRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_order__service__pb2.CancelAllOrdersResponse.SerializeToString,
+            ),
+            'ReconcileOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcileOrder,
+                    request_deserializer=fairlead_dot_v1_dot_order__service__pb2.ReconcileOrderRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_order__service__pb2.ReconcileOrderResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
@@ -259,6 +406,168 @@ class OrderService(object):
             '/fairlead.v1.OrderService/CancelOrder',
             fairlead_dot_v1_dot_order__service__pb2.CancelOrderRequest.SerializeToString,
             fairlead_dot_v1_dot_order__service__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchSubmitOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.OrderService/BatchSubmitOrders',
+            fairlead_dot_v1_dot_order__service__pb2.BatchSubmitOrdersRequest.SerializeToString,
+            fairlead_dot_v1_dot_order__service__pb2.BatchSubmitOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchAmendOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.OrderService/BatchAmendOrders',
+            fairlead_dot_v1_dot_order__service__pb2.BatchAmendOrdersRequest.SerializeToString,
+            fairlead_dot_v1_dot_order__service__pb2.BatchAmendOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCancelOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.OrderService/BatchCancelOrders',
+            fairlead_dot_v1_dot_order__service__pb2.BatchCancelOrdersRequest.SerializeToString,
+            fairlead_dot_v1_dot_order__service__pb2.BatchCancelOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TradeSession(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/fairlead.v1.OrderService/TradeSession',
+            fairlead_dot_v1_dot_order__service__pb2.TradeSessionRequest.SerializeToString,
+            fairlead_dot_v1_dot_order__service__pb2.TradeSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAllOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.OrderService/CancelAllOrders',
+            fairlead_dot_v1_dot_order__service__pb2.CancelAllOrdersRequest.SerializeToString,
+            fairlead_dot_v1_dot_order__service__pb2.CancelAllOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.OrderService/ReconcileOrder',
+            fairlead_dot_v1_dot_order__service__pb2.ReconcileOrderRequest.SerializeToString,
+            fairlead_dot_v1_dot_order__service__pb2.ReconcileOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

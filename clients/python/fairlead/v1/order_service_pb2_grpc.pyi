@@ -52,20 +52,82 @@ class OrderServiceStub:
     An order whose deadline, or `route_before`, has passed when it is decided is not created: DEADLINE_EXCEEDED /
     NOT_ROUTED_IN_TIME. One that is created is committed with the message that carries it and sent at once after; if
     the connection breaks just then, the venue asks for it, and it is not sent again after `route_before`.
+
+    Where a venue takes only so many messages a second, an order may have to wait for its turn: it is committed (state
+    PENDING_NEW, route state HELD, its exposure counted) and sent a little later, or REJECTED with
+    ROUTER_SESSION_THROTTLED after the session's `max_queue_ms`, with ROUTER_EXPIRED_BEFORE_ROUTE when `route_before` or
+    the deadline of this call passes first, with ROUTER_SESSION_LOST when the session is lost. None of those was sent.
     """
     AmendOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.AmendOrderRequest, _order_service_pb2.AmendOrderResponse]
     """Changes the terms of a live order; what is not set stays as it is.
 
     Repeatable by `request_id`. Risk is checked on what the change adds; a refusal is `outcome = REJECTED`, an event
-    on the stream, and leaves the order as it was. A terminal order is FAILED_PRECONDITION / ORDER_TERMINAL, a second
-    amend while one awaits its answer FAILED_PRECONDITION / ORDER_ACTION_PENDING.
+    on the stream, and leaves the order as it was. A terminal order is FAILED_PRECONDITION / ORDER_TERMINAL, an
+    amend behind a cancel or of an order in doubt FAILED_PRECONDITION / ORDER_ACTION_PENDING. While another amend awaits its
+    answer, this one is held, unless its session is configured otherwise; a newer one takes the place of one that is
+    held, which is then REJECTED / ROUTER_AMEND_SUPERSEDED. An order that still waits for its turn to be sent is amended at
+    once; an amend that waits for its turn for too long is REJECTED like such an order.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]
     """Asks for the cancellation of an order.
 
     Never fails for a race: an order that has ended meanwhile is `outcome = ALREADY_TERMINAL`. Repeatable by
     `request_id`. Not held back by risk, a kill switch or a pending amend. OK with PENDING does not mean cancelled:
-    fills may still come until the order is terminal.
+    fills may still come until the order is terminal. An order that still waits for its turn to be sent is cancelled at
+    once. A cancel that itself has to wait, for the session or for its turn, goes before everything else, and the call
+    returns as soon as it is committed, unless `ack_level` is VENUE.
+    """
+    BatchSubmitOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.BatchSubmitOrdersRequest, _order_service_pb2.BatchSubmitOrdersResponse]
+    """Submits up to 1,000 orders in their order.
+
+    Not atomic, on purpose: a venue cannot be rolled back. Each order has a result of its own, exactly as SubmitOrder
+    would have given it, at the same place of the list; a gRPC error comes before the first of them, and then none was
+    created. All are decided in one go, so nothing of anybody else's comes between them, and are made durable together.
+    Repeatable: each order has its key, and a call whose outcome is unknown is simply repeated.
+    """
+    BatchAmendOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.BatchAmendOrdersRequest, _order_service_pb2.BatchAmendOrdersResponse]
+    """Amends up to 1,000 orders in their order; each has a result of its own, exactly as AmendOrder would have given it."""
+    BatchCancelOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.BatchCancelOrdersRequest, _order_service_pb2.BatchCancelOrdersResponse]
+    """Asks for the cancellation of up to 1,000 orders in their order; each has a result of its own, exactly as CancelOrder
+    would have given it.
+    """
+    TradeSession: _grpc.StreamStreamMultiCallable[_order_service_pb2.TradeSessionRequest, _order_service_pb2.TradeSessionResponse]
+    """Submits, amends and cancels many orders over one stream: the fast door.
+
+      1. The client begins with a `hello`, the server answers `established`. Then the client sends commands, as many a
+         message as it likes up to `max_commands`, and gets exactly one result for each, found by its `correlation_id`:
+         the answer that the unary call would have given, or its error. Results come as soon as they are durable, all
+         that one commit has brought in one message; not always in the order of the commands.
+      2. The commands of one message are decided in their order and in one go, and messages in theirs. One that is
+         malformed spoils only itself. A message that is not what it should be ends the stream: INVALID_ARGUMENT.
+      3. Flow control: with `window` commands unanswered the server reads no further until some are answered and their
+         results taken. A client that does not read its results for 10 s is cut off: ABORTED / SLOW_CONSUMER.
+      4. Keys work as in the unary calls, over streams and restarts: after any break open another stream and send again,
+         with the same keys, whatever has no result.
+      5. Set no deadline on this call; `route_before` bounds an order. A command that waits for the venue (`ack_level`)
+         does so for five seconds at most.
+      6. To end, send `close` and half-close: what is unanswered is answered, then the stream ends with OK. A server that
+         shuts down does the same, sends an `ending` with DRAINING, then UNAVAILABLE / SERVER_DRAINING.
+      7. With `cancel_on_disconnect` orders die with their client: see there.
+    """
+    CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CancelAllOrdersRequest, _order_service_pb2.CancelAllOrdersResponse]
+    """Asks for the cancellation of every live order that a filter matches.
+
+    The orders are those at the moment of the decision; one that is submitted later is not touched. Each gets a cancel of
+    its own, which is not held back by risk, a kill switch or a pending amend, and whose events carry the
+    `mass_cancel_id` in their `cause`. Where a session is down, or takes only so many messages a second, the cancels wait
+    and go before everything else. OK means that they are committed: the stream tells how each of them ends.
+    Repeatable by `request_id`: the same filter again gives the same answer and cancels nothing more; another filter is
+    ALREADY_EXISTS / REQUEST_ID_CONFLICT.
+    """
+    ReconcileOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ReconcileOrderRequest, _order_service_pb2.ReconcileOrderResponse]
+    """Settles by hand how an order in doubt stands, when the venue does not tell: for operators.
+
+    The order ends, or stands again, as the caller says, who has it from somewhere else; it is an event of kind
+    RECONCILED with an ADMIN cause, and audited. Nothing is sent to the venue, and what the venue reports later is
+    still booked. An order that is not in doubt is FAILED_PRECONDITION / ORDER_NOT_IN_DOUBT unless `force` is set, one
+    that has ended FAILED_PRECONDITION / ORDER_TERMINAL, one that was never sent FAILED_PRECONDITION /
+    ORDER_NOT_IN_DOUBT in any case: cancel it. Repeatable by `request_id`.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]
     """Returns one order; with `wait_for_version`, as soon as it has changed."""
@@ -98,20 +160,82 @@ class OrderServiceAsyncStub(OrderServiceStub):
     An order whose deadline, or `route_before`, has passed when it is decided is not created: DEADLINE_EXCEEDED /
     NOT_ROUTED_IN_TIME. One that is created is committed with the message that carries it and sent at once after; if
     the connection breaks just then, the venue asks for it, and it is not sent again after `route_before`.
+
+    Where a venue takes only so many messages a second, an order may have to wait for its turn: it is committed (state
+    PENDING_NEW, route state HELD, its exposure counted) and sent a little later, or REJECTED with
+    ROUTER_SESSION_THROTTLED after the session's `max_queue_ms`, with ROUTER_EXPIRED_BEFORE_ROUTE when `route_before` or
+    the deadline of this call passes first, with ROUTER_SESSION_LOST when the session is lost. None of those was sent.
     """
     AmendOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.AmendOrderRequest, _order_service_pb2.AmendOrderResponse]  # type: ignore[assignment]
     """Changes the terms of a live order; what is not set stays as it is.
 
     Repeatable by `request_id`. Risk is checked on what the change adds; a refusal is `outcome = REJECTED`, an event
-    on the stream, and leaves the order as it was. A terminal order is FAILED_PRECONDITION / ORDER_TERMINAL, a second
-    amend while one awaits its answer FAILED_PRECONDITION / ORDER_ACTION_PENDING.
+    on the stream, and leaves the order as it was. A terminal order is FAILED_PRECONDITION / ORDER_TERMINAL, an
+    amend behind a cancel or of an order in doubt FAILED_PRECONDITION / ORDER_ACTION_PENDING. While another amend awaits its
+    answer, this one is held, unless its session is configured otherwise; a newer one takes the place of one that is
+    held, which is then REJECTED / ROUTER_AMEND_SUPERSEDED. An order that still waits for its turn to be sent is amended at
+    once; an amend that waits for its turn for too long is REJECTED like such an order.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks for the cancellation of an order.
 
     Never fails for a race: an order that has ended meanwhile is `outcome = ALREADY_TERMINAL`. Repeatable by
     `request_id`. Not held back by risk, a kill switch or a pending amend. OK with PENDING does not mean cancelled:
-    fills may still come until the order is terminal.
+    fills may still come until the order is terminal. An order that still waits for its turn to be sent is cancelled at
+    once. A cancel that itself has to wait, for the session or for its turn, goes before everything else, and the call
+    returns as soon as it is committed, unless `ack_level` is VENUE.
+    """
+    BatchSubmitOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.BatchSubmitOrdersRequest, _order_service_pb2.BatchSubmitOrdersResponse]  # type: ignore[assignment]
+    """Submits up to 1,000 orders in their order.
+
+    Not atomic, on purpose: a venue cannot be rolled back. Each order has a result of its own, exactly as SubmitOrder
+    would have given it, at the same place of the list; a gRPC error comes before the first of them, and then none was
+    created. All are decided in one go, so nothing of anybody else's comes between them, and are made durable together.
+    Repeatable: each order has its key, and a call whose outcome is unknown is simply repeated.
+    """
+    BatchAmendOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.BatchAmendOrdersRequest, _order_service_pb2.BatchAmendOrdersResponse]  # type: ignore[assignment]
+    """Amends up to 1,000 orders in their order; each has a result of its own, exactly as AmendOrder would have given it."""
+    BatchCancelOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.BatchCancelOrdersRequest, _order_service_pb2.BatchCancelOrdersResponse]  # type: ignore[assignment]
+    """Asks for the cancellation of up to 1,000 orders in their order; each has a result of its own, exactly as CancelOrder
+    would have given it.
+    """
+    TradeSession: _aio.StreamStreamMultiCallable[_order_service_pb2.TradeSessionRequest, _order_service_pb2.TradeSessionResponse]  # type: ignore[assignment]
+    """Submits, amends and cancels many orders over one stream: the fast door.
+
+      1. The client begins with a `hello`, the server answers `established`. Then the client sends commands, as many a
+         message as it likes up to `max_commands`, and gets exactly one result for each, found by its `correlation_id`:
+         the answer that the unary call would have given, or its error. Results come as soon as they are durable, all
+         that one commit has brought in one message; not always in the order of the commands.
+      2. The commands of one message are decided in their order and in one go, and messages in theirs. One that is
+         malformed spoils only itself. A message that is not what it should be ends the stream: INVALID_ARGUMENT.
+      3. Flow control: with `window` commands unanswered the server reads no further until some are answered and their
+         results taken. A client that does not read its results for 10 s is cut off: ABORTED / SLOW_CONSUMER.
+      4. Keys work as in the unary calls, over streams and restarts: after any break open another stream and send again,
+         with the same keys, whatever has no result.
+      5. Set no deadline on this call; `route_before` bounds an order. A command that waits for the venue (`ack_level`)
+         does so for five seconds at most.
+      6. To end, send `close` and half-close: what is unanswered is answered, then the stream ends with OK. A server that
+         shuts down does the same, sends an `ending` with DRAINING, then UNAVAILABLE / SERVER_DRAINING.
+      7. With `cancel_on_disconnect` orders die with their client: see there.
+    """
+    CancelAllOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CancelAllOrdersRequest, _order_service_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
+    """Asks for the cancellation of every live order that a filter matches.
+
+    The orders are those at the moment of the decision; one that is submitted later is not touched. Each gets a cancel of
+    its own, which is not held back by risk, a kill switch or a pending amend, and whose events carry the
+    `mass_cancel_id` in their `cause`. Where a session is down, or takes only so many messages a second, the cancels wait
+    and go before everything else. OK means that they are committed: the stream tells how each of them ends.
+    Repeatable by `request_id`: the same filter again gives the same answer and cancels nothing more; another filter is
+    ALREADY_EXISTS / REQUEST_ID_CONFLICT.
+    """
+    ReconcileOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ReconcileOrderRequest, _order_service_pb2.ReconcileOrderResponse]  # type: ignore[assignment]
+    """Settles by hand how an order in doubt stands, when the venue does not tell: for operators.
+
+    The order ends, or stands again, as the caller says, who has it from somewhere else; it is an event of kind
+    RECONCILED with an ADMIN cause, and audited. Nothing is sent to the venue, and what the venue reports later is
+    still booked. An order that is not in doubt is FAILED_PRECONDITION / ORDER_NOT_IN_DOUBT unless `force` is set, one
+    that has ended FAILED_PRECONDITION / ORDER_TERMINAL, one that was never sent FAILED_PRECONDITION /
+    ORDER_NOT_IN_DOUBT in any case: cancel it. Repeatable by `request_id`.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Returns one order; with `wait_for_version`, as soon as it has changed."""
@@ -147,6 +271,11 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         An order whose deadline, or `route_before`, has passed when it is decided is not created: DEADLINE_EXCEEDED /
         NOT_ROUTED_IN_TIME. One that is created is committed with the message that carries it and sent at once after; if
         the connection breaks just then, the venue asks for it, and it is not sent again after `route_before`.
+
+        Where a venue takes only so many messages a second, an order may have to wait for its turn: it is committed (state
+        PENDING_NEW, route state HELD, its exposure counted) and sent a little later, or REJECTED with
+        ROUTER_SESSION_THROTTLED after the session's `max_queue_ms`, with ROUTER_EXPIRED_BEFORE_ROUTE when `route_before` or
+        the deadline of this call passes first, with ROUTER_SESSION_LOST when the session is lost. None of those was sent.
         """
 
     @_abc_1.abstractmethod
@@ -158,8 +287,11 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes the terms of a live order; what is not set stays as it is.
 
         Repeatable by `request_id`. Risk is checked on what the change adds; a refusal is `outcome = REJECTED`, an event
-        on the stream, and leaves the order as it was. A terminal order is FAILED_PRECONDITION / ORDER_TERMINAL, a second
-        amend while one awaits its answer FAILED_PRECONDITION / ORDER_ACTION_PENDING.
+        on the stream, and leaves the order as it was. A terminal order is FAILED_PRECONDITION / ORDER_TERMINAL, an
+        amend behind a cancel or of an order in doubt FAILED_PRECONDITION / ORDER_ACTION_PENDING. While another amend awaits its
+        answer, this one is held, unless its session is configured otherwise; a newer one takes the place of one that is
+        held, which is then REJECTED / ROUTER_AMEND_SUPERSEDED. An order that still waits for its turn to be sent is amended at
+        once; an amend that waits for its turn for too long is REJECTED like such an order.
         """
 
     @_abc_1.abstractmethod
@@ -172,7 +304,97 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Never fails for a race: an order that has ended meanwhile is `outcome = ALREADY_TERMINAL`. Repeatable by
         `request_id`. Not held back by risk, a kill switch or a pending amend. OK with PENDING does not mean cancelled:
-        fills may still come until the order is terminal.
+        fills may still come until the order is terminal. An order that still waits for its turn to be sent is cancelled at
+        once. A cancel that itself has to wait, for the session or for its turn, goes before everything else, and the call
+        returns as soon as it is committed, unless `ack_level` is VENUE.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchSubmitOrders(
+        self,
+        request: _order_service_pb2.BatchSubmitOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_service_pb2.BatchSubmitOrdersResponse, _abc.Awaitable[_order_service_pb2.BatchSubmitOrdersResponse]]:
+        """Submits up to 1,000 orders in their order.
+
+        Not atomic, on purpose: a venue cannot be rolled back. Each order has a result of its own, exactly as SubmitOrder
+        would have given it, at the same place of the list; a gRPC error comes before the first of them, and then none was
+        created. All are decided in one go, so nothing of anybody else's comes between them, and are made durable together.
+        Repeatable: each order has its key, and a call whose outcome is unknown is simply repeated.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchAmendOrders(
+        self,
+        request: _order_service_pb2.BatchAmendOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_service_pb2.BatchAmendOrdersResponse, _abc.Awaitable[_order_service_pb2.BatchAmendOrdersResponse]]:
+        """Amends up to 1,000 orders in their order; each has a result of its own, exactly as AmendOrder would have given it."""
+
+    @_abc_1.abstractmethod
+    def BatchCancelOrders(
+        self,
+        request: _order_service_pb2.BatchCancelOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_service_pb2.BatchCancelOrdersResponse, _abc.Awaitable[_order_service_pb2.BatchCancelOrdersResponse]]:
+        """Asks for the cancellation of up to 1,000 orders in their order; each has a result of its own, exactly as CancelOrder
+        would have given it.
+        """
+
+    @_abc_1.abstractmethod
+    def TradeSession(
+        self,
+        request_iterator: _MaybeAsyncIterator[_order_service_pb2.TradeSessionRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_order_service_pb2.TradeSessionResponse], _abc.AsyncIterator[_order_service_pb2.TradeSessionResponse]]:
+        """Submits, amends and cancels many orders over one stream: the fast door.
+
+          1. The client begins with a `hello`, the server answers `established`. Then the client sends commands, as many a
+             message as it likes up to `max_commands`, and gets exactly one result for each, found by its `correlation_id`:
+             the answer that the unary call would have given, or its error. Results come as soon as they are durable, all
+             that one commit has brought in one message; not always in the order of the commands.
+          2. The commands of one message are decided in their order and in one go, and messages in theirs. One that is
+             malformed spoils only itself. A message that is not what it should be ends the stream: INVALID_ARGUMENT.
+          3. Flow control: with `window` commands unanswered the server reads no further until some are answered and their
+             results taken. A client that does not read its results for 10 s is cut off: ABORTED / SLOW_CONSUMER.
+          4. Keys work as in the unary calls, over streams and restarts: after any break open another stream and send again,
+             with the same keys, whatever has no result.
+          5. Set no deadline on this call; `route_before` bounds an order. A command that waits for the venue (`ack_level`)
+             does so for five seconds at most.
+          6. To end, send `close` and half-close: what is unanswered is answered, then the stream ends with OK. A server that
+             shuts down does the same, sends an `ending` with DRAINING, then UNAVAILABLE / SERVER_DRAINING.
+          7. With `cancel_on_disconnect` orders die with their client: see there.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelAllOrders(
+        self,
+        request: _order_service_pb2.CancelAllOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_service_pb2.CancelAllOrdersResponse, _abc.Awaitable[_order_service_pb2.CancelAllOrdersResponse]]:
+        """Asks for the cancellation of every live order that a filter matches.
+
+        The orders are those at the moment of the decision; one that is submitted later is not touched. Each gets a cancel of
+        its own, which is not held back by risk, a kill switch or a pending amend, and whose events carry the
+        `mass_cancel_id` in their `cause`. Where a session is down, or takes only so many messages a second, the cancels wait
+        and go before everything else. OK means that they are committed: the stream tells how each of them ends.
+        Repeatable by `request_id`: the same filter again gives the same answer and cancels nothing more; another filter is
+        ALREADY_EXISTS / REQUEST_ID_CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def ReconcileOrder(
+        self,
+        request: _order_service_pb2.ReconcileOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_service_pb2.ReconcileOrderResponse, _abc.Awaitable[_order_service_pb2.ReconcileOrderResponse]]:
+        """Settles by hand how an order in doubt stands, when the venue does not tell: for operators.
+
+        The order ends, or stands again, as the caller says, who has it from somewhere else; it is an event of kind
+        RECONCILED with an ADMIN cause, and audited. Nothing is sent to the venue, and what the venue reports later is
+        still booked. An order that is not in doubt is FAILED_PRECONDITION / ORDER_NOT_IN_DOUBT unless `force` is set, one
+        that has ended FAILED_PRECONDITION / ORDER_TERMINAL, one that was never sent FAILED_PRECONDITION /
+        ORDER_NOT_IN_DOUBT in any case: cancel it. Repeatable by `request_id`.
         """
 
     @_abc_1.abstractmethod

@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class SessionServiceStub(object):
     """The FIX sessions to the venues, for those who operate them.
+
+    What an operator does is durable when the call returns, and in the audit log with the caller's name and `reason`.
+    Starting and stopping may be repeated without harm; a reset names the numbers that it replaces, so that it happens
+    once at most.
     """
 
     def __init__(self, channel):
@@ -45,10 +49,54 @@ class SessionServiceStub(object):
                 request_serializer=fairlead_dot_v1_dot_session__service__pb2.GetSessionRequest.SerializeToString,
                 response_deserializer=fairlead_dot_v1_dot_session__service__pb2.GetSessionResponse.FromString,
                 _registered_method=True)
+        self.WatchSessions = channel.unary_stream(
+                '/fairlead.v1.SessionService/WatchSessions',
+                request_serializer=fairlead_dot_v1_dot_session__service__pb2.WatchSessionsRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_session__service__pb2.WatchSessionsResponse.FromString,
+                _registered_method=True)
+        self.StartSession = channel.unary_unary(
+                '/fairlead.v1.SessionService/StartSession',
+                request_serializer=fairlead_dot_v1_dot_session__service__pb2.StartSessionRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_session__service__pb2.StartSessionResponse.FromString,
+                _registered_method=True)
+        self.StopSession = channel.unary_unary(
+                '/fairlead.v1.SessionService/StopSession',
+                request_serializer=fairlead_dot_v1_dot_session__service__pb2.StopSessionRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_session__service__pb2.StopSessionResponse.FromString,
+                _registered_method=True)
+        self.ResetSessionSequence = channel.unary_unary(
+                '/fairlead.v1.SessionService/ResetSessionSequence',
+                request_serializer=fairlead_dot_v1_dot_session__service__pb2.ResetSessionSequenceRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_session__service__pb2.ResetSessionSequenceResponse.FromString,
+                _registered_method=True)
+        self.GetSessionSchedule = channel.unary_unary(
+                '/fairlead.v1.SessionService/GetSessionSchedule',
+                request_serializer=fairlead_dot_v1_dot_session__service__pb2.GetSessionScheduleRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_session__service__pb2.GetSessionScheduleResponse.FromString,
+                _registered_method=True)
+        self.ListSessionMessages = channel.unary_unary(
+                '/fairlead.v1.SessionService/ListSessionMessages',
+                request_serializer=fairlead_dot_v1_dot_session__service__pb2.ListSessionMessagesRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_session__service__pb2.ListSessionMessagesResponse.FromString,
+                _registered_method=True)
+        self.RequestOrderStatus = channel.unary_unary(
+                '/fairlead.v1.SessionService/RequestOrderStatus',
+                request_serializer=fairlead_dot_v1_dot_session__service__pb2.RequestOrderStatusRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_session__service__pb2.RequestOrderStatusResponse.FromString,
+                _registered_method=True)
+        self.ReloadSessions = channel.unary_unary(
+                '/fairlead.v1.SessionService/ReloadSessions',
+                request_serializer=fairlead_dot_v1_dot_session__service__pb2.ReloadSessionsRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_session__service__pb2.ReloadSessionsResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer(object):
     """The FIX sessions to the venues, for those who operate them.
+
+    What an operator does is durable when the call returns, and in the audit log with the caller's name and `reason`.
+    Starting and stopping may be repeated without harm; a reset names the numbers that it replaces, so that it happens
+    once at most.
     """
 
     def ListSessions(self, request, context):
@@ -60,6 +108,86 @@ class SessionServiceServicer(object):
 
     def GetSession(self, request, context):
         """Returns one session. NOT_FOUND / SESSION_NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSessions(self, request, context):
+        """Follows the sessions: all of them as they are, then each again whenever it has changed.
+
+        1. The first message is a snapshot. Whoever applies it and every change knows what ListSessions would say.
+        2. A change carries the whole session. Several within a tenth of a second are one: what matters is how the session
+        stands, not each step that led there.
+        3. State, schedule and operators' doings are told at once. Sequence numbers, times and queue depths move with every
+        message; they are told with the next change, and at the latest after one heartbeat interval.
+        4. When nothing has changed for an interval a heartbeat comes. Silence for three means a dead connection: cancel and
+        watch anew. There is no cursor, since every watch begins with a snapshot. Set no deadline on this call.
+        5. A reader that takes nothing for ten seconds is cut off with ABORTED / SLOW_CONSUMER; a server that shuts down
+        sends StreamEnding with DRAINING, then UNAVAILABLE / SERVER_DRAINING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartSession(self, request, context):
+        """Lets a session connect: one that was stopped, and one that is HALTED, which tries again. Nothing happens to one that
+        runs already. The answer does not wait for the logon: watch the session for that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopSession(self, request, context):
+        """Logs a session out and keeps it away until it is started, also when the server is started anew. Its live orders stay
+        at the venue and cannot be cancelled meanwhile. The answer does not wait for the venue's Logout(5).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetSessionSequence(self, request, context):
+        """Replaces a session's sequence numbers, as agreed with the venue. Messages that the venue has not read under the old
+        numbers are lost, and orders among them become `in_doubt` until the venue says how they stand.
+
+        FAILED_PRECONDITION / SESSION_CONNECTED while the session is connected: stop it first. ABORTED / SESSION_NUMBERS_MOVED
+        if the numbers are not the expected ones; its metadata has the actual ones.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSessionSchedule(self, request, context):
+        """Tells when a session is to be connected in the next days and when its numbers start anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessionMessages(self, request, context):
+        """Reads the journal of one session: every message sent and received, taken apart. Passwords are masked. A message that
+        was sent again to answer a ResendRequest(2) is listed once, as it was sent first; one that came more than once is
+        listed each time. Heartbeats and other messages of the session layer are kept if they were sent by us.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestOrderStatus(self, request, context):
+        """Asks the venue how one order stands, or every live order of a session, each with an OrderStatusRequest(H). What it
+        answers is applied like any report and comes as events; nothing is to be repeated when no answer comes. Where the
+        session is held to a message rate, orders and cancels go first, and what has not been asked when it goes down is not.
+
+        UNAVAILABLE / VENUE_SESSION_DOWN if the session is not ACTIVE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadSessions(self, request, context):
+        """Reads the sessions of the configuration file anew and applies what is different: new sessions connect, removed ones
+        log out, changed ones log out and begin again with their new settings. All or nothing:
+        FAILED_PRECONDITION / CONFIG_INVALID names what is wrong, and everything goes on as it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +206,46 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=fairlead_dot_v1_dot_session__service__pb2.GetSessionRequest.FromString,
                     response_serializer=fairlead_dot_v1_dot_session__service__pb2.GetSessionResponse.SerializeToString,
             ),
+            'WatchSessions': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSessions,
+                    request_deserializer=fairlead_dot_v1_dot_session__service__pb2.WatchSessionsRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_session__service__pb2.WatchSessionsResponse.SerializeToString,
+            ),
+            'StartSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartSession,
+                    request_deserializer=fairlead_dot_v1_dot_session__service__pb2.StartSessionRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_session__service__pb2.StartSessionResponse.SerializeToString,
+            ),
+            'StopSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopSession,
+                    request_deserializer=fairlead_dot_v1_dot_session__service__pb2.StopSessionRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_session__service__pb2.StopSessionResponse.SerializeToString,
+            ),
+            'ResetSessionSequence': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetSessionSequence,
+                    request_deserializer=fairlead_dot_v1_dot_session__service__pb2.ResetSessionSequenceRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_session__service__pb2.ResetSessionSequenceResponse.SerializeToString,
+            ),
+            'GetSessionSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSessionSchedule,
+                    request_deserializer=fairlead_dot_v1_dot_session__service__pb2.GetSessionScheduleRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_session__service__pb2.GetSessionScheduleResponse.SerializeToString,
+            ),
+            'ListSessionMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessionMessages,
+                    request_deserializer=fairlead_dot_v1_dot_session__service__pb2.ListSessionMessagesRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_session__service__pb2.ListSessionMessagesResponse.SerializeToString,
+            ),
+            'RequestOrderStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestOrderStatus,
+                    request_deserializer=fairlead_dot_v1_dot_session__service__pb2.RequestOrderStatusRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_session__service__pb2.RequestOrderStatusResponse.SerializeToString,
+            ),
+            'ReloadSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadSessions,
+                    request_deserializer=fairlead_dot_v1_dot_session__service__pb2.ReloadSessionsRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_session__service__pb2.ReloadSessionsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'fairlead.v1.SessionService', rpc_method_handlers)
@@ -88,6 +256,10 @@ def add_SessionServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SessionService(object):
     """The FIX sessions to the venues, for those who operate them.
+
+    What an operator does is durable when the call returns, and in the audit log with the caller's name and `reason`.
+    Starting and stopping may be repeated without harm; a reset names the numbers that it replaces, so that it happens
+    once at most.
     """
 
     @staticmethod
@@ -134,6 +306,222 @@ class SessionService(object):
             '/fairlead.v1.SessionService/GetSession',
             fairlead_dot_v1_dot_session__service__pb2.GetSessionRequest.SerializeToString,
             fairlead_dot_v1_dot_session__service__pb2.GetSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/fairlead.v1.SessionService/WatchSessions',
+            fairlead_dot_v1_dot_session__service__pb2.WatchSessionsRequest.SerializeToString,
+            fairlead_dot_v1_dot_session__service__pb2.WatchSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.SessionService/StartSession',
+            fairlead_dot_v1_dot_session__service__pb2.StartSessionRequest.SerializeToString,
+            fairlead_dot_v1_dot_session__service__pb2.StartSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.SessionService/StopSession',
+            fairlead_dot_v1_dot_session__service__pb2.StopSessionRequest.SerializeToString,
+            fairlead_dot_v1_dot_session__service__pb2.StopSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetSessionSequence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.SessionService/ResetSessionSequence',
+            fairlead_dot_v1_dot_session__service__pb2.ResetSessionSequenceRequest.SerializeToString,
+            fairlead_dot_v1_dot_session__service__pb2.ResetSessionSequenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSessionSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.SessionService/GetSessionSchedule',
+            fairlead_dot_v1_dot_session__service__pb2.GetSessionScheduleRequest.SerializeToString,
+            fairlead_dot_v1_dot_session__service__pb2.GetSessionScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessionMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.SessionService/ListSessionMessages',
+            fairlead_dot_v1_dot_session__service__pb2.ListSessionMessagesRequest.SerializeToString,
+            fairlead_dot_v1_dot_session__service__pb2.ListSessionMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestOrderStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.SessionService/RequestOrderStatus',
+            fairlead_dot_v1_dot_session__service__pb2.RequestOrderStatusRequest.SerializeToString,
+            fairlead_dot_v1_dot_session__service__pb2.RequestOrderStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.SessionService/ReloadSessions',
+            fairlead_dot_v1_dot_session__service__pb2.ReloadSessionsRequest.SerializeToString,
+            fairlead_dot_v1_dot_session__service__pb2.ReloadSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,15 +35,19 @@ def load(version: str) -> Dictionary:
     return parse((resources.files(__name__) / f"{version}.txt").read_text(encoding="ascii"))
 
 
-@lru_cache
-def validator(begin_string: str, appl_ver_id: str | None, *, user_defined: bool) -> Validator:
-    """Shared by all sessions of the version. ``appl_ver_id`` is for FIXT.1.1 alone. Raises UnknownVersion."""
+def application(begin_string: str, appl_ver_id: str | None) -> str:
+    """The version of a session's application messages. ``appl_ver_id`` is for FIXT.1.1 alone. Raises UnknownVersion."""
     if begin_string not in TRANSPORTS:
         raise UnknownVersion(begin_string)
     if begin_string != FIXT:
-        application = begin_string
-    elif appl_ver_id in APPLICATIONS:
-        application = APPLICATIONS[appl_ver_id]
-    else:
+        return begin_string
+    if appl_ver_id not in APPLICATIONS:
         raise UnknownVersion(f"{begin_string} with ApplVerID(1128)={appl_ver_id}")
-    return Validator(load(begin_string), load(application), user_defined=user_defined)
+    return APPLICATIONS[appl_ver_id]
+
+
+@lru_cache
+def validator(begin_string: str, appl_ver_id: str | None, *, user_defined: bool) -> Validator:
+    """Shared by all sessions of the version. Raises UnknownVersion."""
+    version = application(begin_string, appl_ver_id)
+    return Validator(load(begin_string), load(version), user_defined=user_defined)

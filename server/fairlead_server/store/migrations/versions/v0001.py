@@ -133,7 +133,7 @@ def _create_state() -> None:
         _number("log_epoch"),
         sa.Column("secret", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("only", name="pk_meta"),
-        sa.CheckConstraint("only = 1", name=op.f("ck_meta_one_row")),
+        sa.CheckConstraint('"only" = 1', name=op.f("ck_meta_one_row")),
     )
     op.create_table(
         "positions",

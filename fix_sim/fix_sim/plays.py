@@ -1,0 +1,424 @@
+"""Plays scenarios: each matching order goes through its steps, by the time and by what its client asks. Pure.
+
+A request is in hand from the step that awaits it until a report or a reject answers it; until it is awaited it waits.
+Cancels and replaces have to come in the order in which they are awaited, status requests may come in between.
+OrigClOrdID(41) of an answer is the ClOrdID(11) that was accepted last, as in the matrices (FIX 4.4 vol. 4).
+When its steps are over, an order is the engine's again, and trades when an operator says so.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol, assert_never
+
+from fix_sim.edits import Edits
+from fix_sim.errors import NotPlayable
+from fix_sim.orders import (
+    CancelOrder,
+    CxlRejReason,
+    CxlRejResponseTo,
+    ExecType,
+    ExecutionReport,
+    Fill,
+    NewOrder,
+    Order,
+    OrderCancelReject,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    Request,
+    StatusRequest,
+)
+from fix_sim.scenario import (
+    Asked,
+    Await,
+    Break,
+    Of,
+    Orig,
+    Outcome,
+    Refuse,
+    RejectMessage,
+    Repeat,
+    Scenario,
+    Silence,
+    Step,
+    Tell,
+    Wait,
+)
+
+EXEC_RESTATEMENT_REASON = 378
+_CL_ORD_ID, _ORIG_CL_ORD_ID = 11, 41
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRefused:
+    """BusinessMessageReject(j) or Reject(3) of a client's message."""
+
+    request: Request
+    step: RejectMessage
+
+    @property
+    def client(self) -> str:
+        return self.request.client
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBroken:
+    """Something befalls the client's session, in its turn among the reports."""
+
+    client: str
+    step: Break
+
+
+Said = Report | MessageRefused | SessionBroken
+
+
+class Floor(Protocol):
+    """Where orders and numbers are kept; the engine."""
+
+    def order(self, order_id: str) -> Order: ...
+
+    def emit(self, report: ExecutionReport) -> ExecutionReport:
+        """Number the report, keep the order that it brings, and send it."""
+
+    def say(self, said: Said) -> None:
+        """Send it as it is."""
+
+    def price_of(self, order: Order) -> Decimal: ...
+
+
+@dataclass(slots=True)
+class _InHand:
+    """A cancel or replace that has been awaited and not been answered."""
+
+    request: CancelOrder | ReplaceOrder
+    pending: bool = False  # Pending Cancel or Pending Replace has been told
+
+
+@dataclass(slots=True)
+class Play:
+    """One order on its way through one scenario."""
+
+    scenario: Scenario
+    order_id: str
+    began_at: datetime
+    outcome: Outcome = Outcome.PLAYING
+    failure: str = ""
+    position: int = 0
+    silent: bool = False
+    wake_at: datetime | None = None
+    _waiting: bool = False  # at the step of its position
+    _mail: list[Request] = field(default_factory=list)
+    _hand: list[_InHand] = field(default_factory=list)
+    _heard: Request | None = None
+    _told: ExecutionReport | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.outcome is not Outcome.PLAYING
+
+    def hear(self, request: Request) -> None:
+        self._heard = request
+        self._mail.append(request)
+
+    def holds(self, client: str, cl_ord_id: str) -> bool:
+        """Whether a request that nobody has answered goes by this ClOrdID(11)."""
+        asked_for = [*self._mail, *(held.request for held in self._hand)]
+        return any((each.client, each.cl_ord_id) == (client, cl_ord_id) for each in asked_for)
+
+    def left_over(self) -> Sequence[Request]:
+        """When it is over: what was asked and never awaited, for somebody else to answer."""
+        left = () if self.silent else tuple(each for each in self._mail if not isinstance(each, NewOrder))
+        self._mail.clear()
+        return left
+
+    def go_on(self, floor: Floor, now: datetime) -> None:
+        """As far as the steps allow."""
+        while not self.over and self._step(floor, now):
+            self.position += 1
+            self._waiting, self.wake_at = False, None
+        if not self.over and self.position == len(self.scenario.steps):
+            self.outcome = Outcome.PASSED
+
+    def perform(self, steps: Sequence[Step], floor: Floor, now: datetime) -> None:
+        """Steps that an operator puts in between; none that waits."""
+        for step in steps:
+            self._act(step, floor, now)
+
+    def _step(self, floor: Floor, now: datetime) -> bool:
+        """Whether the step is over."""
+        if self.position == len(self.scenario.steps):
+            return False
+        step = self.scenario.steps[self.position]
+        if isinstance(step, Wait):
+            return self._wait(step, now)
+        if isinstance(step, Await):
+            return self._await(step, floor, now)
+        try:
+            self._act(step, floor, now)
+        except NotPlayable as error:
+            self._fail(str(error))
+            return False
+        return True
+
+    def _wait(self, step: Wait, now: datetime) -> bool:
+        if not self._waiting:
+            self._waiting, self.wake_at = True, now + step.time
+        return self.wake_at is not None and self.wake_at <= now
+
+    def _await(self, step: Await, floor: Floor, now: datetime) -> bool:
+        ahead = [each for each in self._mail if asked(each) in (step.asked, Asked.CANCEL, Asked.REPLACE)]
+        if not ahead:
+            if not self._waiting and step.within is not None:
+                self.wake_at = now + step.within
+            self._waiting = True
+            if self.wake_at is not None and self.wake_at <= now:
+                self._fail(f"no {step.asked.value} came in time")
+            return False
+        request = ahead[0]
+        self._mail.remove(request)
+        wrong = _wrong(step, request, floor.order(self.order_id), [held.request for held in self._hand])
+        if wrong:
+            self._fail(wrong)
+            return False
+        if isinstance(request, CancelOrder | ReplaceOrder):
+            self._hand.append(_InHand(request))
+        return True
+
+    def _fail(self, why: str) -> None:
+        self.outcome = Outcome.FAILED
+        self.failure = f"step {self.position + 1}: {why}"
+
+    # What the steps do.
+
+    def _act(self, step: Step, floor: Floor, now: datetime) -> None:
+        match step:
+            case Tell():
+                self._tell(step, floor, now)
+            case Refuse():
+                self._refuse(step, floor, now)
+            case Repeat():
+                if self._told is None:
+                    raise NotPlayable("repeat", "nothing has been reported yet")
+                floor.say(replace(self._told, edits=step.edits, repeated=True))
+            case RejectMessage():
+                if self._heard is None:
+                    raise NotPlayable("reject", "no message of the client is at hand")
+                floor.say(MessageRefused(self._heard, step))
+            case Silence():
+                self.silent = True
+            case Break():
+                floor.say(SessionBroken(floor.order(self.order_id).client, step))
+            case Wait() | Await():
+                raise NotPlayable("wait", "an operator's steps are taken at once")
+            case _:
+                assert_never(step)
+
+    def _tell(self, step: Tell, floor: Floor, now: datetime) -> None:
+        order = floor.order(self.order_id)
+        if step.exec_type is ExecType.TRADE:
+            report = _trade(step, order, floor, now)
+        elif step.exec_type in (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL):
+            report = _amended_trade(step, order, now)
+        elif step.exec_type in _ANSWERS:
+            report = self._answer(step, order, now)
+        else:
+            report = ExecutionReport(_changed(step, order), step.exec_type, now)
+        self._told = floor.emit(_dressed(report, step))
+
+    def _answer(self, step: Tell, order: Order, now: datetime) -> ExecutionReport:
+        """To the request in hand; a Canceled or Replaced may also come unasked."""
+        held = self._held(step)
+        if held is None:
+            return ExecutionReport(_unasked(step, order), step.exec_type, now)
+        request, orig = held.request, order.cl_ord_id
+        if step.exec_type in (ExecType.PENDING_CANCEL, ExecType.PENDING_REPLACE):
+            held.pending = True
+            marked = replace(order, marks=self._marks(order))
+            edits = Edits(((_CL_ORD_ID, request.cl_ord_id),))
+            return ExecutionReport(marked, step.exec_type, now, orig_cl_ord_id=orig, edits=edits)
+        self._hand.remove(held)
+        if isinstance(request, CancelOrder):
+            after = replace(order, done=OrdStatus.CANCELED, marks=frozenset())
+        else:
+            terms = replace(request.terms, order_qty=max(request.terms.order_qty, order.cum_qty))
+            after = replace(order, terms=terms, marks=self._marks(order))
+        after = replace(after, cl_ord_ids=(*order.cl_ord_ids, request.cl_ord_id))
+        return ExecutionReport(after, step.exec_type, now, orig_cl_ord_id=orig)
+
+    def _held(self, step: Tell | Refuse) -> _InHand | None:
+        found = [held for held in self._hand if _asks(step, held.request)]
+        if isinstance(step, Tell) and step.exec_type in (ExecType.PENDING_CANCEL, ExecType.PENDING_REPLACE):
+            found = [held for held in found if not held.pending]
+            if not found:
+                raise NotPlayable(step.exec_type.name.lower(), "there is no request that it could answer")
+        return (found[0] if step.of is Of.FIRST else found[-1]) if found else None
+
+    def _refuse(self, step: Refuse, floor: Floor, now: datetime) -> None:
+        held = self._held(step)
+        if held is None:
+            raise NotPlayable("cancel_reject", "there is no request that it could answer")
+        self._hand.remove(held)
+        order = floor.order(self.order_id)
+        order = replace(order, marks=self._marks(order))
+        reason = CxlRejReason(step.reason)
+        floor.say(
+            OrderCancelReject(
+                client=order.client,
+                order=None if reason is CxlRejReason.UNKNOWN_ORDER else order,
+                cl_ord_id=held.request.cl_ord_id,
+                orig_cl_ord_id=order.cl_ord_id,
+                response_to=CxlRejResponseTo.of(held.request),
+                reason=reason,
+                transact_time=now,
+                text=step.text or reason.name.lower().replace("_", " "),
+                edits=step.edits,
+            )
+        )
+
+    def _marks(self, order: Order) -> frozenset[OrdStatus]:
+        """The order's, with what is pending now."""
+        pending = {
+            OrdStatus.PENDING_CANCEL if isinstance(held.request, CancelOrder) else OrdStatus.PENDING_REPLACE
+            for held in self._hand
+            if held.pending
+        }
+        return (order.marks - {OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE}) | pending
+
+
+# What a report does to an order.
+
+
+def _trade(step: Tell, order: Order, floor: Floor, now: datetime) -> ExecutionReport:
+    qty = order.leaves_qty if step.qty is None else step.qty
+    price = step.price or order.terms.price or floor.price_of(order)
+    if not qty:
+        raise NotPlayable("trade", "nothing is left to fill; say how much")
+    traded = replace(order, cum_qty=order.cum_qty + qty, cum_value=order.cum_value + qty * price)
+    traded = replace(traded, marks=traded.marks - {OrdStatus.PENDING_NEW}, done=_returned(order))
+    return ExecutionReport(traded, step.exec_type, now, last_qty=qty, last_px=price)
+
+
+def _amended_trade(step: Tell, order: Order, now: datetime) -> ExecutionReport:
+    """The first fill is 1; those that were taken back do not count."""
+    word = step.exec_type.name.lower()
+    if not order.fills or step.fill > len(order.fills):
+        raise NotPlayable(word, f"the order has {len(order.fills)} fills")
+    old = order.fills[step.fill - 1]
+    if step.exec_type is ExecType.TRADE_CANCEL:
+        after = order.with_fills(tuple(fill for fill in order.fills if fill is not old))
+        return ExecutionReport(after, step.exec_type, now, exec_ref_id=old.exec_id)
+    new = Fill("", old.qty if step.qty is None else step.qty, step.price or old.price)
+    after = order.with_fills(tuple(new if fill is old else fill for fill in order.fills))
+    return ExecutionReport(
+        after, step.exec_type, now, last_qty=new.qty, last_px=new.price, exec_ref_id=old.exec_id
+    )
+
+
+def _changed(step: Tell, order: Order) -> Order:
+    change = _CHANGES.get(step.exec_type)
+    return order if change is None else change(order, step)
+
+
+def _unasked(step: Tell, order: Order) -> Order:
+    if step.exec_type is ExecType.CANCELED:
+        return replace(order, done=OrdStatus.CANCELED, marks=frozenset())
+    return _restated(order, step)
+
+
+def _restated(order: Order, step: Tell) -> Order:
+    terms = order.terms
+    terms = replace(
+        terms,
+        order_qty=terms.order_qty if step.qty is None else step.qty,
+        price=terms.price if step.price is None else step.price,
+    )
+    return replace(order, terms=terms, done=_returned(order))
+
+
+def _returned(order: Order) -> OrdStatus | None:
+    """An order that was done for the day works again the next one; no other end is undone."""
+    multi_day = order.terms.time_in_force.multi_day
+    return None if order.done is OrdStatus.DONE_FOR_DAY and multi_day else order.done
+
+
+def _new(order: Order, _: Tell) -> Order:
+    marks = order.marks - {OrdStatus.PENDING_NEW, OrdStatus.SUSPENDED}
+    return replace(order, marks=marks, done=_returned(order))
+
+
+def _ended(status: OrdStatus) -> Callable[[Order, Tell], Order]:
+    return lambda order, _: replace(order, done=status, marks=frozenset())
+
+
+def _marked(status: OrdStatus) -> Callable[[Order, Tell], Order]:
+    return lambda order, _: replace(order, marks=order.marks | {status})
+
+
+_CHANGES: dict[ExecType, Callable[[Order, Tell], Order]] = {
+    ExecType.PENDING_NEW: _marked(OrdStatus.PENDING_NEW),
+    ExecType.NEW: _new,
+    ExecType.DONE_FOR_DAY: _ended(OrdStatus.DONE_FOR_DAY),
+    ExecType.REJECTED: _ended(OrdStatus.REJECTED),
+    ExecType.EXPIRED: _ended(OrdStatus.EXPIRED),
+    ExecType.STOPPED: _marked(OrdStatus.STOPPED),
+    ExecType.SUSPENDED: _marked(OrdStatus.SUSPENDED),
+    ExecType.CALCULATED: _marked(OrdStatus.CALCULATED),
+    ExecType.RESTATED: _restated,
+    ExecType.TRIGGERED: lambda order, _: replace(order, triggered=True),
+}
+_ANSWERS = (ExecType.CANCELED, ExecType.REPLACED, ExecType.PENDING_CANCEL, ExecType.PENDING_REPLACE)
+
+
+def _dressed(report: ExecutionReport, step: Tell) -> ExecutionReport:
+    """With what the step says of itself."""
+    own = step.edits.replaced
+    if step.reason is not None and step.exec_type is not ExecType.REJECTED:
+        own = ((EXEC_RESTATEMENT_REASON, str(step.reason)), *own)
+    edits = replace(step.edits, replaced=(*report.edits.replaced, *own))
+    rejected = step.exec_type is ExecType.REJECTED
+    return replace(
+        report, text=step.text, edits=edits, ord_rej_reason=(step.reason or 0) if rejected else None
+    )
+
+
+# What is asked.
+
+
+def asked(request: Request) -> Asked:
+    match request:
+        case NewOrder():
+            return Asked.NEW
+        case CancelOrder():
+            return Asked.CANCEL
+        case ReplaceOrder():
+            return Asked.REPLACE
+        case StatusRequest():
+            return Asked.STATUS
+        case _:
+            assert_never(request)
+
+
+def _asks(step: Tell | Refuse, request: CancelOrder | ReplaceOrder) -> bool:
+    if isinstance(step, Refuse):
+        return True
+    cancels = step.exec_type in (ExecType.CANCELED, ExecType.PENDING_CANCEL)
+    return isinstance(request, CancelOrder) is cancels
+
+
+def _wrong(step: Await, request: Request, order: Order, in_hand: Sequence[CancelOrder | ReplaceOrder]) -> str:
+    """What is not as the step has it; empty if nothing."""
+    if asked(request) is not step.asked:
+        return f"a {asked(request).value} came instead of a {step.asked.value}"
+    terms = request.terms if isinstance(request, NewOrder | ReplaceOrder) else None
+    if step.qty is not None and (terms is None or terms.order_qty != step.qty):
+        return f"OrderQty(38) is {terms and terms.order_qty}, not {step.qty}"
+    if step.price is not None and (terms is None or terms.price != step.price):
+        return f"Price(44) is {terms and terms.price}, not {step.price}"
+    if step.orig is not None and isinstance(request, CancelOrder | ReplaceOrder):
+        names = [order.cl_ord_id, *(each.cl_ord_id for each in in_hand)]
+        right = names[0] if step.orig is Orig.ACCEPTED else names[-1]
+        if request.orig_cl_ord_id != right:
+            return f"OrigClOrdID(41) is {request.orig_cl_ord_id}, not {right}"
+    return ""

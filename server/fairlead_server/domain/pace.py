@@ -1,0 +1,45 @@
+"""A token bucket: how many things may happen within a time, exact to the microsecond.
+
+A bucket holds at most ``burst`` tokens and gains ``rate`` of them a second, so that whoever takes only what is there takes
+at most ``burst + rate x t`` within any ``t`` seconds. It begins empty: what the process before us has taken is not known.
+Whole numbers only: a second's worth of a token's millionth is one microsecond's gain, and nothing is ever rounded away.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+_TOKEN = 1_000_000  # the parts of one token: at one a second, a microsecond brings one part
+_SET_BACK = -1_000_000  # microseconds: a second is waited for again, an hour is not
+_MICROSECOND = timedelta(microseconds=1)
+_NO_WAIT = timedelta()
+
+
+class TokenBucket:
+    """One owner. The same time again brings nothing, and a clock that was set back goes on from there."""
+
+    def __init__(self, rate: int, burst: int, now: datetime) -> None:
+        if rate < 1 or burst < 1:
+            raise ValueError(f"a bucket needs a rate and a burst of at least 1, not {rate} and {burst}")
+        self._rate = rate
+        self._most = burst * _TOKEN
+        self._parts = 0
+        self._at = now
+
+    def take(self, now: datetime) -> None:
+        """Take a token. One that is not there is owed: it is for the caller to :meth:`wait`, or to have a reason."""
+        self._gain(now)
+        self._parts -= _TOKEN
+
+    def wait(self, now: datetime) -> timedelta:
+        """How long until there is a token; zero: there is one."""
+        self._gain(now)
+        missing = _TOKEN - self._parts
+        return -(-missing // self._rate) * _MICROSECOND if missing > 0 else _NO_WAIT
+
+    def _gain(self, now: datetime) -> None:
+        passed = (now - self._at) // _MICROSECOND
+        if passed > 0:
+            self._parts = min(self._parts + passed * self._rate, self._most)
+        if passed > 0 or passed < _SET_BACK:
+            self._at = now

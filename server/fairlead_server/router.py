@@ -1,0 +1,159 @@
+"""The router without its doors: memory, use cases and venue sessions put together, over a store that is its caller's.
+
+What the process does at start and when the store fails is here too, so that whoever owns time and network, as the tests
+do, runs the very same router. Whoever makes one has a running event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from fairlead_server.api.messages import event_bytes
+from fairlead_server.config import Config
+from fairlead_server.domain.exposure import RecentOrders
+from fairlead_server.domain.ids import ClOrdIds, Ulids
+from fairlead_server.routing.book import Book
+from fairlead_server.routing.executions import Executions
+from fairlead_server.routing.feed import Feed
+from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.mass_cancel import MassCancels
+from fairlead_server.routing.order_entry import OrderEntry
+from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.ports import Clock
+from fairlead_server.routing.trade_sessions import TradeSessions
+from fairlead_server.routing.watch import Watch
+from fairlead_server.store.batch import Batch
+from fairlead_server.store.database import Snapshot, Store, StoreError
+from fairlead_server.venue.gateway import VenueSession
+from fairlead_server.venue.initiator import Chance
+from fairlead_server.venue.sessions import Sessions
+from fairlead_server.venue.settings import VenueSettings
+
+_log = logging.getLogger(__name__)
+
+_PROBE_SECONDS = 1.0  # between two tries of a store that has failed
+
+
+class Router:
+    """Raises StoreError where the store cannot be read; ``changed`` is told when what health shows may have changed."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        ulids: Ulids,
+        clock: Clock,
+        chance: Chance,
+        changed: Callable[[], None],
+    ) -> None:
+        self.store = store
+        self._clock = clock
+        self._changed = changed
+        snapshot = store.load(clock())
+        self.log_epoch, self.secret = snapshot.log_epoch, snapshot.secret
+        self.feed = Feed()
+        self.watch = Watch()
+        self.pipeline = Pipeline(store.commit, self._committed, self._store_failed)
+        self.book = Book(store)
+        self.new_id = lambda: ulids.next(clock())
+        self.ledger = Ledger(self.book, self.pipeline, event_bytes, self.new_id)
+        self._cl_ord_ids = ClOrdIds(config.router_id, config.shard)
+        self.sessions = Sessions(self._venue_session, self.pipeline, clock, chance)
+        self.entry = self._order_entry(config)
+        self._executions = Executions(
+            self.book, self.ledger, config.instruments, self.sessions.default_accounts, self.new_id
+        )
+        for settings in config.sessions:
+            self.sessions.add(settings)
+        self.mass_cancels = MassCancels(self.book, self.ledger, self.pipeline, self.entry, self.new_id)
+        self.trade_sessions = TradeSessions(self.ledger, self.pipeline, self.mass_cancels, clock)
+        self._recovery: asyncio.Task[None] | None = None
+        self._load(snapshot)
+
+    def _venue_session(self, settings: VenueSettings) -> VenueSession:
+        return VenueSession(
+            settings,
+            self.ledger,
+            self.pipeline,
+            self.store,
+            self.entry,
+            self._executions,
+            self._clock,
+            self._changed,
+        )
+
+    def _order_entry(self, config: Config) -> OrderEntry:
+        windows = (account.duplicate_window for account in config.policy.accounts.values())
+        return OrderEntry(
+            self.book,
+            self.ledger,
+            self.pipeline,
+            config.policy,
+            config.instruments,
+            config.routes,
+            self.sessions.gateways,
+            self._cl_ord_ids,
+            RecentOrders(max(windows, default=timedelta())),
+            self.new_id,
+        )
+
+    def recover(self) -> None:
+        """Settle what was under way when memory was lost; before anybody is let in."""
+        self.entry.recover(self._clock())
+
+    async def stop(self) -> None:
+        """Log out of the venues; everything decided is durable when this returns."""
+        self.trade_sessions.drain()
+        await self.sessions.stop("shutting down")
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await asyncio.wait([self._recovery])
+        await self.pipeline.close()
+
+    def _load(self, snapshot: Snapshot) -> None:
+        """Rebuild memory: at start, and after the store has failed."""
+        self.book.load(snapshot)
+        self.ledger.head = snapshot.head
+        self.feed.load(snapshot.head)
+        self._cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
+        self.sessions.load(snapshot)
+        self.trade_sessions.load(snapshot.trade_sessions)
+        _log.info(
+            "%d live orders, log at %d, sessions %s",
+            len(snapshot.orders),
+            snapshot.head,
+            {name: (numbers.next_in, numbers.next_out) for name, numbers in snapshot.sessions.items()},
+        )
+
+    def _committed(self, batch: Batch) -> None:
+        self.feed.publish(batch.events)
+        self.watch.changed(batch.orders)
+
+    # When the store fails.
+
+    def _store_failed(self, error: BaseException) -> None:
+        self.sessions.suspend(f"nothing can be made durable: {error}")
+        self._changed()
+        self._recovery = asyncio.create_task(self._recover())
+
+    async def _recover(self) -> None:
+        """Try until the store takes a write again, then rebuild everything from it and go on."""
+        while (snapshot := await self._reloaded()) is None:  # noqa: ASYNC110 - nothing tells when a disk has room
+            await asyncio.sleep(_PROBE_SECONDS)
+        self._load(snapshot)
+        self.pipeline.resume()
+        self.recover()
+        self.sessions.resume()
+        _log.warning("the store works again; everything was rebuilt from it")
+        self._changed()
+
+    async def _reloaded(self) -> Snapshot | None:
+        try:
+            await asyncio.to_thread(self.store.commit, Batch(counters={"recoveries": 1}))
+            return await asyncio.to_thread(self.store.load, self._clock())
+        except StoreError as error:
+            _log.error("the store still fails: %s", error)
+            return None

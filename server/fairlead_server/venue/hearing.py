@@ -1,0 +1,110 @@
+"""What a venue's messages lead to: reports and refusals for the use cases, an answer for what we cannot digest."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import datetime
+from typing import Protocol
+
+from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject
+from fairlead_server.domain.venue_rules import ReplaceQuantity
+from fairlead_server.fix import events, msg_types, tags
+from fairlead_server.fix.errors import FixError
+from fairlead_server.fix.message import Message
+from fairlead_server.fix.session import Session
+from fairlead_server.routing.executions import Executions
+from fairlead_server.routing.order_entry import OrderEntry
+from fairlead_server.routing.ports import Gateway
+from fairlead_server.store.errors import StoreError
+from fairlead_server.venue import incoming
+from fairlead_server.venue.resending import Journal, cl_ord_id
+
+_log = logging.getLogger(__name__)
+
+_TRIES = 3  # of a message at which a decision died
+
+
+class Hears(Gateway, Protocol):
+    """The session that hears, and can answer."""
+
+    session: Session
+
+    def refuse(self, message: Message, reason: str, text: str, now: datetime) -> None: ...
+
+
+class Hearing:
+    """All of it is part of the decision that the session's step is."""
+
+    def __init__(self, gateway: Hears, executions: Executions, entry: OrderEntry, journal: Journal) -> None:
+        self._gateway = gateway
+        self._executions = executions
+        self._entry = entry
+        self._journal = journal
+        self._deaths: Counter[tuple[int, int]] = Counter()  # by epoch and MsgSeqNum(34), of decisions
+
+    def hear(self, message: Message, now: datetime) -> None:
+        """What we cannot digest is tried again, for the peer sends it again; then it is kept and passed over."""
+        number = self._gateway.session.numbers.epoch, message.msg_seq_num
+        if self._deaths[number] == _TRIES:
+            _log.critical(
+                "%s: message %d is passed over, see the journal", self._gateway.session_id, number[1]
+            )
+            return
+        try:
+            self._take(message, now)
+        except StoreError:
+            raise  # not the message's fault
+        except Exception:
+            self._deaths[number] += 1
+            raise
+
+    def _take(self, message: Message, now: datetime) -> None:
+        try:
+            heard = incoming.read(message, self._gateway.session_id, now)
+        except FixError as error:
+            self._gateway.refuse(message, "5", str(error), now)  # Conditionally Required Field Missing
+            self._doubt(message, str(error), now)
+            return
+        match heard:
+            case ExecutionReport():
+                works = self._gateway.rules.replace_quantity is ReplaceQuantity.WORKING
+                self._executions.apply(incoming.of_the_whole(heard) if works else heard, self._gateway, now)
+            case CancelReject():
+                self._executions.cancel_rejected(heard, self._gateway, now)
+            case MessageReject():
+                self._on_reject(heard, now)
+            case None:
+                self._gateway.refuse(message, "3", "Unsupported Message Type", now)
+
+    def rejected(self, event: events.Violation, now: datetime) -> None:
+        """The session has rejected a message; its number is used, so it will not come again by itself."""
+        _log.warning(
+            "%s: rejected message %d: %s", self._gateway.session_id, event.ref_msg_seq_num, event.text
+        )
+        if event.message is not None:
+            self._doubt(event.message, event.text, now)
+
+    def _doubt(self, message: Message, text: str, now: datetime) -> None:
+        """A report that we cannot take may have been a fill: ask how its order stands."""
+        if message.msg_type == msg_types.EXECUTION_REPORT:
+            cl_ord_id = message.get(tags.CL_ORD_ID) or ""
+            self._executions.in_doubt(cl_ord_id, self._gateway, f"a report was not understood: {text}", now)
+
+    def _on_reject(self, answer: MessageReject, now: datetime) -> None:
+        text = answer.reject.text
+        _log.warning(
+            "%s: the peer rejected message %d: %s", self._gateway.session_id, answer.ref_msg_seq_num, text
+        )
+        if answer.ref_msg_type == msg_types.ORDER_MASS_STATUS_REQUEST:
+            self._entry.refused_mass_status(self._gateway, now)
+        elif cl_ord_id := self._refused(answer):
+            self._executions.message_rejected(answer, cl_ord_id, self._gateway, now)
+
+    def _refused(self, answer: MessageReject) -> str | None:
+        """The ClOrdID(11) of the order or request that was refused, of which the journal knows by its number."""
+        epoch, number = self._gateway.session.numbers.epoch, answer.ref_msg_seq_num
+        for sent in self._journal.sent(self._gateway.session_id, epoch, number, number):
+            is_inquiry = sent.msg_type == msg_types.ORDER_STATUS_REQUEST
+            return None if is_inquiry else cl_ord_id(sent)
+        return None if answer.ref_msg_type == msg_types.ORDER_STATUS_REQUEST else answer.ref_id

@@ -1,0 +1,73 @@
+"""The store as a disk that outlives processes: it can fail, before or after it has written, and processes die at it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fairlead_server.fix.terms import Sent
+from fairlead_server.store import tables
+from fairlead_server.store.batch import Batch
+from fairlead_server.store.database import Snapshot, Store, StoreError, open_store
+
+from tests.simulation.loop import Process
+from tests.simulation.network import Effect
+
+_KEPT = {"meta"}  # made with the store
+
+
+class Disk(Store):
+    """``failing`` is how many commits still fail; ``written`` whether they are durable nevertheless.
+
+    While it fails nothing can be read either.
+    """
+
+    def __init__(self, store: Store, effect: Effect) -> None:
+        super().__init__(store._url, store._database, store._faults)
+        self._effect = effect
+        self.process: Process | None = None
+        self.failing = 0
+        self.written = False
+        self.commits = 0
+
+    def commit(self, batch: Batch) -> None:
+        self._has("commit")
+        failing, self.failing = self.failing > 0, max(self.failing - 1, 0)
+        if not failing or self.written:
+            super().commit(batch)
+            self.commits += 1
+        if failing:
+            raise StoreError(self._url, "the disk is full", "free some space on the disk")
+        self._has("committed")
+
+    def sent(self, session_id: str, epoch: int, begin: int, end: int) -> list[Sent]:
+        self._read()
+        return super().sent(session_id, epoch, begin, end)
+
+    def load(self, now: datetime) -> Snapshot:
+        self._read()
+        return super().load(now)
+
+    def _has(self, effect: str) -> None:
+        if self.process is not None:
+            self._effect(self.process, effect)
+
+    def _read(self) -> None:
+        if self.failing:
+            raise StoreError(self._url, "the disk is broken", "replace the disk")
+
+
+class Disks:
+    """One database that each run finds empty: to make one takes longer than a whole run."""
+
+    def __init__(self) -> None:
+        self._store = open_store("sqlite://")
+
+    def empty(self, effect: Effect) -> Disk:
+        with self._store._database.reading() as connection, connection.begin():
+            for table in reversed(tables.metadata.sorted_tables):
+                if table.name not in _KEPT:
+                    connection.execute(table.delete())
+        return Disk(self._store, effect)
+
+    def close(self) -> None:
+        self._store.close()

@@ -1,0 +1,92 @@
+"""What has to be true of a run that is over; each law yields what breaks it, in a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from fairlead.v1.execution_service_pb2 import ExecutionEvent
+from fairlead_server.api import messages
+from fairlead_server.router import Router
+from fairlead_server.routing.book import Book
+from fairlead_server.store.database import OrderQuery, Store
+from sqlalchemy import Connection
+
+from tests.simulation.clients import Clients
+from tests.simulation.venue import PRICES
+from tests.simulation.world import ACCOUNT, SESSION, World
+from tests.system import books
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STALL = 3.0  # seconds for which a venue may read nothing
+
+
+def memory(router: Router, store: Store, world: World) -> Iterator[str]:
+    """Memory is what the store would be rebuilt to."""
+    again = Book(store)
+    again.load(store.load(world.now()))
+    ours, stored = ({o.order_id: o for o in book.live(SESSION)} for book in (router.book, again))
+    for order_id in ours.keys() | stored.keys():
+        if ours.get(order_id) != stored.get(order_id):
+            yield f"{order_id} is {ours.get(order_id)} in memory, {stored.get(order_id)} in the store"
+    for name in PRICES:
+        in_memory, rebuilt = (book.exposures.of(ACCOUNT, name) for book in (router.book, again))
+        if in_memory != rebuilt:
+            yield f"{name}: exposure {in_memory} in memory, {rebuilt} from the store"
+    if router.book.exposures.open_orders(ACCOUNT) != again.exposures.open_orders(ACCOUNT):
+        yield "memory and store count other open orders"
+    if len(router.book.queue(SESSION)):
+        yield f"{len(router.book.queue(SESSION))} still wait for their turn"
+
+
+def log(store: Store) -> Iterator[str]:
+    """Replayed, the log of events gives each order as it is stored."""
+    rows = store.events_after(0, 1_000_000)
+    told = {row.order_id: ExecutionEvent.FromString(row.body).order for row in rows}
+    for order in store.list_orders(OrderQuery()):
+        if told.get(order.order_id) != messages.order(order):
+            yield f"the log ends with {order.order_id} as {told.get(order.order_id)}, the store with {order}"
+
+
+def answers(clients: Clients, store: Store) -> Iterator[str]:
+    """Nothing that a client was told is forgotten."""
+    yield from clients.problems
+    for key, order_id in clients.answered.items():
+        order = store.order_by_client_order_id(ACCOUNT, key)
+        if order is None or order.order_id != order_id:
+            yield f"{key} was answered as {order_id}, and is {order and order.order_id}"
+
+
+def both_sides(world: World) -> Iterator[str]:
+    """Orders, fills, names, numbers, positions: see :mod:`tests.system.books`."""
+    with world.disk._database.reading() as connection:
+        router = books.Router(lambda table, order: _rows(connection, table, order))
+    yield from books.compared(router, books.read_venue(world.journal()))
+    yield from _late(world, router)
+
+
+def _late(world: World, router: books.Router) -> Iterator[str]:
+    """What adds risk never arrives later than its sender would want it, but for what the network itself keeps back."""
+    around = world.around
+    on_its_way = timedelta(seconds=_STALL + 2 * around.slowest + 2 * around.patience)
+    decided = {
+        books.fields(row["frame"])[11]: row["time"] for row in router.out(SESSION) if row["msg_type"] in "DG"
+    }
+    for turn in map(json.loads, world.journal()):
+        received = (row for part in turn.get("sessions", {}).values() for row in part["received"])
+        for row in received:
+            if row["type"] not in "DG" or row["cl_ord_id"] not in decided:
+                continue
+            took = (
+                datetime.fromisoformat(turn["at"])
+                - _EPOCH
+                - timedelta(microseconds=decided[row["cl_ord_id"]])
+            )
+            if took > around.resend_stale + on_its_way:
+                yield f"{row['cl_ord_id']} arrived {took} after it was decided"
+
+
+def _rows(connection: Connection, table: str, order: str) -> list[books.Row]:
+    cursor = connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY {order}")
+    return [dict(row) for row in cursor.mappings()]

@@ -1,0 +1,70 @@
+"""What the rules of a venue change on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+from fairlead_server.domain.amendments import Amendment
+from fairlead_server.domain.cause import Cause, Initiator
+from fairlead_server.domain.errors import CapabilityMissing
+from fairlead_server.domain.order import Order, OrderState
+from fairlead_server.domain.venue_rules import Capabilities, ReplaceQuantity, VenueRules
+from fairlead_server.routing.order_entry import OrderRef
+from fairlead_server.store.database import Store
+
+from tests.domain.builders import figures
+from tests.venue.link import Link
+
+WORKING = VenueRules(replace_quantity=ReplaceQuantity.WORKING, capabilities=Capabilities(post_only=False))
+
+
+@pytest.fixture
+async def link(store: Store) -> AsyncIterator[Link]:
+    made = Link(store, rules=WORKING)
+    await made.up()
+    yield made
+    made.cut()
+    await made.pipeline.close()
+
+
+async def part_filled(link: Link) -> Order:
+    """40 of 100, and an amend to 90 is under way."""
+    order = link.submit()
+    await link.exchange()
+    link.fill(order, 40)
+    await link.exchange()
+    amendment = Amendment(quantity=Decimal(90))
+    link.entry.amend(OrderRef(order.order_id), "a1", amendment, Cause(Initiator.CLIENT), link.clock.now)
+    await link.exchange()
+    return link.now(order)
+
+
+async def test_where_the_open_quantity_is_told_it_is_sent_and_read(link: Link) -> None:
+    order = await part_filled(link)
+    [request] = order.pending
+    assert link.broker.heard[-1][38] == "50"
+    assert request.terms is not None
+    assert request.terms.quantity == 90
+    named = (11, request.cl_ord_id)
+    link.report(order, "5", named, (38, "50"), (14, "40"), (151, "50"))
+    await link.exchange()
+    assert figures(link.now(order)) == (OrderState.PARTIALLY_FILLED, 40, 50)
+    assert link.now(order).terms.quantity == 90
+
+
+async def test_a_fill_that_crosses_the_amend_makes_the_order_larger_as_the_venue_has_it(link: Link) -> None:
+    order = await part_filled(link)
+    link.fill(order, 10)
+    named = (11, order.pending[0].cl_ord_id)
+    link.report(order, "5", named, (38, "50"), (14, "50"))  # without LeavesQty(151)
+    await link.exchange()
+    assert figures(link.now(order)) == (OrderState.PARTIALLY_FILLED, 50, 50)
+
+
+async def test_what_the_venue_does_not_take_is_refused_before_anything_is_decided(link: Link) -> None:
+    with pytest.raises(CapabilityMissing) as caught:
+        link.submit(post_only=True)
+    assert caught.value.capability == "POST_ONLY"
+    assert link.book.all_live() == []
