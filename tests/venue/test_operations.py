@@ -195,6 +195,24 @@ async def test_a_halt_outlives_the_process_until_somebody_ends_it(desk: Desk) ->
     assert desk.operations.hindrance() == ""
 
 
+async def test_a_halt_is_shown_when_it_is_durable_and_what_repairs_it_at_once(desk: Desk) -> None:
+    await desk.link.up()
+    too_low = [desk.link.by_hand("0", [], number=1)]
+    too_low += 2 * [desk.link.by_hand("A", [(98, "0"), (108, "30")], number=1)]
+    for data in too_low[:2]:
+        desk.link.venue.received(data)
+        await desk.link.settle()
+        desk.link.cut()
+        desk.link.connect()
+    desk.link.venue.received(too_low[2])
+    assert desk.operations.view().state != "HALTED"
+    await desk.link.settle()
+    view = desk.operations.view()
+    assert desk.link.venue.is_connected
+    assert (view.state, view.repair[:29]) == ("HALTED", "fairlead session reset BROKER")
+    assert view.reason == desk.link.venue.halted
+
+
 async def test_a_halted_session_says_what_repairs_it_and_is_started_again(desk: Desk) -> None:
     desk.link.venue.halted = "five logons in a row were refused"
     view = desk.operations.view()

@@ -335,8 +335,8 @@ class VenueSession:
                 _log.warning("%s: numbers reset, epoch %d: %s", self.session_id, event.epoch, event.reason)
                 self._executions.session_reset(self, f"the session's numbers were reset: {event.reason}", now)
             case events.Halted():
-                self.halted = event.reason
                 self._pipeline.batch.stopped[self.session_id] = f"{HALT_MARK}{event.reason}"
+                self._pipeline.then(partial(self._halt, event.reason))
                 _log.error("%s: halted: %s", self.session_id, event.reason)
             case events.Disconnect():
                 self._pipeline.then(partial(self._close, self._wire, event.reason))
@@ -352,6 +352,9 @@ class VenueSession:
                 _log.error("%s: the peer keeps asking for %d to %d", self.session_id, event.begin, event.end)
             case _:
                 assert_never(event)
+
+    def _halt(self, reason: str) -> None:
+        self.halted = self.facts.reason = reason
 
     def _close(self, wire: Wire | None, reason: str) -> None:
         if wire is not None and wire is self._wire:

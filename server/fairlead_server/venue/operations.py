@@ -170,13 +170,13 @@ class Operations:
 
     def view(self) -> SessionView:
         view, plan = self.venue.view(), self._plan(self._clock())
-        hindrance = "" if self.venue.is_connected else self.hindrance()
+        state = view.state if self.venue.is_connected else self.hindrance() or view.state
         return replace(
             view,
-            state=hindrance or view.state,
+            state=state,
             reason=self._stopped or view.reason,
             stopped=bool(self._stopped),
-            repair=self._repair() if hindrance == "HALTED" else "",
+            repair=self._repair() if state == "HALTED" else "",
             opens=plan.opens,
             closes=plan.closes,
             next_reset=plan.next_reset,

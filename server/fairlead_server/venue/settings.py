@@ -117,7 +117,7 @@ HALT_MARK = "HALTED: "
 
 SHOWN = {
     State.DISCONNECTED: "LOGOUT_SENT",  # by the session; the connection is about to end
-    State.HALTED: "HALTED",
+    State.HALTED: "LOGOUT_SENT",  # HALTED is what it is when that is durable
     State.LOGON_SENT: "LOGON_SENT",
     State.SYNCING: "SYNCING",
     State.ACTIVE: "ACTIVE",
