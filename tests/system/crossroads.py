@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from fairlead import AsyncClient, ClientOrder, OrderState, SessionState, StartPosition
 from fairlead.v1.session_service_pb2 import Session
@@ -55,14 +55,16 @@ class Crossroads(World):
         config = str(self.folder / "fairlead.toml")
         return ["-m", "fairlead_server", "serve", "--config", config, *sets]
 
-    async def until_sessions(self, names: Iterable[str], *, active: bool) -> dict[str, Session]:
-        """Until all of these are, or none of them is."""
+    async def until_sessions(
+        self, names: Iterable[str], wanted: Callable[[Session], bool]
+    ) -> dict[str, Session]:
+        """Until all of these are as wanted at the same time."""
         found: dict[str, Session] = {}
         names = list(names)
         async with asyncio.timeout(PATIENCE), self.client() as client:
             async for session in client.watch_sessions():
                 found[session.session_id] = session
-                if all(name in found and is_active(found[name]) is active for name in names):
+                if all(name in found and wanted(found[name]) for name in names):
                     return found
         raise AssertionError("the stream has ended")
 
@@ -87,3 +89,8 @@ class Crossroads(World):
 
 def is_active(session: Session) -> bool:
     return SessionState(session.state) is SessionState.ACTIVE
+
+
+def has_been_lost(session: Session) -> bool:
+    """Its first connection; it may be back on another by now."""
+    return not is_active(session) or session.connection_number > 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fairlead import AsyncClient, ClientOrder, OrderState, OrderType, Side
 
-from tests.system.crossroads import Crossroads, is_active
+from tests.system.crossroads import Crossroads, has_been_lost, is_active
 from tests.system.processes import Yard, free_port
 from tests.system.proxy import proxy
 from tests.system.world import World, at_rest
@@ -39,7 +39,7 @@ async def test_of_a_hundred_sessions_each_has_its_own_troubles_only(world: Cross
         )
         router = await world.start_router()
         async with world.client() as client:
-            await world.until_sessions([VANISHED, HANGING, *_WELL], active=True)
+            await world.until_sessions([VANISHED, HANGING, *_WELL], is_active)
             await world.reach(client, await buy(client, [VANISHED, HANGING, *_WELL], "before"))
 
             vanishing.swallow()
@@ -47,7 +47,7 @@ async def test_of_a_hundred_sessions_each_has_its_own_troubles_only(world: Cross
             for number in range(_TROUBLED_ORDERS):
                 await buy(client, [VANISHED, HANGING], f"into-nothing-{number}")
             await world.reach(client, await buy(client, _WELL, "meanwhile"))
-            await world.until_sessions([VANISHED, HANGING, DEAD], active=False)
+            await world.until_sessions([VANISHED, HANGING, DEAD], has_been_lost)
             await world.reach(client, await buy(client, _WELL, "afterwards"))
 
             found = {session.session_id: session async for session in client.list_sessions()}
@@ -57,7 +57,7 @@ async def test_of_a_hundred_sessions_each_has_its_own_troubles_only(world: Cross
 
             vanishing.heal()
             hanging.thaw()
-            await world.until_sessions([VANISHED, HANGING], active=True)
+            await world.until_sessions([VANISHED, HANGING], is_active)
             await world.reach(client, await buy(client, [VANISHED, HANGING, *_WELL], "in-the-end"))
 
         await world.until(at_rest)

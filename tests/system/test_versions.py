@@ -19,7 +19,7 @@ from fairlead import (
     TimeInForce,
 )
 
-from tests.system.crossroads import Crossroads
+from tests.system.crossroads import Crossroads, is_active
 from tests.system.processes import Yard
 from tests.system.world import at_rest
 
@@ -96,6 +96,6 @@ async def test_every_version_brings_the_same_orders_to_the_same_ends(world: Cros
 
 async def trade_all(world: Crossroads, day: str) -> None:
     async with world.client() as client:
-        await world.until_sessions(SESSIONS, active=True)
+        await world.until_sessions(SESSIONS, is_active)
         traded = await asyncio.gather(*(trade(client, account, day) for account in SESSIONS))
         await world.reach(client, {order: end for each in traded for order, end in each.items()})
