@@ -23,6 +23,7 @@ from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import OrderEntry
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock
+from fairlead_server.routing.shelf import KEEP
 from fairlead_server.routing.trade_sessions import TradeSessions
 from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import Batch
@@ -48,16 +49,21 @@ class Router:
         clock: Clock,
         chance: Chance,
         changed: Callable[[], None],
+        keep: int = KEEP,
     ) -> None:
+        """``keep`` is how many orders that have ended stay in memory."""
         self.store = store
         self._clock = clock
         self._changed = changed
-        snapshot = store.load(clock())
+        windows = (account.duplicate_window for account in config.policy.accounts.values())
+        self._recent_for = max(windows, default=timedelta())
+        self._recent = RecentOrders(self._recent_for)
+        snapshot = store.load(clock(), self._recent_for)
         self.log_epoch, self.secret = snapshot.log_epoch, snapshot.secret
         self.feed = Feed()
         self.watch = Watch()
         self.pipeline = Pipeline(store.commit, self._committed, self._store_failed)
-        self.book = Book(store)
+        self.book = Book(store, keep)
         self.new_id = lambda: ulids.next(clock())
         self.ledger = Ledger(self.book, self.pipeline, event_bytes, self.new_id)
         self._cl_ord_ids = ClOrdIds(config.router_id, config.shard)
@@ -86,7 +92,6 @@ class Router:
         )
 
     def _order_entry(self, config: Config) -> OrderEntry:
-        windows = (account.duplicate_window for account in config.policy.accounts.values())
         return OrderEntry(
             self.book,
             self.ledger,
@@ -96,7 +101,7 @@ class Router:
             config.routes,
             self.sessions.gateways,
             self._cl_ord_ids,
-            RecentOrders(max(windows, default=timedelta())),
+            self._recent,
             self.new_id,
         )
 
@@ -116,6 +121,7 @@ class Router:
     def _load(self, snapshot: Snapshot) -> None:
         """Rebuild memory: at start, and after the store has failed."""
         self.book.load(snapshot)
+        self._recent.load(snapshot.recent)
         self.ledger.head = snapshot.head
         self.feed.load(snapshot.head)
         self._cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
@@ -129,6 +135,7 @@ class Router:
         )
 
     def _committed(self, batch: Batch) -> None:
+        self.book.committed(batch)
         self.feed.publish(batch.events)
         self.watch.changed(batch.orders)
 
@@ -153,7 +160,7 @@ class Router:
     async def _reloaded(self) -> Snapshot | None:
         try:
             await asyncio.to_thread(self.store.commit, Batch(counters={"recoveries": 1}))
-            return await asyncio.to_thread(self.store.load, self._clock())
+            return await asyncio.to_thread(self.store.load, self._clock(), self._recent_for)
         except StoreError as error:
             _log.error("the store still fails: %s", error)
             return None

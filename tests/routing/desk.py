@@ -117,7 +117,10 @@ class Writer:
 
 
 class Desk:
-    """Account ACC1, instrument ACME and one session, BROKER; memory is rebuilt from ``store`` as at a start."""
+    """Account ACC1, instrument ACME and one session, BROKER; memory is rebuilt from ``store`` as at a start.
+
+    Memory keeps ``keep`` orders that have ended: none, so that whatever comes late is about one that has to be read back.
+    """
 
     def __init__(
         self,
@@ -128,6 +131,7 @@ class Desk:
         gateways: Mapping[str, FakeGateway] | None = None,
         duplicate_window: timedelta = timedelta(),
         ids: Callable[[], str] | None = None,
+        keep: int = 0,
     ) -> None:
         self.store = store
         self.over = False
@@ -139,12 +143,13 @@ class Desk:
         self.gateway = self.gateways.get("BROKER", FakeGateway())
         self.new_id = ids or map("ID{:06}".format, itertools.count(1)).__next__
         self.pipeline = Pipeline(self.writer, self._committed, self.failures.append)
-        self.book = Book(store)
+        self.book = Book(store, keep)
         self.ledger = Ledger(self.book, self.pipeline, self._encode, self.new_id)
         self.cl_ord_ids = ClOrdIds("FL", 0)
         own = account(duplicate_window=duplicate_window)
         self.policy = policy or Policy({own.account_id: own}, version="v1")
         instruments = {"ACME": instrument()}
+        self.duplicate_window, self.recent = duplicate_window, RecentOrders(duplicate_window)
         self.entry = OrderEntry(
             self.book,
             self.ledger,
@@ -154,7 +159,7 @@ class Desk:
             routes,
             self.gateways,
             self.cl_ord_ids,
-            RecentOrders(duplicate_window),
+            self.recent,
             self.new_id,
         )
         self.batches = Batches(self.book, self.entry, self.pipeline)
@@ -164,8 +169,9 @@ class Desk:
         self.load()
 
     def load(self) -> None:
-        snapshot = self.store.load(NOW)
+        snapshot = self.store.load(NOW, self.duplicate_window)
         self.book.load(snapshot)
+        self.recent.load(snapshot.recent)
         self.ledger.head = snapshot.head
         self.feed.load(snapshot.head)
         self.cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
@@ -177,11 +183,12 @@ class Desk:
         await self.check()
         await self.pipeline.close()
         self.over = True
-        later = Desk(self.store, policy=self.policy, ids=self.new_id)
+        later = Desk(self.store, policy=self.policy, duplicate_window=self.duplicate_window, ids=self.new_id)
         later.entry.recover(NOW)
         return later
 
     def _committed(self, batch: Batch) -> None:
+        self.book.committed(batch)
         self.feed.publish(batch.events)
         self.watch.changed(batch.orders)
 

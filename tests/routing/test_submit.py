@@ -193,6 +193,18 @@ async def test_like_orders_within_the_window_are_refused(store: Store) -> None:
     await desk.end()
 
 
+async def test_like_orders_from_before_a_restart_count(store: Store) -> None:
+    desk = Desk(store, duplicate_window=timedelta(seconds=10))
+    for name, at in (("old", NOW - 11 * SECOND), ("sent", NOW - SECOND), ("refused", NOW)):
+        desk.sent(new_order(client_order_id=name), at=at)
+
+    later = await desk.restarted()
+    states = [later.sent(new_order(client_order_id=f"c{n}"), at=NOW + n * SECOND).state for n in (8, 9)]
+
+    assert states == [OrderState.REJECTED, OrderState.PENDING_NEW]
+    await later.end()
+
+
 async def test_working_orders_count_towards_the_next(desk: Desk) -> None:
     for n in range(5):
         assert desk.sent(new_order(client_order_id=f"c{n}", terms=terms(1000))).reject is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fairlead_server.fix.terms import Sent
 from fairlead_server.store import tables
@@ -43,9 +43,9 @@ class Disk(Store):
         self._read()
         return super().sent(session_id, epoch, begin, end)
 
-    def load(self, now: datetime) -> Snapshot:
+    def load(self, now: datetime, recent: timedelta = timedelta()) -> Snapshot:
         self._read()
-        return super().load(now)
+        return super().load(now, recent)
 
     def _has(self, effect: str) -> None:
         if self.process is not None:

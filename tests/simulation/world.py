@@ -36,6 +36,7 @@ from tests.simulation.venue import PRICES, Venue
 SESSION = "BROKER"
 ACCOUNT = "ACC1"
 _MUCH = Decimal(10**9)
+_KEEP = 2  # orders in memory that have ended: whatever comes late mostly finds its order in the store alone
 
 
 class World:
@@ -146,7 +147,7 @@ class World:
         chance = Random(self._lives).random
         config = _config(self.around)
         try:
-            self.router = Router(config, self.disk, ulids, self.now, chance, _nothing)
+            self.router = Router(config, self.disk, ulids, self.now, chance, _nothing, keep=_KEEP)
         except StoreError as error:
             self._die(self.router_process, f"{error}")
             return

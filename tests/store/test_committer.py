@@ -12,7 +12,7 @@ from fairlead_server.fix.terms import Numbers
 from fairlead_server.store import tables
 from fairlead_server.store.batch import Batch, Direction
 from fairlead_server.store.database import Store, StoreError
-from fairlead_server.store.snapshot import client_key
+from fairlead_server.store.keys import client_key
 from sqlalchemy import Table, select
 
 from tests.domain.builders import NOW
@@ -171,4 +171,4 @@ def test_orders_that_a_venue_told_of_have_no_client_order_id_and_do_not_clash(st
     store.commit(orders(*external))
 
     assert store.load(NOW).orders == external
-    assert store.load(NOW).client_keys == set()
+    assert len(store.load(NOW).client_keys) == 0

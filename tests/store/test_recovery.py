@@ -6,12 +6,11 @@ from decimal import Decimal
 from fairlead_server.domain.order import Terminal
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.batch import Batch
-from fairlead_server.store.database import Store, client_key, open_store
-from hypothesis import given
-from hypothesis import strategies as st
+from fairlead_server.store.database import Store, open_store
+from fairlead_server.store.keys import Keys, client_key, request_key
 
 from tests.domain.builders import NOW
-from tests.store.facts import SESSION, mass_cancel, order, request, trade_session, whole
+from tests.store.facts import SECOND, SESSION, mass_cancel, order, request, trade_session, whole
 
 
 def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
@@ -23,13 +22,13 @@ def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
     assert snapshot.head == 3
     assert snapshot.counters == {"cl_ord_id": 3}
     assert snapshot.orders == [order(1), order(3)]
-    assert snapshot.requests == [request(1), request(2), request(3)]
+    assert snapshot.request_keys == Keys(request_key(f"R{n}") for n in (1, 2, 3))
     assert snapshot.mass_cancels == [mass_cancel(1), mass_cancel(2), mass_cancel(3)]
     assert snapshot.trade_sessions == [trade_session(1), trade_session(2), trade_session(3)]
     assert snapshot.positions == [(("ACC1", "ACME"), Decimal(3))]
     assert snapshot.sessions == {SESSION: Numbers(next_in=4, next_out=4)}
     assert snapshot.stopped == {SESSION: "stopped for the 3. time"}
-    assert snapshot.client_keys == {client_key("ACC1", f"client-{n}") for n in (1, 2, 3)}
+    assert snapshot.client_keys == Keys(client_key("ACC1", f"client-{n}") for n in (1, 2, 3))
 
 
 def test_requests_are_remembered_for_a_day_and_found_for_ever(store: Store) -> None:
@@ -37,7 +36,7 @@ def test_requests_are_remembered_for_a_day_and_found_for_ever(store: Store) -> N
 
     tomorrow = request(1).time + timedelta(hours=24, microseconds=1)
 
-    assert store.load(tomorrow).requests == [request(2)]
+    assert store.load(tomorrow).request_keys == Keys([request_key("R2")])
     assert store.load(tomorrow).mass_cancels == [mass_cancel(2)]
     assert store.request("R1") == request(1)
     assert store.request("R9") is None
@@ -74,12 +73,9 @@ def _opened(url: str) -> tuple[int, bytes]:
     return snapshot.log_epoch, snapshot.secret
 
 
-@given(st.text(), st.text(), st.text(), st.text())
-def test_a_client_key_fits_a_bigint_and_tells_pairs_apart(a: str, b: str, c: str, d: str) -> None:
-    assert -(2**63) <= client_key(a, b) < 2**63
-    assert (client_key(a, b) == client_key(c, d)) == ((a, b) == (c, d))
+def test_orders_of_late_are_wanted_whatever_became_of_them(store: Store) -> None:
+    store.commit(whole(1, size=3))
+    store.commit(Batch(orders={"O0002": order(2).next(NOW, terminal=Terminal.CANCELED)}))
 
-
-def test_a_client_key_stays_what_it_was_stored_as() -> None:
-    assert client_key("ACC1", "client-1") == client_key("ACC1", "client-1")
-    assert client_key("ACC1", "client-1") != client_key("ACC", "1client-1")
+    assert store.load(NOW + 5 * SECOND).recent == []
+    assert [one.order_id for one in store.load(NOW + 5 * SECOND, 3 * SECOND).recent] == ["O0002", "O0003"]

@@ -125,6 +125,13 @@ class RecentOrders:
         self._keep = keep
         self._seen: deque[tuple[datetime, RecentKey]] = deque()
 
+    def load(self, orders: Iterable[Order]) -> None:
+        """Begin again with those of ``orders`` that were sent, or wait for their turn; the oldest comes first."""
+        self._seen.clear()
+        for order in orders:
+            if order.route_time is not None or (order.held and order.live):
+                self.add(order.request, order.create_time)
+
     def add(self, new: NewOrder, now: datetime) -> None:
         while self._seen and now - self._seen[0][0] > self._keep:
             self._seen.popleft()

@@ -1,6 +1,7 @@
 """The orders in memory: a projection of the store, rebuilt at start, found under every name that they go by.
 
-Live orders are always here. An older one is read back from the archive when somebody names it.
+Live orders are always here, and the latest of those that have ended. An older one is read back from the archive when
+somebody names it, so that memory grows with what is open, and not with what there ever was.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from fairlead_server.domain.order import Flag, Order
 from fairlead_server.routing.in_flight import InFlight, Wait
 from fairlead_server.routing.ports import Archive
 from fairlead_server.routing.queue import Queue, Turn, Waiting
-from fairlead_server.store.snapshot import Snapshot, client_key
+from fairlead_server.routing.shelf import KEEP, Shelf
+from fairlead_server.store.batch import Batch
+from fairlead_server.store.keys import Keys, client_key, request_key
+from fairlead_server.store.snapshot import Snapshot
 
 _ASKED = "asked/"
 
@@ -24,19 +28,23 @@ def asked_counter(session_id: str) -> str:
 
 
 class Book:
-    def __init__(self, archive: Archive) -> None:
+    """Of the orders that have ended, and of the requests, the latest ``keep`` are here."""
+
+    def __init__(self, archive: Archive, keep: int = KEEP) -> None:
         self._archive = archive
+        self._keep = keep
         self._clear()
 
     def _clear(self) -> None:
         self.exposures = Exposures()
-        self._orders: dict[str, Order] = {}
+        self._orders: Shelf[Order] = Shelf(self._keep)
         self._by_client: dict[tuple[str, str], str] = {}
         self._by_cl_ord_id: dict[tuple[str, str], str] = {}
         self._by_venue_id: dict[tuple[str, str], str] = {}
-        self._requests: dict[str, RequestRecord] = {}
+        self._requests: Shelf[RequestRecord] = Shelf(self._keep)
         self._mass_cancels: dict[str, MassCancel] = {}
-        self._client_keys: set[int] = set()
+        self._client_keys = Keys()
+        self._request_keys = Keys()
         self._queues: defaultdict[str, Queue] = defaultdict(Queue)
         self._in_flight: dict[str, InFlight] = {}
         self._asked_epochs: dict[str, int] = {}
@@ -45,7 +53,7 @@ class Book:
         """Forget everything and begin again from what is committed."""
         self._clear()
         self.exposures = Exposures(snapshot.positions)
-        self._client_keys = snapshot.client_keys
+        self._client_keys, self._request_keys = snapshot.client_keys, snapshot.request_keys
         for order in snapshot.orders:
             self._index(order)
             self.exposures.add_working(order)
@@ -53,7 +61,6 @@ class Book:
                 if request.is_cancel and not request.is_sent:
                     waiting = Waiting(Turn.CANCEL, order.order_id, request.request_id)
                     self.queue(order.session_id).put(waiting)
-        self._requests = {record.request_id: record for record in snapshot.requests}
         self._mass_cancels = {done.request_id: done for done in snapshot.mass_cancels}
         self._asked_epochs = {
             name.removeprefix(_ASKED): epoch
@@ -67,7 +74,7 @@ class Book:
     def by_client_order_id(self, account_id: str, client_order_id: str) -> Order | None:
         order_id = self._by_client.get((account_id, client_order_id))
         if order_id is not None:
-            return self._orders[order_id]
+            return self._orders.get(order_id)
         if client_key(account_id, client_order_id) not in self._client_keys:
             return None  # a new one, as nearly always: the store need not be asked
         return self._archive.order_by_client_order_id(account_id, client_order_id)
@@ -84,18 +91,24 @@ class Book:
         return self._named(self._by_venue_id, (session_id, venue_order_id), archived)
 
     def request(self, request_id: str) -> RequestRecord | None:
-        return self._requests.get(request_id)
+        record = self._requests.get(request_id)
+        if record is not None or request_key(request_id) not in self._request_keys:
+            return record
+        return self._archive.request(request_id)
 
     def mass_cancel(self, request_id: str) -> MassCancel | None:
         return self._mass_cancels.get(request_id)
 
+    def in_memory(self) -> list[Order]:
+        return list(self._orders.values())
+
     def all_live(self) -> list[Order]:
         """Of every session and of none, oldest first."""
-        return [order for order in self._orders.values() if order.live]
+        return [order for order in self.in_memory() if order.live]
 
     def live(self, session_id: str) -> Iterator[Order]:
         """The live orders of one session, oldest first; safe against changes while it is read."""
-        return iter([o for o in self._orders.values() if o.session_id == session_id and o.live])
+        return iter([o for o in self.in_memory() if o.session_id == session_id and o.live])
 
     def unsent(self, session_id: str = "") -> list[Order]:
         """The live orders, of one session or all, that are held themselves or have a request that is not sent; oldest first."""
@@ -114,7 +127,9 @@ class Book:
         return found
 
     def _still_waits(self, wait: Wait) -> bool:
-        order = self._orders[wait.order_id]  # only live orders wait, and those are in memory
+        order = self._orders.get(wait.order_id)
+        if order is None:
+            return False  # only live orders wait, and those are in memory
         asked = wait.order_id in self.in_flight(order.session_id).asked
         return asked or Flag.IN_DOUBT in order.flags or bool(order.unanswered)
 
@@ -129,7 +144,19 @@ class Book:
         self._index(order)
 
     def put_request(self, record: RequestRecord) -> None:
-        self._requests[record.request_id] = record
+        self._requests.put(record.request_id, record)
+
+    def committed(self, batch: Batch) -> None:
+        """These images are durable: what has ended and is too much is forgotten, for the store has it."""
+        for order in batch.orders.values():
+            if not order.live and Flag.IN_DOUBT not in order.flags:
+                self._orders.end(order.order_id, order)
+        for order in self._orders.surplus():
+            self._forget(order)
+        for record in batch.requests.values():
+            self._requests.end(record.request_id, record)
+        for record in self._requests.surplus():
+            self._request_keys.add(request_key(record.request_id))
 
     def put_mass_cancel(self, done: MassCancel) -> None:
         self._mass_cancels[done.request_id] = done
@@ -137,7 +164,7 @@ class Book:
     def _index(self, order: Order) -> None:
         order_id, request = order.order_id, order.request
         known = order_id in self._orders
-        self._orders[order_id] = order
+        self._orders.put(order_id, order)
         if not known:
             self._by_client[request.account_id, request.client_order_id] = order_id
         # The venue may have renamed it: what it is called now need not be a ClOrdID(11) of ours.
@@ -147,6 +174,18 @@ class Book:
         if order.venue_order_id:
             self._by_venue_id[order.session_id, order.venue_order_id] = order_id
 
+    def _forget(self, order: Order) -> None:
+        """But for names that the venue gave it in between: they are few, and only here."""
+        account_id, client_order_id = order.request.account_id, order.request.client_order_id
+        self._by_client.pop((account_id, client_order_id), None)
+        if client_order_id:
+            self._client_keys.add(client_key(account_id, client_order_id))
+        for cl_ord_id in order.cl_ord_ids:
+            self._by_cl_ord_id.pop((order.session_id, cl_ord_id), None)
+        venue_name = order.session_id, order.venue_order_id
+        if self._by_venue_id.get(venue_name) == order.order_id:  # else it names a later order by now
+            del self._by_venue_id[venue_name]
+
     def _named(
         self,
         index: dict[tuple[str, str], str],
@@ -155,6 +194,6 @@ class Book:
     ) -> Order | None:
         order_id = index.get(name)
         if order_id is not None:
-            return self._orders[order_id]
+            return self.order(order_id)
         found = archived(*name)
         return found and (self._orders.get(found.order_id) or found)

@@ -63,6 +63,8 @@ class Executions:
         self._ledger.enter(
             None, replace(found, order=order, kind=EventKind.ORPHAN_EXECUTION), _VENUE, now, report
         )
+        if order.cl_ord_id:
+            self._ledger.named_by_venue(order)
 
     def _external(self, report: ExecutionReport, side: Side, session_id: str, now: datetime) -> Order:
         order_id = self._new_id()

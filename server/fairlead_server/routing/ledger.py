@@ -87,6 +87,10 @@ class Ledger:
         batch.new_cl_ord_ids[session_id, cl_ord_id] = order_id
         batch.counters["cl_ord_id"] = last
 
+    def named_by_venue(self, order: Order) -> None:
+        """An external order's ClOrdID(11), which was not given out here, finds it when memory holds it no more."""
+        self._pipeline.batch.new_cl_ord_ids[order.session_id, order.cl_ord_id] = order.order_id
+
     def decide(self, row: DecisionRow) -> None:
         self._pipeline.batch.decisions.append(row)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from fairlead_server.domain.amendments import RequestRecord
 from fairlead_server.domain.event import OrderEvent
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder
@@ -79,7 +80,7 @@ class Gateway(Protocol):
 
 
 class Archive(Protocol):
-    """Committed orders that memory no longer holds. Read in place: it is rare, and one indexed row."""
+    """Committed orders and requests that memory no longer holds. Read in place: it is rare, and one indexed row."""
 
     def order(self, order_id: str) -> Order | None: ...
 
@@ -88,6 +89,8 @@ class Archive(Protocol):
     def order_by_cl_ord_id(self, session_id: str, cl_ord_id: str) -> Order | None: ...
 
     def order_by_venue_order_id(self, session_id: str, venue_order_id: str) -> Order | None: ...
+
+    def request(self, request_id: str) -> RequestRecord | None: ...
 
 
 @dataclass(frozen=True, slots=True)

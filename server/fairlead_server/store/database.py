@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import URL, Connection, insert, make_url, select
@@ -24,8 +24,9 @@ from fairlead_server.store.batch import AuditRow, Batch, EventRow
 from fairlead_server.store.errors import Faults, StoreError, told_plainly
 from fairlead_server.store.events import EventQuery
 from fairlead_server.store.journal import MessageQuery, StoredMessage
+from fairlead_server.store.keys import client_key
 from fairlead_server.store.orders import OrderQuery
-from fairlead_server.store.snapshot import Snapshot, client_key
+from fairlead_server.store.snapshot import Snapshot
 
 __all__ = [
     "EventQuery",
@@ -81,9 +82,10 @@ class Store:
         with told_plainly(self._url, self._faults):
             self._database.commit(batch)
 
-    def load(self, now: datetime) -> Snapshot:
+    def load(self, now: datetime, recent: timedelta = timedelta()) -> Snapshot:
+        """``recent`` is for how long back orders are wanted that may have ended."""
         with self._reading(everything=True) as connection:
-            return recovery.snapshot(connection, now)
+            return recovery.snapshot(connection, now, recent)
 
     def close(self) -> None:
         with told_plainly(self._url, self._faults):

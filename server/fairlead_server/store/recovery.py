@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store import events, tables
+from fairlead_server.store.keys import Keys, request_key
 from fairlead_server.store.orders import OrderQuery, matching
 from fairlead_server.store.snapshot import Snapshot
 
 KEEP_REQUESTS = timedelta(hours=24)  # for so long the API promises to answer a repeated request_id alike
 
 
-def snapshot(connection: Connection, now: datetime) -> Snapshot:
+def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapshot:
+    """``recent`` is for how long back orders are wanted that may have ended."""
     meta = connection.execute(select(tables.meta.c.log_epoch, tables.meta.c.secret)).one()
     requests, positions, sessions = tables.requests.c, tables.positions.c, tables.sessions.c
-    recent = select(requests.facts).where(requests.time >= now - KEEP_REQUESTS).order_by(requests.time)
+    asked = select(requests.request_id).where(requests.time >= now - KEEP_REQUESTS)
     mass = tables.mass_cancels.c
     swept = select(mass.facts).where(mass.time >= now - KEEP_REQUESTS).order_by(mass.time)
     held = select(positions.account_id, positions.instrument_id, positions.quantity)
@@ -29,21 +33,22 @@ def snapshot(connection: Connection, now: datetime) -> Snapshot:
         head=events.head(connection),
         counters=dict(iter(connection.execute(_COUNTERS))),
         orders=matching(connection, OrderQuery(live_only=True)),
-        requests=list(connection.scalars(recent)),
         mass_cancels=list(connection.scalars(swept)),
         trade_sessions=list(connection.scalars(_ARMED)),
         positions=[((account, instrument), held) for account, instrument, held in connection.execute(held)],
         sessions={session_id: Numbers(*rest) for session_id, *rest in connection.execute(numbers)},
         stopped=dict(iter(connection.execute(_STOPPED))),
-        client_keys=_client_keys(connection),
+        client_keys=Keys(_column(connection, _CLIENT_KEYS)),
+        request_keys=Keys(map(request_key, connection.scalars(asked))),
+        recent=matching(connection, OrderQuery(created_from=now - recent)) if recent else [],
     )
 
 
-def _client_keys(connection: Connection) -> set[int]:
-    """Off the driver's own cursor: there may be millions, and this is half of the time that a start takes."""
+def _column(connection: Connection, found: Select[Any]) -> Iterator[Any]:
+    """Off the driver's own cursor: there may be millions, and this is most of the time that a start takes."""
     cursor = connection.connection.cursor()
-    cursor.execute(str(_CLIENT_KEYS.compile(connection)))
-    return set(chain.from_iterable(iter(cursor.fetchone, None)))
+    cursor.execute(str(found.compile(connection)))
+    return chain.from_iterable(iter(cursor.fetchone, None))
 
 
 _COUNTERS = select(tables.counters.c.name, tables.counters.c.value)

@@ -10,7 +10,7 @@ from fairlead_server.domain.order import Order
 from fairlead_server.store import tables
 from fairlead_server.store.batch import AuditRow, DecisionRow, EventRow, ExecutionRow, MessageRow
 from fairlead_server.store.columns import micros
-from fairlead_server.store.snapshot import client_key
+from fairlead_server.store.keys import client_key
 
 Row = tuple[object, ...]
 
