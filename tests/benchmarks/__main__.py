@@ -16,7 +16,7 @@ from pathlib import Path
 
 import grpc
 
-from tests.benchmarks import machine, parts, report
+from tests.benchmarks import machine, parts, report, restart
 from tests.benchmarks.cases import CASES, Bench
 from tests.benchmarks.codec import NotTheSame
 from tests.benchmarks.figures import Comparison
@@ -24,6 +24,7 @@ from tests.benchmarks.parts import PARTS, QuickFixFailed
 from tests.benchmarks.processes import ProcessFailed
 from tests.benchmarks.rig import OrdersLost, running
 
+_NAMES = [*PARTS, restart.NAME, *CASES]
 RESULTS = Path("var/bench/results.json").absolute()
 
 
@@ -38,6 +39,10 @@ def measure(options: argparse.Namespace) -> None:
         print(report.preamble(facts), flush=True)
         if wanted & PARTS.keys():
             measure_parts(options, comparisons)
+        if restart.NAME in wanted:
+            comparison = restart.measure(RESULTS.parent, options.rounds, options.history)
+            comparisons[restart.NAME] = comparison
+            print(f"\n{report.table(comparison)}", flush=True)
         if wanted & CASES.keys():
             with asyncio.Runner(loop_factory=_precise_loop) as runner:
                 runner.run(measure_router(options, folder, comparisons))
@@ -100,8 +105,9 @@ def _options() -> argparse.Namespace:
         "--rounds", type=_positive, default=5, help="of each case, ours and the reference in turn"
     )
     parser.add_argument("--orders", type=_positive, default=5000, help="or messages, a round, at full load")
+    parser.add_argument("--cases", type=_cases, default="", metavar="A,B", help=f"of {', '.join(_NAMES)}")
     parser.add_argument(
-        "--cases", type=_cases, default="", metavar="A,B", help=f"of {', '.join([*PARTS, *CASES])}"
+        "--history", type=_positive, default=restart.ORDERS, help=f"orders in the store of {restart.NAME}"
     )
     parser.add_argument(
         "--profile",
@@ -120,11 +126,10 @@ def _positive(text: str) -> int:
 
 
 def _cases(names: str) -> set[str]:
-    known = [*PARTS, *CASES]
-    wanted = set(names.split(",")) if names else set(known)
-    if not wanted <= set(known):
+    wanted = set(names.split(",")) if names else set(_NAMES)
+    if not wanted <= set(_NAMES):
         raise argparse.ArgumentTypeError(
-            f"no case {min(wanted - set(known))!r}; there are {', '.join(known)}"
+            f"no case {min(wanted - set(_NAMES))!r}; there are {', '.join(_NAMES)}"
         )
     return wanted
 

@@ -50,6 +50,11 @@ class Process:
         user, system = stat.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / _TICKS
 
+    def memory(self) -> int:
+        """KiB that are in memory now (proc(5), ``status``)."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
     def check(self) -> None:
         """Raises ProcessFailed if it has ended by itself."""
         if self._process.returncode is not None:

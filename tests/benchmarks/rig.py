@@ -31,7 +31,7 @@ CONFIG = Path(__file__).with_name("bench.toml")
 
 _DEADLINE = 30.0  # seconds: every call has one, as real clients' calls do
 _READY_SECONDS = 30.0
-_PORT = re.compile(r"gRPC \S+?:(\d+)")
+PORT = re.compile(r"gRPC \S+?:(\d+)")
 
 Load = Callable[[Submit, Sequence[SubmitOrderRequest]], Awaitable[list[Answer]]]
 
@@ -147,10 +147,10 @@ async def running(folder: Path, profile: Path | None = None) -> AsyncIterator[Ri
         router = await _started(
             stack, "router", folder, *profiler, "fairlead_server", "serve", "--config", str(CONFIG), *sets
         )
-        found = _PORT.search(router.ready)
+        found = PORT.search(router.ready)
         assert found is not None, router.ready
         channel = await _channel(stack, int(found[1]))
-        await _serving(channel)
+        await serving(channel)
         fills = await _subscribed(stack, channel)
         trade = await stack.enter_async_context(trading(channel))
         rig = Rig(router, venue, fills, _submit(channel), trade.submit, folder.name[-6:])
@@ -186,7 +186,7 @@ def _submit(channel: grpc.aio.Channel) -> Submit:
     return submit
 
 
-async def _serving(channel: grpc.aio.Channel) -> None:
+async def serving(channel: grpc.aio.Channel) -> None:
     """Wait until an order can be made durable and routed."""
     request = health_pb2.HealthCheckRequest(service="fairlead.v1.OrderService")
     async with asyncio.timeout(_READY_SECONDS):

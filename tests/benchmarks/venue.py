@@ -41,10 +41,10 @@ class BrokenSession(Exception):
 class Venue:
     """The session and its orders, without a socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, next_in: int, next_out: int) -> None:
         self.orders = 0
-        self._next_in = 1
-        self._next_out = 1
+        self._next_in = next_in
+        self._next_out = next_out
         self._buffer = bytearray()
 
     def connected(self) -> None:
@@ -182,9 +182,11 @@ def main() -> None:
     """Until SIGTERM; then says how many orders there were."""
     parser = argparse.ArgumentParser(prog="tests.benchmarks.venue", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--next-in", type=int, default=1)
+    parser.add_argument("--next-out", type=int, default=1)
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    venue = Venue()
+    venue = Venue(arguments.next_in, arguments.next_out)
     try:
         _serve(arguments.port, venue)
     finally:
