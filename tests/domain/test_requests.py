@@ -125,6 +125,14 @@ def test_a_rejected_report_that_names_a_request_refuses_the_request_and_not_the_
 # Amends.
 
 
+def test_an_amend_down_to_more_than_was_filled_leaves_the_difference() -> None:
+    order = after(amending(working_order(), terms(80)), trade("1", 50))
+
+    replaced = after(order, report(ReportKind.REPLACED, cl_ord_id="Y", order_qty=Decimal(80), ord_status="1"))
+
+    assert figures(replaced) == (OrderState.PARTIALLY_FILLED, 50, 30)
+
+
 @pytest.mark.parametrize("asked", [70, 50])
 def test_an_amend_down_to_what_was_filled_or_less_fills_the_order(asked: int) -> None:
     order = after(amending(working_order(), terms(asked)), trade("1", 70))
@@ -154,11 +162,26 @@ def test_an_amend_up_reopens_a_filled_order() -> None:
     assert replaced.terminal_time is None
 
 
-def test_fills_under_the_old_name_while_an_amend_is_pending_are_booked_on_the_order() -> None:
-    order = after(amending(working_order(), terms(150)), trade("1", 30, cl_ord_id="X", ord_status="E"))
+def test_a_fill_during_pending_replace_tells_the_old_name_and_quantity_and_is_booked_on_the_order() -> None:
+    order = after(amending(working_order(), terms(150)), report(ReportKind.PENDING_REPLACE, cl_ord_id="Y"))
+    old = {"cl_ord_id": "X", "order_qty": Decimal(100), "leaves_qty": Decimal(70)}
 
-    assert figures(order) == (OrderState.PARTIALLY_FILLED, 30, 70)
-    assert order.pending_action is PendingAction.AMEND
+    told = change(order, trade("1", 30, ord_status="E", **old))
+    replaced = after(told.order, report(ReportKind.REPLACED, cl_ord_id="Y", order_qty=Decimal(150)))
+
+    assert (told.kind, told.alarms) == (EventKind.FILLED, ())
+    assert figures(told.order) == (OrderState.PARTIALLY_FILLED, 30, 70)
+    assert (told.order.pending, told.order.cl_ord_id) == (order.pending, "X")
+    assert figures(replaced) == (OrderState.PARTIALLY_FILLED, 30, 120)
+
+
+def test_a_fill_during_pending_replace_may_tell_the_new_name_before_it_is_in_force() -> None:
+    order = amending(working_order(), terms(150))
+
+    told = change(order, trade("1", 30, cl_ord_id="Y", order_qty=Decimal(150), ord_status="E"))
+
+    assert figures(told.order) == (OrderState.PARTIALLY_FILLED, 30, 70)
+    assert (told.order.pending, told.order.cl_ord_id) == (order.pending, "X")
 
 
 def test_replaced_told_again_tells_nothing() -> None:

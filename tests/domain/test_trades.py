@@ -38,6 +38,37 @@ def test_an_execution_told_twice_counts_once() -> None:
     assert apply(order, trade("1", 30, message=message(poss_dup=True)), "", LATER) is None
 
 
+@pytest.mark.parametrize("sent_again", [{"poss_dup": True}, {"poss_resend": True}])
+def test_a_fill_sent_again_that_was_never_seen_counts_once(sent_again: dict[str, bool]) -> None:
+    order = after(working_order(), trade("1", 30))
+    again = trade("2", 40, cum_qty=Decimal(70), leaves_qty=Decimal(30), message=message(**sent_again))
+
+    told = change(order, again)
+
+    assert (told.kind, told.alarms) == (EventKind.FILLED, ())
+    assert figures(told.order) == (OrderState.PARTIALLY_FILLED, 70, 30)
+    assert apply(told.order, again, "", LATER) is None
+
+
+def test_of_two_fills_the_second_may_come_first() -> None:
+    first, second = trade("1", 30, 50), trade("2", 40, 51)
+
+    in_order, reversed_ = after(working_order(), first, second), after(working_order(), second, first)
+
+    assert figures(reversed_) == figures(in_order) == (OrderState.PARTIALLY_FILLED, 70, 30)
+    assert reversed_.avg_px == in_order.avg_px
+
+
+def test_a_fill_sent_again_under_another_exec_id_is_booked_and_its_cum_qty_tells_a_person() -> None:
+    """It may be a fill that we have, but nothing says so: real exposure is never left out."""
+    order = after(working_order(), trade("1", 30, cum_qty=Decimal(30)))
+
+    told = change(order, trade("other", 30, cum_qty=Decimal(30), message=message(poss_resend=True)))
+
+    assert (told.kind, told.alarms) == (EventKind.FILLED, (Alarm.RECON_BREAK,))
+    assert told.order.cum_qty == 60
+
+
 @pytest.mark.parametrize("other", [trade("1", 31), trade("1", 30, 51), correction("1", "", 31)])
 def test_of_two_contents_under_one_exec_id_the_first_is_kept(other: ExecutionReport) -> None:
     order = after(working_order(), trade("1", 30))

@@ -179,6 +179,19 @@ async def test_a_bust_and_a_correction_are_rows_beside_the_fill(desk: Desk) -> N
     assert desk.exposure().position == 20
 
 
+async def test_a_bust_and_a_correction_days_later_are_booked_on_the_order_in_the_archive(desk: Desk) -> None:
+    order = desk.filled(desk.working(), 60)
+    desk.filled(order, 40, "E2")
+    later = await desk.restarted()
+    assert later.book.in_memory() == []
+    later.hear(about(order, correction("C1", "E1", 50, 51)))
+    later.hear(about(order, bust("B1", "E2")))
+    after = later.now(order)
+    assert (after.state, after.cum_qty, after.avg_px) == (OrderState.PARTIALLY_FILLED, 50, 51)
+    assert later.exposure().position == 50
+    await later.end()
+
+
 async def test_a_bust_that_comes_before_its_trade_keeps_the_position_right(desk: Desk) -> None:
     order = desk.working()
     desk.hear(about(order, bust("B1", "E1")))
