@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from fairlead_server.domain.event import EventKind
@@ -164,7 +165,7 @@ def test_an_amend_up_reopens_a_filled_order() -> None:
 
 def test_a_fill_during_pending_replace_tells_the_old_name_and_quantity_and_is_booked_on_the_order() -> None:
     order = after(amending(working_order(), terms(150)), report(ReportKind.PENDING_REPLACE, cl_ord_id="Y"))
-    old = {"cl_ord_id": "X", "order_qty": Decimal(100), "leaves_qty": Decimal(70)}
+    old: dict[str, Any] = {"cl_ord_id": "X", "order_qty": Decimal(100), "leaves_qty": Decimal(70)}
 
     told = change(order, trade("1", 30, ord_status="E", **old))
     replaced = after(told.order, report(ReportKind.REPLACED, cl_ord_id="Y", order_qty=Decimal(150)))

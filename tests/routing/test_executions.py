@@ -187,7 +187,11 @@ async def test_a_bust_and_a_correction_days_later_are_booked_on_the_order_in_the
     later.hear(about(order, correction("C1", "E1", 50, 51)))
     later.hear(about(order, bust("B1", "E2")))
     after = later.now(order)
-    assert (after.state, after.cum_qty, after.avg_px) == (OrderState.PARTIALLY_FILLED, 50, 51)
+    assert (after.state, after.cum_qty, after.avg_px) == (
+        OrderState.PARTIALLY_FILLED,
+        Decimal(50),
+        Decimal(51),
+    )
     assert later.exposure().position == 50
     await later.end()
 
