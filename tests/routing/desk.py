@@ -29,10 +29,11 @@ from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.mass_cancel import MassCancels
-from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef, RequestAnswer
+from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Outbound
 from fairlead_server.routing.reconciliations import Reconciliations
+from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import Batch, Direction, MessageRow
 from fairlead_server.store.database import OrderQuery, Store

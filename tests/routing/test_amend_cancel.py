@@ -25,7 +25,7 @@ from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.order import Flag, Order, OrderState, PendingAction
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.terms import TimeInForce
-from fairlead_server.routing.order_entry import RequestAnswer
+from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.store.database import Store
 
 from tests.domain.builders import NOW, cancel_reject, new_order, report, terms

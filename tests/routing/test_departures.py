@@ -22,8 +22,8 @@ from fairlead_server.domain.order import Order, OrderState, PendingAction, Route
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.reject import RejectReason, RejectSource
 from fairlead_server.routing.inquiries import Inquiries
-from fairlead_server.routing.order_entry import RequestAnswer
 from fairlead_server.routing.ports import Operator
+from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.store.database import Store
 
 from tests.domain.builders import NOW, new_order, report, terms

@@ -18,9 +18,10 @@ from fairlead_server.api.validation import validate
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.terms import NewOrder
-from fairlead_server.routing.order_entry import Answer, OrderEntry, RequestAnswer
+from fairlead_server.routing.order_entry import Answer, OrderEntry
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock
+from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.routing.watch import Wanted, Watch
 
 T = TypeVar("T")

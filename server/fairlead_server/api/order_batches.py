@@ -18,8 +18,9 @@ from fairlead_server.api.validation import validate
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.order import OrderState
 from fairlead_server.routing.batches import FAILURES, Batches, Failure
-from fairlead_server.routing.order_entry import Answer, RequestAnswer
+from fairlead_server.routing.order_entry import Answer
 from fairlead_server.routing.ports import Clock
+from fairlead_server.routing.requests import RequestAnswer
 
 _Request = TypeVar("_Request")
 _Decided = TypeVar("_Decided")

@@ -11,8 +11,9 @@ from fairlead_server.domain.order import Flag, Order
 from fairlead_server.domain.reconciliation import Ruling, reconciled
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ledger import Ledger
-from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef, expect
+from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.requests import expect
 from fairlead_server.store.batch import AuditRow
 
 
