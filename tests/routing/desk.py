@@ -184,7 +184,9 @@ class Desk:
         await self.check()
         await self.pipeline.close()
         self.over = True
-        later = Desk(self.store, policy=self.policy, duplicate_window=self.duplicate_window, ids=self.new_id)
+        later = type(self)(
+            self.store, policy=self.policy, duplicate_window=self.duplicate_window, ids=self.new_id
+        )
         later.entry.recover(NOW)
         return later
 
