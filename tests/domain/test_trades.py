@@ -192,6 +192,16 @@ def test_corrections_that_correct_each_other_come_to_an_end(last: ExecutionRepor
     assert order.cum_qty == sum(e.quantity for e in order.executions if e.stands)
 
 
+@pytest.mark.parametrize("ref", ["1", "2"])
+def test_of_two_corrections_that_correct_each_other_the_first_counts(ref: str) -> None:
+    order = after(working_order(), correction("2", "1", 10))
+
+    told = change(order, correction("1", ref, 30))
+
+    assert (told.kind, told.order.cum_qty) == (EventKind.RESTATED, Decimal(10))
+    assert after(told.order, bust("3", "1")).cum_qty == 0
+
+
 def test_a_correction_of_a_correction_that_comes_first_is_the_one_that_counts() -> None:
     last, middle, first = correction("3", "2", 10), correction("2", "1", 20), trade("1", 30)
 

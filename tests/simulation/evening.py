@@ -53,7 +53,7 @@ class Evening:
     def _forget(self) -> None:
         """The venue follows when the router's reset is durable."""
         world, self._tries = self._world, self._tries + 1
-        done = not world.disk.failing and world.disk.load(world.now()).sessions[SESSION].epoch > self._epoch
+        done = world.disk.truth(world.now()).sessions[SESSION].epoch > self._epoch
         if done and world.venue is not None and world.venue.numbers.epoch > self._epoch:
             self._morning()
             return

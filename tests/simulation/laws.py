@@ -19,7 +19,6 @@ from tests.simulation.world import ACCOUNT, SESSION, World
 from tests.system import books
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_STALL = 3.0  # seconds for which a venue may read nothing
 
 
 def memory(router: Router, store: Store, world: World) -> Iterator[str]:
@@ -69,7 +68,7 @@ def both_sides(world: World) -> Iterator[str]:
 def _late(world: World, router: books.Router) -> Iterator[str]:
     """What adds risk never arrives later than its sender would want it, but for what the network itself keeps back."""
     around = world.around
-    on_its_way = timedelta(seconds=_STALL + 2 * around.slowest + 2 * around.patience)
+    on_its_way = timedelta(seconds=world.stalled + 2 * around.slowest + 2 * around.patience)
     decided = {
         books.fields(row["frame"])[11]: row["time"] for row in router.out(SESSION) if row["msg_type"] in "DG"
     }

@@ -89,7 +89,9 @@ class Story:
         if venue is not None:
             client = venue.client
             fault = self._chance.choice([Fault.DISCONNECT, Fault.DISCONNECT_AFTER, Fault.STALL])
-            step = Break(fault, timedelta(seconds=self._chance.choice([0.1, 3])), self._chance.randint(1, 5))
+            seconds = self._chance.choice([0.1, 3])
+            step = Break(fault, timedelta(seconds=seconds), self._chance.randint(1, 5))
+            self._world.stalled += seconds if fault is Fault.STALL else 0
             self._at_desk(
                 f"the venue does {fault.value}",
                 lambda desk: desk.act(desk.broker.break_session(client, step, self._world.now())),

@@ -57,6 +57,7 @@ class World:
         self.router: Router | None = None
         self.router_process = Process("router")
         self.venue: Venue | None = None
+        self.stalled = 0.0  # seconds for which the venue may have read nothing, all in all
         self.begun: list[Callable[[Router], None]] = []  # of each new router, in its process
 
     def now(self) -> datetime:

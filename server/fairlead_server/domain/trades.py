@@ -45,8 +45,10 @@ def trade_correct(order: Order, report: ExecutionReport, execution_id: str, now:
         if not fill.stands:
             return replace(_overtaken(after, fill), alarms=unknown)
         return Change(after, EventKind.TRADE_CORRECTED, fill, report.exec_ref_id, alarms=unknown)
-    corrected = _with(order, found, replace(found, superseded_by=report.exec_id))
-    after = _counted(order, report, (*corrected, fill), now)
+    earlier = order.executions
+    if _latest(order, report.exec_id) is not found:  # else each corrects the other: the first told counts
+        earlier = _with(order, found, replace(found, superseded_by=report.exec_id))
+    after = _counted(order, report, (*earlier, fill), now)
     if not fill.stands:
         return _overtaken(after, fill)
     return _questioned(order, Change(after, EventKind.TRADE_CORRECTED, fill, found.exec_id), report)
