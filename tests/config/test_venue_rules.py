@@ -30,6 +30,7 @@ def test_each_rule_has_its_key(desk: Desk) -> None:
     ).rules
     assert (rules.chain_mode, rules.replace_quantity) == (ChainMode.ACCEPTED, ReplaceQuantity.WORKING)
     assert rules.replace_filled
+    assert desk.load(f"{WHERE}mass_cancel = true").rules == VenueRules(mass_cancel=True)
 
 
 def test_what_a_venue_takes_is_a_table(desk: Desk) -> None:
@@ -50,6 +51,7 @@ def test_what_a_venue_takes_is_a_table(desk: Desk) -> None:
         ('chain_mode = "free"', "chain_mode", "free"),
         ('capabilities = { order_types = ["PEGGED"] }', "capabilities.order_types[0]", "PEGGED"),
         ("inflight_warn_ms = -1", "inflight_warn_ms", "Expected int >= 0"),
+        ("inflight_warn_ms = 0\nmass_cancel = true", "mass_cancel", "needs inflight_warn_ms above 0"),
     ],
 )
 def test_what_cannot_be_is_refused(desk: Desk, text: str, key: str, problem: str) -> None:
@@ -58,16 +60,19 @@ def test_what_cannot_be_is_refused(desk: Desk, text: str, key: str, problem: str
     assert problem in error.problem
 
 
-def test_a_version_without_mass_status_requests_cannot_have_them(desk: Desk) -> None:
-    error = desk.error(f"{WHERE}mass_status = true\n[sessions.B]\n{OLD}")
-    assert error.key == "sessions.B.mass_status"
-    assert error.problem == "FIX.4.2 has no OrderMassStatusRequest(AF); it came with FIX.4.3"
+@pytest.mark.parametrize(
+    ("key", "lacks"),
+    [("mass_status", "OrderMassStatusRequest(AF)"), ("mass_cancel", "OrderMassCancelRequest(q)")],
+)
+def test_a_version_without_mass_requests_cannot_have_them(desk: Desk, key: str, lacks: str) -> None:
+    error = desk.error(f"{WHERE}{key} = true\n[sessions.B]\n{OLD}{key} = true\n{WHERE}")
+    assert error.key == f"sessions.B.{key}"
+    assert error.problem == f"FIX.4.2 has no {lacks}; it came with FIX.4.3"
 
 
-OLD = f"""\
+OLD = """\
 begin_string = "FIX.4.2"
 sender_comp_id = "FAIRLEAD"
 target_comp_id = "OLD"
 default_account = "DEMO"
-mass_status = true
-{WHERE}"""
+"""

@@ -16,6 +16,7 @@ from fairlead_server.domain.event import EventKind, OrderEvent
 from fairlead_server.domain.execution import ExecutionReport, ReportKind
 from fairlead_server.domain.exposure import Exposure, RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
+from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.risk import Policy
@@ -57,6 +58,7 @@ class FakeGateway:
     max_queue: timedelta = timedelta(milliseconds=500)
     rules: VenueRules = PATIENT
     has_mass_status: bool = False
+    has_mass_cancel: bool = False
     woken: int = 0
     numbers: Numbers = field(default_factory=Numbers)
     decided: list[str] = field(default_factory=list)  # such as "D X" once decided ...
@@ -89,6 +91,10 @@ class FakeGateway:
 
     def request_mass_status(self, now: datetime) -> Outbound:
         return self._send("AF", "all", now)
+
+    def mass_cancel(self, scope: MassScope, cl_ord_id: str, now: datetime) -> Outbound:
+        words = (cl_ord_id, scope.symbol or "all", *([scope.side.value] if scope.side else []))
+        return self._send("q", " ".join(words), now)
 
     def _send(self, msg_type: str, about: str, now: datetime) -> Outbound:
         assert self.available, "nothing may be sent on a session that is down"

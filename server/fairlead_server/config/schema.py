@@ -163,6 +163,7 @@ class SessionTable(Table):
     inflight_warn_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 5_000
     inflight_alarm_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 30_000
     mass_status: bool = False
+    mass_cancel: bool = False
     chain_mode: Literal["serial", "chained", "accepted"] = "serial"
     replace_qty: Literal["total", "working"] = "total"
     allow_replace_filled: bool = False

@@ -22,10 +22,17 @@ def read_venue_rules(path: Path, key: str, row: SessionTable, dialect: Dialect) 
     if row.mass_status and not dialect.has_message(msg_types.ORDER_MASS_STATUS_REQUEST):
         problem = f"{dialect.version} has no OrderMassStatusRequest(AF); it came with FIX.4.3"
         raise ConfigError(str(path), f"{key}.mass_status", problem)
+    if row.mass_cancel and not dialect.has_message(msg_types.ORDER_MASS_CANCEL_REQUEST):
+        problem = f"{dialect.version} has no OrderMassCancelRequest(q); it came with FIX.4.3"
+        raise ConfigError(str(path), f"{key}.mass_cancel", problem)
+    if row.mass_cancel and not row.inflight_warn_ms:
+        problem = "needs inflight_warn_ms above 0, after which single cancels take its place"
+        raise ConfigError(str(path), f"{key}.mass_cancel", problem)
     return VenueRules(
         timedelta(milliseconds=row.inflight_warn_ms),
         timedelta(milliseconds=row.inflight_alarm_ms),
         row.mass_status,
+        row.mass_cancel,
         ChainMode[row.chain_mode.upper()],
         ReplaceQuantity[row.replace_qty.upper()],
         row.allow_replace_filled,

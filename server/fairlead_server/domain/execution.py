@@ -117,6 +117,18 @@ class CancelReject:
 
 
 @dataclass(frozen=True, slots=True)
+class MassCancelReport:
+    """OrderMassCancelReport(r), or another refusal of an OrderMassCancelRequest(q), which ``cl_ord_id`` names.
+
+    What becomes of each order it does not tell. Without ``cl_ord_id`` it answers nothing of ours.
+    """
+
+    cl_ord_id: str
+    accepted: bool
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageReject:
     """Reject(3) or BusinessMessageReject(j): the peer could not take a message of ours.
 

@@ -74,7 +74,8 @@ class PendingAction(Word):
 class Request:
     """A cancel (``terms`` is None) or an amend that the venue has not answered.
 
-    ``cl_ord_id`` is empty while the request waits: for its turn, and a cancel also for the session to come up.
+    ``cl_ord_id`` is empty while the request waits: for its turn, and a cancel also for the session to come up. It is empty,
+    too, where an OrderMassCancelRequest(q) asks for the cancel, among others: ``mass_cl_ord_id`` is then the ClOrdID(11) of that.
     """
 
     request_id: str
@@ -84,6 +85,7 @@ class Request:
     orig_cl_ord_id: str = ""
     pending_at_venue: bool = False  # Pending Cancel / Pending Replace was reported
     mass_cancel_id: str = ""  # of the mass cancel that a cancel is part of
+    mass_cl_ord_id: str = ""
 
     @property
     def is_cancel(self) -> bool:
@@ -91,7 +93,13 @@ class Request:
 
     @property
     def is_sent(self) -> bool:
+        """Whether it went out in a message of its own."""
         return bool(self.cl_ord_id)
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing has gone out that asks for it."""
+        return not (self.cl_ord_id or self.mass_cl_ord_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +223,13 @@ class Order:
         return next((r for r in self.pending if r.cl_ord_id == cl_ord_id), None) if cl_ord_id else None
 
     def find_waiting(self, request_id: str) -> Request | None:
-        """The request of that id, if it has not been sent yet."""
+        """The request of that id, if no message of its own has been sent yet."""
         return next((r for r in self.pending if r.request_id == request_id and not r.is_sent), None)
+
+    @property
+    def mass_canceled(self) -> Request | None:
+        """The cancel that an OrderMassCancelRequest(q) asks for, whose answers carry the order's ClOrdID(11), or none."""
+        return next((r for r in self.pending if r.mass_cl_ord_id), None)
 
     def find_execution(self, exec_id: str) -> Execution | None:
         return next((e for e in self.executions if e.exec_id == exec_id), None)
@@ -248,7 +261,8 @@ class Order:
     def next(self, now: datetime, **changes: object) -> Order:
         """The order after one change: the version counts up by one, and its end is dated when it ends.
 
-        What waits to be sent then has become pointless; what was sent is the venue's to answer.
+        What waits to be sent then has become pointless; what was sent is the venue's to answer. Of an order that has ended
+        an OrderMassCancelRequest(q) gets no answer.
         """
         order = replace(self, version=self.version + 1, update_time=now, **changes)  # type: ignore[arg-type]
         if order.live:
@@ -264,13 +278,15 @@ class Order:
 
     def requested(self, request: Request, now: datetime) -> Order:
         """A cancel or amend is under way. It is sent where it carries a ClOrdID(11), else it waits to be."""
-        ids = (*self.cl_ord_ids, request.cl_ord_id) if request.cl_ord_id else self.cl_ord_ids
-        return self.next(now, pending=(*self.pending, request), cl_ord_ids=ids)
+        return self.next(now, pending=(*self.pending, request), cl_ord_ids=self._named_by(request))
 
     def sent(self, waiting: Request, request: Request, now: datetime) -> Order:
         """A waiting request went out as ``request``."""
         pending = tuple(request if r is waiting else r for r in self.pending)
-        return self.next(now, pending=pending, cl_ord_ids=(*self.cl_ord_ids, request.cl_ord_id))
+        return self.next(now, pending=pending, cl_ord_ids=self._named_by(request))
+
+    def _named_by(self, request: Request) -> tuple[str, ...]:
+        return (*self.cl_ord_ids, request.cl_ord_id) if request.cl_ord_id else self.cl_ord_ids
 
     def without(self, request: Request, now: datetime) -> Order:
         """The request was refused; everything else stands as the facts say."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from fairlead_server.domain.execution import ExecutionReport, ReportKind
+from fairlead_server.domain.execution import CancelReject, ExecutionReport, ReportKind
 from fairlead_server.domain.order import Flag, Order, Request, Terminal
 from fairlead_server.domain.reject import RejectSource
 from fairlead_server.domain.terms import Terms
@@ -84,10 +84,23 @@ def end(terminal: Terminal, cum_qty: Decimal) -> Terminal:
 
 
 def answered(order: Order, report: ExecutionReport, *, cancel: bool) -> Request | None:
-    """The request meant: by ClOrdID(11), or without one the oldest of its kind that was sent."""
-    if report.cl_ord_id:
-        return order.find_request(report.cl_ord_id)
-    return next((r for r in order.pending if r.cl_ord_id and r.is_cancel is cancel), None)
+    """The request meant: by ClOrdID(11), or without one the oldest of its kind that was sent.
+
+    A cancel that an OrderMassCancelRequest(q) asks for has no name of its own.
+    """
+    named = order.find_request(report.cl_ord_id)
+    if named is None and not report.cl_ord_id:
+        named = next((r for r in order.pending if r.is_sent and r.is_cancel is cancel), None)
+    return named or (order.mass_canceled if cancel else None)
+
+
+def refused(order: Order, answer: CancelReject) -> Request | None:
+    """The request meant; of an OrderMassCancelRequest(q), which names no order, by the name of either."""
+    named = order.find_request(answer.cl_ord_id)
+    asked = order.mass_canceled
+    if named is not None or asked is None:
+        return named
+    return asked if answer.cl_ord_id in (asked.mass_cl_ord_id, order.cl_ord_id) else None
 
 
 def superseded(order: Order, cl_ord_id: str) -> bool:

@@ -53,13 +53,15 @@ class Capabilities:
 class VenueRules:
     """``inflight_warn`` after a message without any answer the venue is asked how the order stands, and
     ``inflight_alarm`` after it the order is in doubt; zero: never. ``mass_status`` says that it answers an
-    OrderMassStatusRequest(AF), where its version has one; ``replace_filled``, that it takes an increase of an order that
-    is filled.
+    OrderMassStatusRequest(AF), where its version has one; ``mass_cancel``, that an OrderMassCancelRequest(q) ends the
+    orders of the session that it comes over, and no others; ``replace_filled``, that it takes an increase of an order that
+    is filled. An OrderMassCancelRequest(q) that has no effect for ``inflight_warn`` is given up.
     """
 
     inflight_warn: timedelta = timedelta(seconds=5)
     inflight_alarm: timedelta = timedelta(seconds=30)
     mass_status: bool = False
+    mass_cancel: bool = False
     chain_mode: ChainMode = ChainMode.SERIAL
     replace_quantity: ReplaceQuantity = ReplaceQuantity.TOTAL
     replace_filled: bool = False

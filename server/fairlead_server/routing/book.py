@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from fairlead_server.domain.amendments import MassCancel, RequestRecord
+from fairlead_server.domain.amendments import MassCancel, RequestRecord, Selection
 from fairlead_server.domain.exposure import Exposures
 from fairlead_server.domain.order import Flag, Order
 from fairlead_server.routing.in_flight import InFlight, Wait
 from fairlead_server.routing.ports import Archive
-from fairlead_server.routing.queue import Queue, Turn, Waiting
+from fairlead_server.routing.queue import Queue, cancel_waiting
 from fairlead_server.routing.shelf import KEEP, Shelf
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.keys import Keys, client_key, request_key
@@ -43,6 +43,7 @@ class Book:
         self._by_venue_id: dict[tuple[str, str], str] = {}
         self._requests: Shelf[RequestRecord] = Shelf(self._keep)
         self._mass_cancels: dict[str, MassCancel] = {}
+        self._selections: dict[str, Selection] = {}
         self._client_keys = Keys()
         self._request_keys = Keys()
         self._queues: defaultdict[str, Queue] = defaultdict(Queue)
@@ -58,10 +59,10 @@ class Book:
             self._index(order)
             self.exposures.add_working(order)
             for request in order.pending:
-                if request.is_cancel and not request.is_sent:
-                    waiting = Waiting(Turn.CANCEL, order.order_id, request.request_id)
-                    self.queue(order.session_id).put(waiting)
-        self._mass_cancels = {done.request_id: done for done in snapshot.mass_cancels}
+                if request.is_cancel and request.waits:
+                    self.queue(order.session_id).put(cancel_waiting(order.order_id, request))
+        for done in snapshot.mass_cancels:
+            self.put_mass_cancel(done)
         self._asked_epochs = {
             name.removeprefix(_ASKED): epoch
             for name, epoch in snapshot.counters.items()
@@ -101,6 +102,10 @@ class Book:
 
     def in_memory(self) -> list[Order]:
         return list(self._orders.values())
+
+    def selection(self, mass_cancel_id: str) -> Selection | None:
+        """What a mass cancel is for; None for one that is older than a day."""
+        return self._selections.get(mass_cancel_id)
 
     def all_live(self) -> list[Order]:
         """Of every session and of none, oldest first."""
@@ -160,6 +165,10 @@ class Book:
 
     def put_mass_cancel(self, done: MassCancel) -> None:
         self._mass_cancels[done.request_id] = done
+        self.put_selection(done.mass_cancel_id, done.selection)
+
+    def put_selection(self, mass_cancel_id: str, selection: Selection) -> None:
+        self._selections[mass_cancel_id] = selection
 
     def _index(self, order: Order) -> None:
         order_id, request = order.order_id, order.request

@@ -11,12 +11,13 @@ it takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.event import Change, EventKind
+from fairlead_server.domain.execution import MassCancelReport
 from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.order import Flag, Order, Request
@@ -26,8 +27,9 @@ from fairlead_server.domain.venue_rules import ChainMode
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.chains import behind_another, refuse_amend, turn_of
 from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.mass_requests import Cancel, MassRequests
 from fairlead_server.routing.ports import Gateway, Outbound
-from fairlead_server.routing.queue import Turn, Waiting
+from fairlead_server.routing.queue import Turn, Waiting, cancel_waiting
 from fairlead_server.routing.unanswered import free
 
 _SYSTEM = Cause(Initiator.SYSTEM)
@@ -51,6 +53,7 @@ class Departures:
         self._cl_ord_ids = cl_ord_ids
         self._recent = recent
         self._examine = examine
+        self._mass = MassRequests(book, ledger, cl_ord_ids)
 
     def free(self, gateway: Gateway, now: datetime) -> bool:
         return free(self._book, gateway, now)
@@ -78,7 +81,13 @@ class Departures:
         accepted = gateway.rules.chain_mode is ChainMode.ACCEPTED
         orig = order.cl_ord_id if accepted else order.last_sent_cl_ord_id
         terms = terms or wanted.terms
-        request = replace(wanted, terms=terms, cl_ord_id=self._cl_ord_ids.next(now), orig_cl_ord_id=orig)
+        request = replace(
+            wanted,
+            terms=terms,
+            cl_ord_id=self._cl_ord_ids.next(now),
+            orig_cl_ord_id=orig,
+            mass_cl_ord_id="",
+        )
         message = gateway.cancel_order if request.is_cancel else gateway.replace_order
         outbound = message(order, request, now)
         waited = wanted in order.pending
@@ -125,6 +134,37 @@ class Departures:
         self._book.queue(order.session_id).put(waiting)
         return order
 
+    def request_together(
+        self, cancels: Sequence[Cancel], mass_cancel_id: str, gateway: Gateway, cause: Cause, now: datetime
+    ) -> None:
+        """Enter the cancels of one mass cancel on one session, and send what need not wait, in as few messages as will do."""
+        cancels = [(self._supersede(order, wanted, now), wanted) for order, wanted in cancels]
+        for scope, group in self._mass.by_scope(cancels, mass_cancel_id, gateway):
+            if scope is None:
+                for order, wanted in group:
+                    self.request(order, wanted, gateway, cause, now)
+            elif gateway.available and self.free(gateway, now):
+                self._mass.send(scope, group, gateway, now, cause)
+            else:
+                for order, wanted in group:
+                    waits = Change(order.requested(wanted, now), EventKind.CANCEL_REQUESTED)
+                    self._ledger.enter(order, waits, cause, now)
+                    self._book.queue(gateway.session_id).put(cancel_waiting(order.order_id, wanted))
+        self.dispatch(gateway, now)
+        self._ledger.then(gateway.wake)
+
+    def mass_cancel_answered(self, report: MassCancelReport, gateway: Gateway, now: datetime) -> None:
+        """The venue does what an OrderMassCancelRequest(q) asks for, or does not."""
+        self._cancel_singly(self._mass.answered(report, gateway, now), gateway, now)
+
+    def _cancel_singly(self, cancels: Sequence[Cancel], gateway: Gateway, now: datetime) -> None:
+        """What an OrderMassCancelRequest(q) has asked for is asked for once more, for each order by itself."""
+        for order, asked in cancels:
+            self._book.queue(gateway.session_id).put(Waiting(Turn.CANCEL, order.order_id, asked.request_id))
+        if cancels:
+            self.dispatch(gateway, now)
+            self._ledger.then(gateway.wake)
+
     def _wait(self, waiting: Waiting, gateway: Gateway, now: datetime) -> Order:
         self._book.queue(gateway.session_id).put(waiting)
         self.dispatch(gateway, now)
@@ -152,13 +192,9 @@ class Departures:
     def deadline(self, gateway: Gateway, now: datetime) -> datetime | None:
         """When :meth:`dispatch` next has something to do."""
         queue = self._book.queue(gateway.session_id)
-        if not queue:
-            return None
-        late = queue.deadline()
-        if not gateway.available:
-            return late
-        turn = now + gateway.wait(now)
-        return turn if late is None else min(turn, late)
+        turn = now + gateway.wait(now) if queue and gateway.available else None
+        all_of_them = turn, queue.deadline(), self._mass.deadline(gateway)
+        return min((at for at in all_of_them if at is not None), default=None)
 
     def dispatch(self, gateway: Gateway, now: datetime) -> None:
         """Part of a decision: refuse what is late, and send what has its turn."""
@@ -166,6 +202,8 @@ class Departures:
         for waiting in queue.late(now):
             reject = Reject(RejectSource.ROUTER, waiting.reason, _TEXT[waiting.reason])
             self._refuse(waiting, reject, now)
+        if gateway.available:
+            self._cancel_singly(self._mass.late(gateway, now), gateway, now)
         while queue and gateway.available and not gateway.wait(now):
             self._leave(queue.pop(), gateway, now)
 
@@ -184,10 +222,27 @@ class Departures:
             self._ledger.send(gateway.request_status(order, now))
         elif (request := order.find_waiting(waiting.request_id)) is not None:
             cause = Cause(Initiator.SYSTEM, request_id=request.request_id)
-            if not request.is_cancel:
+            if waiting.turn is Turn.MASS_CANCEL:
+                self._leave_together(order, request, gateway, now)
+            elif not request.is_cancel:
                 self._leave_amend(order, request, gateway, cause, now)
             elif order.live:
                 self._send_request(order, request, gateway, cause, now)
+
+    def _leave_together(self, order: Order, request: Request, gateway: Gateway, now: datetime) -> None:
+        """As many of a mass cancel as one message can ask for; those that none can go singly, each in its turn."""
+        queue = self._book.queue(gateway.session_id)
+        cancels = self._mass.together(order, request)
+        for scope, group in self._mass.by_scope(cancels, request.mass_cancel_id, gateway):
+            if scope is not None and (order, request) not in group:
+                continue  # has a turn of its own
+            for each, waits in group:
+                queue.drop(Turn.MASS_CANCEL, each.order_id, waits.request_id)
+                queue.drop(Turn.CANCEL, each.order_id, waits.request_id)
+                if scope is None:
+                    queue.put(Waiting(Turn.CANCEL, each.order_id, waits.request_id))
+            if scope is not None:
+                self._mass.send(scope, group, gateway, now)
 
     def _leave_amend(
         self, order: Order, request: Request, gateway: Gateway, cause: Cause, now: datetime
@@ -220,10 +275,11 @@ class Departures:
         queue = self._book.queue(gateway.session_id)
         for order in self._book.live(gateway.session_id):
             for request in order.pending:
-                if request.is_cancel and not request.is_sent:
-                    queue.put(Waiting(Turn.CANCEL, order.order_id, request.request_id))
+                if request.is_cancel and request.waits:
+                    queue.put(cancel_waiting(order.order_id, request))
             if Flag.IN_DOUBT in order.flags:
                 queue.put(Waiting(Turn.INQUIRY, order.order_id))
+        self._mass.session_up(gateway, now)
         self.dispatch(gateway, now)
 
     def session_down(self, session_id: str, now: datetime) -> None:

@@ -13,12 +13,13 @@ from fairlead_server.domain.execution import CancelReject, ExecutionReport, Mess
 from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import ZERO, Flag, Order, Request, pending_new
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
+from fairlead_server.domain.standing import refused
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.chains import release
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.ports import Gateway, NewId
-from fairlead_server.routing.queue import Turn, Waiting
+from fairlead_server.routing.queue import Turn, Waiting, cancel_waiting
 from fairlead_server.routing.unanswered import ask_all, heard_of, inquire
 
 _VENUE = Cause(Initiator.VENUE)
@@ -86,11 +87,16 @@ class Executions:
     def cancel_rejected(self, answer: CancelReject, gateway: Gateway, now: datetime) -> None:
         names = (answer.cl_ord_id, answer.orig_cl_ord_id)
         before = self._book.by_report(gateway.session_id, names, answer.venue_order_id)
-        request = before.find_request(answer.cl_ord_id) if before else None
+        request = refused(before, answer) if before else None
         if before is None or request is None:
             return  # told before, or not of our asking
         if not answer.unknown_order:
             heard_of(self._book, self._ledger, before.order_id, gateway)
+        if answer.reject.reason is RejectReason.VENUE_CANCEL_MASS_CANCEL_UNABLE and request.mass_cl_ord_id:
+            waiting = Waiting(Turn.CANCEL, before.order_id, request.request_id)  # by itself it may be able
+            self._book.queue(gateway.session_id).put(waiting)
+            self._ledger.then(gateway.wake)
+            return
         change = transitions.refuse_request(before, request, answer, now)
         self._enter(before, change, gateway, now, message=answer)
 
@@ -168,8 +174,7 @@ class Executions:
         """In its turn: now, or when the session is up again."""
         for request in order.pending:
             if request.is_cancel:
-                waiting = Waiting(Turn.CANCEL, order.order_id, request.request_id)
-                self._book.queue(gateway.session_id).put(waiting)
+                self._book.queue(gateway.session_id).put(cancel_waiting(order.order_id, request))
                 self._ledger.then(gateway.wake)
 
     def _enter(

@@ -91,6 +91,10 @@ class Ledger:
         """An external order's ClOrdID(11), which was not given out here, finds it when memory holds it no more."""
         self._pipeline.batch.new_cl_ord_ids[order.session_id, order.cl_ord_id] = order.order_id
 
+    def count_cl_ord_ids(self, last: int) -> None:
+        """A ClOrdID(11) was given out that is not of one order; the counter that made it stands at ``last``."""
+        self._pipeline.batch.counters["cl_ord_id"] = last
+
     def decide(self, row: DecisionRow) -> None:
         self._pipeline.batch.decisions.append(row)
 

@@ -1,12 +1,13 @@
 """One request, many cancels: every live order that a selection matches.
 
-Each order gets a cancel of its own, in one decision. None is held back by risk; where a session is down, or paced, they
-wait and go out first (:mod:`fairlead_server.routing.departures`).
+Each order has a cancel of its own, all of one decision. Where a venue can be told in one message what is meant, it is
+(:mod:`fairlead_server.routing.mass_requests`). None is held back by risk; where a session is down, or paced, they wait and go
+out first (:mod:`fairlead_server.routing.departures`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -14,7 +15,7 @@ from uuid import UUID, uuid5
 from fairlead_server.domain.amendments import MassCancel, RequestOutcome, Selection
 from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.errors import RequestIdConflict, StoreUnavailable
-from fairlead_server.domain.order import Order
+from fairlead_server.domain.order import Order, PendingAction, Request
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.order_entry import OrderEntry, OrderRef
@@ -52,7 +53,21 @@ class MassCancels:
             raise StoreUnavailable
         mass_cancel_id = self._new_id()
         part = replace(cause, request_id=request_id, mass_cancel_id=mass_cancel_id)
-        outcomes = Counter(self._cancel(order, part, now) for order in self.matching(selection))
+        self._book.put_selection(mass_cancel_id, selection)
+        together: defaultdict[str, list[tuple[Order, Request]]] = defaultdict(list)
+        outcomes: Counter[RequestOutcome] = Counter()
+        for order in self.matching(selection):
+            own = str(uuid5(UUID(request_id), order.order_id))  # the key of this order's cancel alone
+            if order.pending_action is PendingAction.CANCEL:
+                outcomes[RequestOutcome.NO_CHANGE] += 1
+            elif order.held or not self._entry.takes_together(order.session_id):
+                outcomes[self._entry.cancel(OrderRef(order.order_id), own, part, now).outcome] += 1
+            else:
+                wanted = Request(own, now, mass_cancel_id=mass_cancel_id)
+                together[order.session_id].append((order, wanted))
+                outcomes[RequestOutcome.PENDING] += 1
+        for cancels in together.values():
+            self._entry.cancel_together(cancels, mass_cancel_id, part, now)
         done = MassCancel(
             request_id,
             mass_cancel_id,
@@ -65,9 +80,3 @@ class MassCancels:
         with self._pipeline.deciding():
             self._ledger.remember_mass_cancel(done)
         return done
-
-    def _cancel(self, order: Order, part: Cause, now: datetime) -> RequestOutcome:
-        if any(request.is_cancel for request in order.pending):
-            return RequestOutcome.NO_CHANGE
-        own = str(uuid5(UUID(part.request_id), order.order_id))  # of this order's cancel alone
-        return self._entry.cancel(OrderRef(order.order_id), own, part, now).outcome

@@ -16,6 +16,7 @@ from fairlead_server.domain.amendments import Amendment, RequestOutcome, Request
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.errors import ClientOrderIdConflict, Draining, NotRoutedInTime, UnknownOrder
 from fairlead_server.domain.event import Change, EventKind
+from fairlead_server.domain.execution import MassCancelReport
 from fairlead_server.domain.exposure import Assumed, RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.instrument import Instrument
@@ -216,6 +217,26 @@ class OrderEntry:
             gateway = self._gateways.get(order.session_id)
             order = self._departures.request(order, wanted, gateway, cause, now)
         return order, RequestOutcome.PENDING
+
+    def takes_together(self, session_id: str) -> bool:
+        """Whether one message may ask for many cancels there."""
+        gateway = self._gateways.get(session_id)
+        return gateway is not None and gateway.has_mass_cancel
+
+    def cancel_together(
+        self, cancels: Sequence[tuple[Order, Request]], mass_cancel_id: str, cause: Cause, now: datetime
+    ) -> None:
+        """The cancels of one mass cancel on one session, of live orders that were sent and that no other is pending for."""
+        with self._pipeline.deciding():
+            for order, wanted in cancels:
+                outcome = RequestOutcome.PENDING
+                self._ledger.remember(RequestRecord(wanted.request_id, order.order_id, now, None, outcome))
+            gateway = self._gateways[cancels[0][0].session_id]
+            self._departures.request_together(cancels, mass_cancel_id, gateway, cause, now)
+
+    def mass_cancel_answered(self, report: MassCancelReport, gateway: Gateway, now: datetime) -> None:
+        """Part of a decision: the venue has said whether it does what one message has asked for."""
+        self._departures.mass_cancel_answered(report, gateway, now)
 
     # The sessions: what waits for one of them, see :mod:`~fairlead_server.routing.departures`.
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fairlead_server.domain.amendments import RequestRecord
 from fairlead_server.domain.event import OrderEvent
+from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder
 from fairlead_server.domain.venue_rules import VenueRules
@@ -77,6 +78,12 @@ class Gateway(Protocol):
         """Whether the venue, and its version of FIX, take a question about all orders at once."""
 
     def request_mass_status(self, now: datetime) -> Outbound: ...
+
+    @property
+    def has_mass_cancel(self) -> bool:
+        """Whether the venue, and its version of FIX, take one request for many cancels."""
+
+    def mass_cancel(self, scope: MassScope, cl_ord_id: str, now: datetime) -> Outbound: ...
 
 
 class Archive(Protocol):

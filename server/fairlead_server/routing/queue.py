@@ -1,6 +1,6 @@
 """What waits to be sent on one session, and in which order it leaves.
 
-What takes risk away goes before what adds some: cancels, then amends that only reduce, other amends, questions about
+What takes risk away goes before what adds some: mass cancels, single ones, then amends that only reduce, other amends, questions about
 orders in doubt, and new orders last; within each of them first in, first out. What adds risk has a deadline, so that it is
 never sent later than its sender would want it; a cancel has none.
 
@@ -16,16 +16,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+from fairlead_server.domain.order import Request
 from fairlead_server.domain.reject import RejectReason
 
 
 class Turn(IntEnum):
-    CANCEL = 0
-    REDUCE = 1
-    AMEND = 2
-    INQUIRY = 3
-    NEW = 4
-    ASKED = 5  # an operator wants to know, and no order has to wait for that
+    MASS_CANCEL = 0  # a cancel that may go out with others of its mass cancel, in one message
+    CANCEL = 1
+    REDUCE = 2
+    AMEND = 3
+    INQUIRY = 4
+    NEW = 5
+    ASKED = 6  # an operator wants to know, and no order has to wait for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,13 @@ class Waiting:
     reason: RejectReason = RejectReason.ROUTER_SESSION_THROTTLED
 
 
+def cancel_waiting(order_id: str, cancel: Request) -> Waiting:
+    """One that has not gone out in any way."""
+    turn = Turn.MASS_CANCEL if cancel.mass_cancel_id else Turn.CANCEL
+    return Waiting(turn, order_id, cancel.request_id)
+
+
+_CANCELS = (Turn.MASS_CANCEL, Turn.CANCEL)
 _Key = tuple[str, str]  # order_id, request_id
 
 
@@ -88,9 +97,7 @@ class Queue:
 
     def all_but_cancels(self) -> list[Waiting]:
         """Take them out: only cancels outlive a connection."""
-        taken = [
-            waiting for turn in Turn if turn is not Turn.CANCEL for waiting in self._turns[turn].values()
-        ]
+        taken = [waiting for turn in Turn if turn not in _CANCELS for waiting in self._turns[turn].values()]
         for waiting in taken:
             self.drop(waiting.turn, waiting.order_id, waiting.request_id)
         return taken

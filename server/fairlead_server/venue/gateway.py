@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, assert_never
 
+from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.terms import NewOrder
@@ -177,6 +178,14 @@ class VenueSession:
         request_id = f"{self.epoch}-{self.session.numbers.next_out}"
         fields = outgoing.order_mass_status_request(request_id)
         return self._send(msg_types.ORDER_MASS_STATUS_REQUEST, fields, now)
+
+    @property
+    def has_mass_cancel(self) -> bool:
+        return self.rules.mass_cancel and self._dialect.has_message(msg_types.ORDER_MASS_CANCEL_REQUEST)
+
+    def mass_cancel(self, scope: MassScope, cl_ord_id: str, now: datetime) -> Outbound:
+        fields = outgoing.order_mass_cancel_request(scope, cl_ord_id, self._dialect, now)
+        return self._send(msg_types.ORDER_MASS_CANCEL_REQUEST, fields, now)
 
     @property
     def _dialect(self) -> Dialect:

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Protocol
 
-from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject
+from fairlead_server.domain.execution import CancelReject, ExecutionReport, MassCancelReport, MessageReject
 from fairlead_server.domain.venue_rules import ReplaceQuantity
 from fairlead_server.fix import events, msg_types, tags
 from fairlead_server.fix.errors import FixError
@@ -72,6 +72,8 @@ class Hearing:
                 self._executions.apply(incoming.of_the_whole(heard) if works else heard, self._gateway, now)
             case CancelReject():
                 self._executions.cancel_rejected(heard, self._gateway, now)
+            case MassCancelReport():
+                self._entry.mass_cancel_answered(heard, self._gateway, now)
             case MessageReject():
                 self._on_reject(heard, now)
             case None:
@@ -98,13 +100,19 @@ class Hearing:
         )
         if answer.ref_msg_type == msg_types.ORDER_MASS_STATUS_REQUEST:
             self._entry.refused_mass_status(self._gateway, now)
-        elif cl_ord_id := self._refused(answer):
-            self._executions.message_rejected(answer, cl_ord_id, self._gateway, now)
+            return
+        msg_type, name = self._refused(answer)
+        if not name or msg_type == msg_types.ORDER_STATUS_REQUEST:
+            return
+        if msg_type == msg_types.ORDER_MASS_CANCEL_REQUEST:
+            refused = MassCancelReport(name, accepted=False, text=text)
+            self._entry.mass_cancel_answered(refused, self._gateway, now)
+        else:
+            self._executions.message_rejected(answer, name, self._gateway, now)
 
-    def _refused(self, answer: MessageReject) -> str | None:
-        """The ClOrdID(11) of the order or request that was refused, of which the journal knows by its number."""
+    def _refused(self, answer: MessageReject) -> tuple[str, str]:
+        """The type of what was refused, and its ClOrdID(11), of which the journal knows by its number."""
         epoch, number = self._gateway.session.numbers.epoch, answer.ref_msg_seq_num
         for sent in self._journal.sent(self._gateway.session_id, epoch, number, number):
-            is_inquiry = sent.msg_type == msg_types.ORDER_STATUS_REQUEST
-            return None if is_inquiry else cl_ord_id(sent)
-        return None if answer.ref_msg_type == msg_types.ORDER_STATUS_REQUEST else answer.ref_id
+            return sent.msg_type, cl_ord_id(sent)
+        return answer.ref_msg_type, answer.ref_id

@@ -1,4 +1,4 @@
-"""What a venue's messages mean: execution reports, cancel rejects, rejects, in the forms of FIX.4.0 to FIX.5.0SP2.
+"""What a venue's messages mean: execution reports, cancel rejects, mass cancel reports, rejects, in the forms of FIX.4.0 to FIX.5.0SP2.
 
 The forms fold into one table: up to FIX.4.2 ExecTransType(20) takes part in what has happened, and FIX.4.0, which has
 no ExecType(150), leaves the rest to OrdStatus(39) and LastShares(32). A message that cannot be understood raises a
@@ -17,6 +17,7 @@ from decimal import Decimal
 from fairlead_server.domain.execution import (
     CancelReject,
     ExecutionReport,
+    MassCancelReport,
     MessageReject,
     ReportKind,
     VenueMessage,
@@ -96,7 +97,9 @@ _CXL_REJ_REASON = {
 }
 _SIDE = {char: side for side, char in SIDE.items()}
 
-Heard = ExecutionReport | CancelReject | MessageReject
+_REJECTED = "0"  # MassCancelResponse(531)
+
+Heard = ExecutionReport | CancelReject | MassCancelReport | MessageReject
 
 
 def read(message: Message, session_id: str, now: datetime) -> Heard | None:
@@ -177,6 +180,13 @@ def order_cancel_reject(message: Message, source: VenueMessage) -> CancelReject:
     )
 
 
+def order_mass_cancel_report(message: Message, _: VenueMessage) -> MassCancelReport:
+    reason, text = _id(message, tags.MASS_CANCEL_REJECT_REASON), _text(message)
+    told = ", ".join(filter(None, (f"MassCancelRejectReason(532) {reason}" if reason else "", text)))
+    accepted = message[tags.MASS_CANCEL_RESPONSE] != _REJECTED
+    return MassCancelReport(_id(message, tags.CL_ORD_ID), accepted, told)
+
+
 def session_reject(message: Message, source: VenueMessage) -> MessageReject:
     text = _text(message)
     venue = VenueReject(
@@ -243,6 +253,7 @@ def _code(message: Message, tag: int) -> int | None:
 _READERS: dict[str, Callable[[Message, VenueMessage], Heard]] = {
     msg_types.EXECUTION_REPORT: execution_report,
     msg_types.ORDER_CANCEL_REJECT: order_cancel_reject,
+    msg_types.ORDER_MASS_CANCEL_REPORT: order_mass_cancel_report,
     msg_types.REJECT: session_reject,
     msg_types.BUSINESS_MESSAGE_REJECT: business_reject,
 }

@@ -1,4 +1,4 @@
-"""Orders, replaces, cancels and status requests as FIX messages, in FIX.4.0 to FIX.5.0SP2.
+"""Orders, replaces, cancels, single or many, and status requests as FIX messages, in FIX.4.0 to FIX.5.0SP2.
 
 The caller's digits go to the wire as they came. What a version cannot say is named by :func:`missing_capability`, so
 that it is refused before anything is decided instead of being left out silently. What nobody asked for, such as
@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder, OrderCapacity, OrderType, Side, Terms, TimeInForce
 from fairlead_server.domain.venue_rules import ReplaceQuantity
@@ -39,6 +40,7 @@ _NO_SYMBOL = "[N/A]"  # Symbol(55) is required where there is none (FIX 4.4 data
 _AUTOMATED = "1"  # HandlInst(21): no broker intervention
 _PARTICIPATE_DONT_INITIATE = "6"  # ExecInst(18)
 _ALL_ORDERS = "7"  # MassStatusReqType(585)
+_ALL, _OF_A_SECURITY = "7", "1"  # MassCancelRequestType(530)
 _FULL = "F"  # CxlType(125): all that is left
 _NONE = "NONE"  # where an id is required and there is none: an order that the venue has not from us
 
@@ -100,6 +102,16 @@ def order_status_request(order: Order, dialect: Dialect) -> Fields:
 
 def order_mass_status_request(request_id: str) -> Fields:
     return [(tags.MASS_STATUS_REQ_ID, request_id), (tags.MASS_STATUS_REQ_TYPE, _ALL_ORDERS)]
+
+
+def order_mass_cancel_request(scope: MassScope, cl_ord_id: str, dialect: Dialect, now: datetime) -> Fields:
+    return [
+        (tags.CL_ORD_ID, cl_ord_id),
+        (tags.MASS_CANCEL_REQUEST_TYPE, _OF_A_SECURITY if scope.symbol else _ALL),
+        *([(tags.SYMBOL, scope.symbol)] if scope.symbol else []),
+        *([(tags.SIDE, SIDE[scope.side])] if scope.side else []),
+        dialect.time(tags.TRANSACT_TIME, now),
+    ]
 
 
 def _order(order: Order, terms: Terms, dialect: Dialect, now: datetime) -> Fields:
