@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 from fairlead_server.domain.terms import OrderType, TimeInForce
-from fairlead_server.domain.venue_rules import Capabilities, ChainMode, ReplaceQuantity, VenueRules
+from fairlead_server.domain.venue_rules import (
+    Capabilities,
+    ChainMode,
+    ReplaceQuantity,
+    VenueRules,
+)
 
 from tests.config.test_sessions import WHERE, Desk
 
@@ -49,6 +54,7 @@ def test_what_a_venue_takes_is_a_table(desk: Desk) -> None:
     [
         ("inflight_alarm_ms = 5000", "inflight_alarm_ms", "must be above inflight_warn_ms, 5000"),
         ('chain_mode = "free"', "chain_mode", "free"),
+        ('exec_id_scope = "week"', "exec_id_scope", "week"),
         ('capabilities = { order_types = ["PEGGED"] }', "capabilities.order_types[0]", "PEGGED"),
         ("inflight_warn_ms = -1", "inflight_warn_ms", "Expected int >= 0"),
         ("inflight_warn_ms = 0\nmass_cancel = true", "mass_cancel", "needs inflight_warn_ms above 0"),

@@ -265,3 +265,53 @@ def test_the_appendix_example_of_corrections_and_busts_comes_out_to_the_penny() 
     order = after(order, correction("K", "H", 9500, 120))
 
     assert figures(order) == (OrderState.PARTIALLY_FILLED, 10500, 1500)
+
+
+def test_an_exec_id_of_another_day_is_another_execution_where_the_venue_says_so() -> None:
+    order = after(working_order(), trade("1", 30, exec_day="Mon"))
+
+    told = change(order, trade("1", 30, exec_day="Tue"))
+
+    assert (told.kind, told.alarms, int(told.order.cum_qty)) == (EventKind.FILLED, (), 60)
+    assert apply(told.order, trade("1", 30, exec_day="Mon"), "", LATER) is None
+    assert apply(told.order, trade("1", 30, exec_day="Tue"), "", LATER) is None
+    assert change(told.order, trade("1", 31, exec_day="Tue")).alarms == (Alarm.EXEC_CONFLICT,)
+
+
+def test_what_was_booked_without_a_day_is_known_on_every_day() -> None:
+    """The setting may have changed while the order was open, either way."""
+    booked, dated = after(working_order(), trade("1", 30)), trade("1", 30, exec_day="Tue")
+
+    assert apply(booked, dated, "", LATER) is None
+    assert apply(after(working_order(), dated), trade("1", 30), "", LATER) is None
+
+
+@pytest.mark.parametrize(("day", "left"), [("Tue", 30), ("Wed", 30)])
+def test_a_bust_means_the_trade_of_its_day_or_else_the_latest(day: str, left: int) -> None:
+    order = after(working_order(), trade("1", 30, exec_day="Mon"), trade("1", 20, exec_day="Tue"))
+
+    told = change(order, bust("9", "1", exec_day=day))
+
+    assert (told.kind, int(told.order.cum_qty)) == (EventKind.TRADE_BUSTED, left)
+
+
+def test_a_correction_under_an_exec_id_of_an_earlier_day_takes_the_place_of_what_it_corrects() -> None:
+    order = after(
+        working_order(),
+        trade("1", 30, exec_day="Mon"),
+        trade("2", 20, exec_day="Mon"),
+        correction("2", "1", 35, exec_day="Tue"),
+        trade("2", 10, exec_day="Wed"),
+    )
+
+    told = change(order, bust("9", "1", exec_day="Wed"))
+
+    assert order.cum_qty == 20 + 35 + 10
+    assert (told.kind, int(told.order.cum_qty)) == (EventKind.TRADE_BUSTED, 20 + 10)
+
+
+def test_a_bust_that_comes_first_is_of_its_day() -> None:
+    order = after(working_order(), bust("9", "1", exec_day="Mon"))
+
+    assert after(order, trade("1", 30, exec_day="Mon")).cum_qty == 0
+    assert after(order, trade("1", 30, exec_day="Tue")).cum_qty == 30

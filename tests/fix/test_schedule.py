@@ -401,3 +401,23 @@ def test_resets_are_in_order_and_the_last_and_the_next_are_among_them(
     for earlier, later in pairwise(resets):
         assert schedule.next_reset(earlier) == later
         assert schedule.last_reset(later - timedelta(microseconds=1)) == earlier
+
+
+def test_a_day_begins_when_the_numbers_do_or_else_when_it_opens() -> None:
+    week = Schedule((Hours(frozenset({SUN}), at("18:00", NEW_YORK), at("17:00", NEW_YORK), FRI),))
+    resets = replace(week, reset_times=(Reset(frozenset({SUN}), at("17:30", NEW_YORK)),))
+    tick = timedelta(microseconds=1)
+
+    assert week.day_start(utc("2026-11-18T12:00")) == utc("2026-11-17T23:00")
+    assert week.day_start(utc("2026-11-18T23:00") - tick) == utc("2026-11-17T23:00")
+    assert week.day_start(utc("2026-11-18T23:00")) == utc("2026-11-18T23:00")
+    assert resets.day_start(utc("2026-11-18T22:30")) == utc("2026-11-18T22:30")
+    assert Schedule.always().day_start(utc("2026-11-18T22:30")) == utc("2026-11-18T00:00")
+
+
+@given(st.sampled_from(ZONES), st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)), st.times())
+def test_a_day_has_begun_and_is_no_longer_than_two(zone: ZoneInfo, moment: datetime, opens: time) -> None:
+    begins, now = opens.replace(tzinfo=zone), moment.replace(tzinfo=UTC)
+    start = Schedule((Hours(EVERY_DAY, begins, begins),)).day_start(now)
+
+    assert start <= now < start + timedelta(days=2)

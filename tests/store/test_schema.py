@@ -19,6 +19,7 @@ from fairlead_server.store.database import StoreError, open_store
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from tests.domain.builders import NOW
+from tests.store.facts import execution
 from tests.store.opened import writer
 
 
@@ -123,6 +124,34 @@ def test_a_store_of_the_first_version_is_brought_up_with_what_it_holds(kept_url:
     store.close()
 
 
+def test_executions_of_a_store_without_days_are_kept(kept_url: str) -> None:
+    engine = create_engine(kept_url)
+    with engine.begin() as connection:
+        upgrade(connection, "0005")
+        insert = "INSERT INTO orders (order_id, account_id, client_order_id, instrument_id, strategy_id, session_id,"
+        insert += " venue_order_id, state, live, version, create_time, facts)"
+        connection.execute(
+            text(f"{insert} VALUES ('O0001', 'A', '', 'I', '', 'S', '', 'FILLED', 0, 1, 1, '{{}}')")
+        )
+        insert = "INSERT INTO executions (execution_id, order_id, session_id, account_id, instrument_id, side, kind,"
+        insert += " exec_id, ref_exec_id, quantity, price, transact_time, sequence)"
+        values = "'X1', 'O0001', 'S', 'A', 'I', 'BUY', 'FILLED', 'V1', '', '10', '50', 1, 7"
+        connection.execute(text(f"{insert} VALUES ({values})"))
+    engine.dispose()
+
+    store = open_store(kept_url)
+
+    store.commit(Batch(executions=[execution(1, exec_day="another")]))
+    with pytest.raises(StoreError):
+        store.commit(Batch(executions=[execution(1, execution_id="again", exec_day="")]))
+    with store._reading() as connection:
+        kept = connection.execute(
+            text("SELECT execution_id, sequence, exec_day FROM executions ORDER BY exec_day")
+        )
+        assert [tuple(row) for row in kept] == [("X1", 7, ""), ("X000001", 1, "another")]
+    store.close()
+
+
 def upgrade(connection: Connection, version: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
@@ -145,7 +174,7 @@ def test_a_store_of_a_newer_fairlead_is_left_to_it(kept_url: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     store.close()
 
-    with pytest.raises(StoreError, match=r"version 9999.* up to 0005; use the newer Fairlead"):
+    with pytest.raises(StoreError, match=r"version 9999.* up to 0006; use the newer Fairlead"):
         open_store(kept_url)
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from fairlead_server.domain.amendments import Amendment
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.errors import CapabilityMissing
-from fairlead_server.domain.order import Order, OrderState
-from fairlead_server.domain.venue_rules import Capabilities, ReplaceQuantity, VenueRules
+from fairlead_server.domain.order import Flag, Order, OrderState
+from fairlead_server.domain.terms import TimeInForce
+from fairlead_server.domain.venue_rules import Capabilities, ExecIdScope, ReplaceQuantity, VenueRules
+from fairlead_server.fix.values import write_utc_timestamp
 from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.store.database import Store
 
-from tests.domain.builders import figures
+from tests.domain.builders import NOW, figures, terms
 from tests.venue.link import Link
 
 WORKING = VenueRules(replace_quantity=ReplaceQuantity.WORKING, capabilities=Capabilities(post_only=False))
@@ -68,3 +71,39 @@ async def test_what_the_venue_does_not_take_is_refused_before_anything_is_decide
         link.submit(post_only=True)
     assert caught.value.capability == "POST_ONLY"
     assert link.book.all_live() == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "filled"), [(ExecIdScope.SESSION, 40), (ExecIdScope.DAY, 80), (ExecIdScope.SYMBOL_DAY, 80)]
+)
+async def test_an_exec_id_is_known_again_within_its_scope(
+    store: Store, scope: ExecIdScope, filled: int
+) -> None:
+    link = Link(store, rules=VenueRules(exec_id_scope=scope))
+    await link.up()
+    order = link.submit(terms=terms(time_in_force=TimeInForce.GTC))
+    for day in (1, 1, 2, 2):  # the second of a day is the first again, as PossResend(97)
+        executed = write_utc_timestamp(NOW + timedelta(days=day))
+        link.report(order, "F", (17, "1"), (39, "1"), (32, "40"), (31, "50"), (60, executed))
+    await link.exchange()
+
+    assert link.now(order).cum_qty == filled
+    assert {row.exec_day for batch in link.batches for row in batch.executions} == (
+        {""} if scope is ExecIdScope.SESSION else {"2026-11-21T00:00Z", "2026-11-22T00:00Z"}
+    )
+    link.cut()
+    await link.pipeline.close()
+
+
+async def test_a_day_that_nobody_can_tell_is_answered_and_asked_about(store: Store) -> None:
+    link = Link(store, rules=VenueRules(exec_id_scope=ExecIdScope.DAY))
+    await link.up()
+    order = link.submit()
+    await link.exchange()
+    link.report(order, "F", (39, "1"), (32, "40"), (31, "50"), (60, "00010101-00:00:00"))
+    await link.exchange()
+
+    assert [message.msg_type for message in link.broker.heard[-2:]] == ["j", "H"]
+    assert Flag.IN_DOUBT in link.now(order).flags
+    link.cut()
+    await link.pipeline.close()

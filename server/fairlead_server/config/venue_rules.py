@@ -7,7 +7,13 @@ from pathlib import Path
 
 from fairlead_server.config.schema import CapabilitiesTable, SessionTable
 from fairlead_server.config.tables import ConfigError
-from fairlead_server.domain.venue_rules import Capabilities, ChainMode, ReplaceQuantity, VenueRules
+from fairlead_server.domain.venue_rules import (
+    Capabilities,
+    ChainMode,
+    ExecIdScope,
+    ReplaceQuantity,
+    VenueRules,
+)
 from fairlead_server.fix import msg_types
 from fairlead_server.fix.dialect import Dialect
 
@@ -37,6 +43,7 @@ def read_venue_rules(path: Path, key: str, row: SessionTable, dialect: Dialect) 
         ReplaceQuantity[row.replace_qty.upper()],
         row.allow_replace_filled,
         _capabilities(row.capabilities),
+        ExecIdScope[row.exec_id_scope.upper()],
     )
 
 

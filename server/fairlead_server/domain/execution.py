@@ -37,6 +37,10 @@ class ReportKind(Word):
     UNMAPPED = "UNMAPPED"  # an ExecType we do not know: kept and shown, never guessed
 
 
+def exec_key(exec_id: str, exec_day: str) -> str:
+    return f"{exec_id}@{exec_day}" if exec_day else exec_id
+
+
 @dataclass(frozen=True, slots=True)
 class VenueMessage:
     """Which message of which session told us, and when."""
@@ -62,8 +66,14 @@ class Execution:
     last_market: str = ""  # LastMkt(30)
     liquidity: str = ""  # LastLiquidityInd(851) as received
     busted: bool = False
-    superseded_by: str = ""  # the ExecID(17) of the correction
-    corrects: str = ""  # of a correction, the ExecID(17) of what it corrects, where that has not been told
+    superseded_by: str = ""  # the key of the correction
+    corrects: str = ""  # of a correction, the key of what it corrects, where that has not been told
+    exec_day: str = ""  # the day of ``exec_id``, where the venue uses it again on another
+
+    @property
+    def key(self) -> str:
+        """Names it among those of its order."""
+        return exec_key(self.exec_id, self.exec_day)
 
     @property
     def stands(self) -> bool:
@@ -100,6 +110,7 @@ class ExecutionReport:
     last_market: str = ""
     liquidity: str = ""
     reject: Reject | None = None  # present where the report refuses
+    exec_day: str = ""  # the day of ``exec_id``, where the venue uses it again on another
 
 
 @dataclass(frozen=True, slots=True)

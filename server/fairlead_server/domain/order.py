@@ -121,7 +121,7 @@ class Order:
     acked: bool = False
     terminal: Terminal | None = None
     executions: tuple[Execution, ...] = ()
-    busts_ahead: tuple[str, ...] = ()  # ExecID(17) of executions that were busted before they were told
+    busts_ahead: tuple[str, ...] = ()  # keys of executions that were busted before they were told
     cum_qty: Decimal = ZERO  # over the live executions
     traded_value: Decimal = ZERO  # sum of quantity x price over them
     pending: tuple[Request, ...] = ()
@@ -231,8 +231,11 @@ class Order:
         """The cancel that an OrderMassCancelRequest(q) asks for, whose answers carry the order's ClOrdID(11), or none."""
         return next((r for r in self.pending if r.mass_cl_ord_id), None)
 
-    def find_execution(self, exec_id: str) -> Execution | None:
-        return next((e for e in self.executions if e.exec_id == exec_id), None)
+    def find_execution(self, exec_id: str, exec_day: str = "") -> Execution | None:
+        """The latest that ExecID(17) names, on that day where it and its own are known."""
+        days = (exec_day, "") if exec_day else ()
+        named = (e for e in reversed(self.executions) if e.exec_id == exec_id)
+        return next((e for e in named if not days or e.exec_day in days), None)
 
     @property
     def last_sent_amend(self) -> Request | None:

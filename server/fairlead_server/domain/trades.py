@@ -1,7 +1,7 @@
 """What fills, their corrections and their busts do to an order.
 
-Executions are a set keyed by ExecID(17), so reports may come twice or out of order, and the sums are always computed
-from those that stand. A correction is itself corrected or busted under its own ExecID (FIX 4.4 vol. 4, App. D).
+Executions are a set keyed by ExecID(17), with its day where a venue uses it again on another, so reports may come twice
+or out of order, and the sums are always computed from those that stand. A correction is itself corrected or busted under its own ExecID (FIX 4.4 vol. 4, App. D).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from fairlead_server.domain.event import Alarm, Change, EventKind
-from fairlead_server.domain.execution import Execution, ExecutionReport
+from fairlead_server.domain.execution import Execution, ExecutionReport, exec_key
 from fairlead_server.domain.order import ZERO, Flag, Order, Terminal
 from fairlead_server.domain.standing import TERMINAL_STATUS, inferred, overfill, seen
 
@@ -19,7 +19,7 @@ from fairlead_server.domain.standing import TERMINAL_STATUS, inferred, overfill,
 def trade(order: Order, report: ExecutionReport, execution_id: str, now: datetime) -> Change | None:
     if report.last_qty is None or report.last_px is None:
         return Change(order, None, alarms=(Alarm.RECON_BREAK,), ask_status=True)
-    known = order.find_execution(report.exec_id)
+    known = order.find_execution(report.exec_id, report.exec_day)
     if known is not None:
         return _again(order, known, report)
     fill = _told(order, _fill(report, execution_id, report.last_qty, report.last_px))
@@ -33,21 +33,23 @@ def trade(order: Order, report: ExecutionReport, execution_id: str, now: datetim
 def trade_correct(order: Order, report: ExecutionReport, execution_id: str, now: datetime) -> Change | None:
     if report.last_qty is None or report.last_px is None:
         return Change(order, None, alarms=(Alarm.RECON_BREAK,), ask_status=True)
-    known = order.find_execution(report.exec_id)
+    known = order.find_execution(report.exec_id, report.exec_day)
     if known is not None:
         return _again(order, known, report)
     fill = _told(order, _fill(report, execution_id, report.last_qty, report.last_px))
-    found = _latest(order, report.exec_ref_id)
+    found = _latest(order, report.exec_ref_id, report.exec_day)
     if found is None:
-        fill = replace(fill, corrects=report.exec_ref_id)
+        fill = replace(fill, corrects=exec_key(report.exec_ref_id, report.exec_day))
         after = _counted(order, report, (*order.executions, fill), now)
         unknown = (Alarm.UNKNOWN_EXEC_REF,)
         if not fill.stands:
             return replace(_overtaken(after, fill), alarms=unknown)
         return Change(after, EventKind.TRADE_CORRECTED, fill, report.exec_ref_id, alarms=unknown)
     earlier = order.executions
-    if _latest(order, report.exec_id) is not found:  # else each corrects the other: the first told counts
-        earlier = _with(order, found, replace(found, superseded_by=report.exec_id))
+    if (
+        _end(order, _correction(order, fill.key)) is not found
+    ):  # else each corrects the other: the first told counts
+        earlier = _with(order, found, replace(found, superseded_by=fill.key))
     after = _counted(order, report, (*earlier, fill), now)
     if not fill.stands:
         return _overtaken(after, fill)
@@ -55,9 +57,9 @@ def trade_correct(order: Order, report: ExecutionReport, execution_id: str, now:
 
 
 def trade_cancel(order: Order, report: ExecutionReport, _: str, now: datetime) -> Change | None:
-    found = _latest(order, report.exec_ref_id)
+    found = _latest(order, report.exec_ref_id, report.exec_day)
     if found is None:
-        return _bust_ahead(order, report.exec_ref_id, now)
+        return _bust_ahead(order, report, now)
     if found.busted:
         return None
     busted = replace(found, busted=True)
@@ -71,19 +73,21 @@ def _again(order: Order, known: Execution, report: ExecutionReport) -> Change | 
     return None if same else Change(order, None, alarms=(Alarm.EXEC_CONFLICT,))
 
 
-def _bust_ahead(order: Order, exec_id: str, now: datetime) -> Change | None:
+def _bust_ahead(order: Order, report: ExecutionReport, now: datetime) -> Change | None:
     """A bust of what was not told yet, or never will be: remembered, so that it is not counted when it is."""
-    if exec_id in order.busts_ahead:
+    key = exec_key(report.exec_ref_id, report.exec_day)
+    if key in order.busts_ahead:
         return None
-    after = order.next(now, busts_ahead=(*order.busts_ahead, exec_id))
-    text = f"execution {exec_id} was busted and has not been told"
+    after = order.next(now, busts_ahead=(*order.busts_ahead, key))
+    text = f"execution {report.exec_ref_id} was busted and has not been told"
     return Change(after, EventKind.RESTATED, text=text, alarms=(Alarm.UNKNOWN_EXEC_REF,))
 
 
 def _told(order: Order, fill: Execution) -> Execution:
     """As its correction or bust has it, where that came first."""
-    correction = next((e.exec_id for e in order.executions if e.corrects == fill.exec_id), "")
-    return replace(fill, superseded_by=correction, busted=fill.exec_id in order.busts_ahead)
+    correction = _correction(order, fill.key)
+    superseded_by = correction.key if correction else ""
+    return replace(fill, superseded_by=superseded_by, busted=fill.key in order.busts_ahead)
 
 
 def _overtaken(after: Order, fill: Execution) -> Change:
@@ -93,14 +97,24 @@ def _overtaken(after: Order, fill: Execution) -> Change:
     return Change(replace(after, flags=flags), EventKind.RESTATED, text=text)
 
 
-def _latest(order: Order, exec_id: str) -> Execution | None:
-    """The execution that ExecRefID(19) means, also where it names one that was corrected since."""
-    ahead = (e for e in order.executions if exec_id and e.corrects == exec_id)
-    found = order.find_execution(exec_id) or next(ahead, None)
-    seen = {exec_id}  # a venue may tell of corrections that correct each other
+def _latest(order: Order, exec_id: str, exec_day: str) -> Execution | None:
+    """The execution that ExecRefID(19) means, perhaps of an earlier day, also where it was corrected since."""
+    ahead = _correction(order, exec_key(exec_id, exec_day)) if exec_id else None
+    return _end(order, order.find_execution(exec_id, exec_day) or ahead or order.find_execution(exec_id))
+
+
+def _correction(order: Order, key: str) -> Execution | None:
+    """Of an execution that was not told before it."""
+    return next((e for e in order.executions if e.corrects == key), None)
+
+
+def _end(order: Order, found: Execution | None) -> Execution | None:
+    """What has taken the place of ``found`` by now."""
+    by_key = {e.key: e for e in order.executions}
+    seen: set[str] = set()  # a venue may tell of corrections that correct each other
     while found is not None and found.superseded_by and found.superseded_by not in seen:
         seen.add(found.superseded_by)
-        found = order.find_execution(found.superseded_by)
+        found = by_key[found.superseded_by]
     return found
 
 
@@ -125,6 +139,7 @@ def _fill(report: ExecutionReport, execution_id: str, quantity: Decimal, price: 
         report.trade_id,
         report.last_market,
         report.liquidity,
+        exec_day=report.exec_day,
     )
 
 

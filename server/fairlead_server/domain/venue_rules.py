@@ -24,6 +24,14 @@ class ReplaceQuantity(Word):
     WORKING = "WORKING"  # what is to be open from now on
 
 
+class ExecIdScope(Word):
+    """Within what an ExecID(17) names one execution of an order; the day is that of the session's schedule."""
+
+    SESSION = "SESSION"  # for as long as the order lives
+    DAY = "DAY"
+    SYMBOL_DAY = "SYMBOL_DAY"  # of an order, which has one symbol, the same
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What the venue takes, beside what its version of FIX can say."""
@@ -66,3 +74,4 @@ class VenueRules:
     replace_quantity: ReplaceQuantity = ReplaceQuantity.TOTAL
     replace_filled: bool = False
     capabilities: Capabilities = Capabilities()
+    exec_id_scope: ExecIdScope = ExecIdScope.SESSION

@@ -129,6 +129,15 @@ class Schedule:
     def next_reset(self, now: datetime) -> datetime | None:
         return min(self.resets(now + timedelta.resolution, now + _REACH), default=None)
 
+    def day_start(self, time: datetime) -> datetime:
+        """When the day began that ``time`` is of.
+
+        Days begin at the local times of the resets, or without any at those of the openings, on whatever weekday.
+        """
+        turns = [reset.at for reset in self.reset_times] or [hours.start for hours in self.hours]
+        starts = (_Moment.of(day, at).instant for day in _days(time - _DAY, time) for at in turns)
+        return max(start for start in starts if start <= time)
+
     def _starting(self, begin: datetime, end: datetime) -> Iterator[Window]:
         """All that start from ``begin`` to ``end``, perhaps a few more, in no order."""
         for day in _days(begin, end):

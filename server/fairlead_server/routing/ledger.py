@@ -76,7 +76,7 @@ class Ledger:
         if before is None or order.cum_qty != before.cum_qty:
             batch.positions[order.request.account_id, order.request.instrument_id] = position
         if change.execution is not None:
-            batch.executions.append(_execution_row(event, change))
+            batch.executions.append(_execution_row(event, change, report.exec_day if report else ""))
         if before is not None and before.pending != order.pending:
             self._settle(before, order, change)
         return order
@@ -223,7 +223,7 @@ def _outcome(
     return RequestOutcome.REJECTED, Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
 
 
-def _execution_row(event: OrderEvent, change: Change) -> ExecutionRow:
+def _execution_row(event: OrderEvent, change: Change, exec_day: str) -> ExecutionRow:
     execution, order = change.execution, event.order
     assert execution is not None  # noqa: S101 - the caller has looked
     busted = event.kind is EventKind.TRADE_BUSTED
@@ -241,4 +241,5 @@ def _execution_row(event: OrderEvent, change: Change) -> ExecutionRow:
         execution.price,
         execution.transact_time,
         event.sequence,
+        exec_day,
     )

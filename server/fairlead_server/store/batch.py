@@ -58,6 +58,7 @@ class ExecutionRow:
     price: Decimal
     transact_time: datetime
     sequence: int  # of its event
+    exec_day: str = ""  # of ``exec_id``, where the venue uses it again on another
 
 
 @dataclass(frozen=True, slots=True)

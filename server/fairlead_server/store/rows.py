@@ -64,7 +64,7 @@ def event(row: EventRow) -> Row:
 
 EXECUTION = (
     "execution_id order_id session_id account_id instrument_id side kind exec_id ref_exec_id"
-    " quantity price transact_time sequence"
+    " quantity price transact_time sequence exec_day"
 )
 
 
@@ -83,6 +83,7 @@ def execution(row: ExecutionRow) -> Row:
         str(row.price),
         micros(row.transact_time),
         row.sequence,
+        row.exec_day,
     )
 
 

@@ -172,7 +172,8 @@ executions = Table(
     Column("price", DecimalText, nullable=False),
     Column("transact_time", Micros, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    UniqueConstraint("order_id", "exec_id", "ref_exec_id", "kind"),
+    Column("exec_day", Text, nullable=False),  # of exec_id, where the venue uses it again on another
+    UniqueConstraint("order_id", "exec_id", "exec_day", "ref_exec_id", "kind"),
 )
 
 # Numbered by the database: one order may be checked again, by an amend and by whatever else comes to be.

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, MassCancelReport, MessageReject
-from fairlead_server.domain.venue_rules import ReplaceQuantity
+from fairlead_server.domain.venue_rules import ExecIdScope, ReplaceQuantity
 from fairlead_server.fix import events, msg_types, tags
 from fairlead_server.fix.errors import FixError
 from fairlead_server.fix.message import Message
@@ -19,6 +19,7 @@ from fairlead_server.routing.ports import Gateway
 from fairlead_server.store.errors import StoreError
 from fairlead_server.venue import incoming
 from fairlead_server.venue.resending import Journal, cl_ord_id
+from fairlead_server.venue.settings import VenueSettings
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Hears(Gateway, Protocol):
     """The session that hears, and can answer."""
 
     session: Session
+    settings: VenueSettings
 
     def refuse(self, message: Message, reason: str, text: str, now: datetime) -> None: ...
 
@@ -61,15 +63,14 @@ class Hearing:
 
     def _take(self, message: Message, now: datetime) -> None:
         try:
-            heard = incoming.read(message, self._gateway.session_id, now)
+            heard = self._read(message, now)
         except FixError as error:
             self._gateway.refuse(message, "5", str(error), now)  # Conditionally Required Field Missing
             self._doubt(message, str(error), now)
             return
         match heard:
             case ExecutionReport():
-                works = self._gateway.rules.replace_quantity is ReplaceQuantity.WORKING
-                self._executions.apply(incoming.of_the_whole(heard) if works else heard, self._gateway, now)
+                self._executions.apply(heard, self._gateway, now)
             case CancelReject():
                 self._executions.cancel_rejected(heard, self._gateway, now)
             case MassCancelReport():
@@ -78,6 +79,17 @@ class Hearing:
                 self._on_reject(heard, now)
             case None:
                 self._gateway.refuse(message, "3", "Unsupported Message Type", now)
+
+    def _read(self, message: Message, now: datetime) -> incoming.Heard | None:
+        """As this venue means it."""
+        heard, rules = incoming.read(message, self._gateway.session_id, now), self._gateway.rules
+        if not isinstance(heard, ExecutionReport):
+            return heard
+        if rules.replace_quantity is ReplaceQuantity.WORKING:
+            heard = incoming.of_the_whole(heard)
+        if rules.exec_id_scope is not ExecIdScope.SESSION:
+            heard = incoming.of_its_day(heard, self._gateway.settings.schedule)
+        return heard
 
     def rejected(self, event: events.Violation, now: datetime) -> None:
         """The session has rejected a message; its number is used, so it will not come again by itself."""

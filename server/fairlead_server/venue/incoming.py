@@ -27,6 +27,7 @@ from fairlead_server.domain.reject import Reject, RejectReason, RejectSource, Ve
 from fairlead_server.fix import msg_types, tags
 from fairlead_server.fix.errors import BadValue
 from fairlead_server.fix.message import Message
+from fairlead_server.fix.schedule import Schedule
 from fairlead_server.fix.versions import FIX_4_0
 from fairlead_server.venue.outgoing import SIDE
 
@@ -149,6 +150,15 @@ def of_the_whole(report: ExecutionReport) -> ExecutionReport:
         return report
     is_open = report.order_qty if report.leaves_qty is None else report.leaves_qty
     return replace(report, order_qty=(report.cum_qty or ZERO) + is_open)
+
+
+def of_its_day(report: ExecutionReport, schedule: Schedule) -> ExecutionReport:
+    """The report of a venue that uses an ExecID(17) again on another day; the day is that of TransactTime(60)."""
+    try:
+        day = schedule.day_start(report.transact_time)
+    except OverflowError:
+        raise BadValue(tags.TRANSACT_TIME, str(report.transact_time), "a time of this world") from None
+    return replace(report, exec_day=f"{day:%Y-%m-%dT%H:%MZ}")
 
 
 def _what_happened(message: Message) -> ReportKind:
