@@ -19,6 +19,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 from fairlead_server.api.execution_service import ExecutionService
+from fairlead_server.api.messages import event_line
 from fairlead_server.api.order_answers import OrderAnswers
 from fairlead_server.api.order_batches import OrderBatches
 from fairlead_server.api.order_operations import OrderOperations
@@ -39,6 +40,8 @@ from fairlead_server.routing.inquiries import Inquiries
 from fairlead_server.routing.news import News
 from fairlead_server.routing.ports import Operator, Reloaded
 from fairlead_server.routing.reconciliations import Reconciliations
+from fairlead_server.routing.retention import Retention
+from fairlead_server.store.archive import Folder
 from fairlead_server.store.batch import AuditRow
 from fairlead_server.store.database import open_store
 from fairlead_server.store.errors import without_password
@@ -65,6 +68,7 @@ class App:
         ulids = Ulids(secrets.randbits(48))
         self.router = Router(config, self._store, ulids, now, random.random, self._changed)
         self._server = self._grpc_server()
+        self._retention = self._make_retention()
         self._tasks: list[asyncio.Task[None]] = []
 
     def _grpc_server(self) -> Server:
@@ -101,6 +105,21 @@ class App:
         }
         return Server(services, now, router.new_id, config.server_id)
 
+    def _make_retention(self) -> Retention | None:
+        wanted, router = self._config.retention, self.router
+        if wanted is None:
+            return None
+        return Retention(
+            wanted.ages,
+            Folder(wanted.archive),
+            self._store,
+            router.book,
+            router.pipeline,
+            router.feed,
+            now,
+            event_line,
+        )
+
     def _order_service(self, tokens: Tokens) -> OrderService:
         router = self.router
         book, ledger, pipeline, entry = router.book, router.ledger, router.pipeline, router.entry
@@ -117,7 +136,9 @@ class App:
             router.new_id,
             self._config.server_id,
         )
-        return OrderService(answers, batches, operations, desk, router.watch, self._store, tokens, now)
+        return OrderService(
+            answers, batches, operations, desk, router.watch, router.feed, self._store, tokens, now
+        )
 
     # Running.
 
@@ -129,6 +150,8 @@ class App:
         gc.freeze()  # what lives as long as the process need not be looked through again
         self.router.sessions.start()
         self._tasks = [asyncio.create_task(self._tell_health())]
+        if self._retention is not None:
+            self._tasks.append(asyncio.create_task(self._retention.run()))
         self._changed()
         return port
 

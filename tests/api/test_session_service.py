@@ -166,6 +166,9 @@ class NoJournal:
     def messages(self, query: object) -> list[Any]:
         return []
 
+    def counters(self, names: object) -> dict[str, int]:
+        return {}
+
 
 def _no_inquiries(pipeline: Pipeline) -> Inquiries:
     """Asking venues is tested with a whole router, see test_session_journal."""

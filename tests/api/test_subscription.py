@@ -21,7 +21,7 @@ from fairlead.v1.execution_service_pb2 import (
 )
 from fairlead_server.api import framing, requests
 from fairlead_server.api.subscription import Subscription, Wanted
-from fairlead_server.api.tokens import Tokens, filter_id
+from fairlead_server.api.tokens import TokenError, Tokens, filter_id
 from fairlead_server.domain.errors import Draining
 from fairlead_server.domain.event import EventKind
 from fairlead_server.routing.feed import Feed
@@ -242,3 +242,20 @@ async def test_a_cursor_ahead_of_what_was_published_is_waited_for(log: Log) -> N
     log.feed.publish(rows)
 
     assert sequences([await reader.next()]) == [3]
+
+
+async def test_a_reader_that_the_archive_has_overtaken_is_told_so_and_gets_no_hole(log: Log) -> None:
+    log.write(2)
+    reader = log.subscribe()
+    await reader.until("caught_up")
+    log.write(3 * RING)
+    log.feed.raise_floor(10)
+
+    with pytest.raises(TokenError) as told:
+        await reader.next()
+
+    assert told.value.reason == "CURSOR_EXPIRED"
+    earliest = TOKENS.open_cursor(
+        "after_cursor", told.value.facts["earliest_cursor"], filter_id(ExecutionFilter()), log.feed.head
+    )
+    assert earliest.sequence == 10

@@ -81,6 +81,10 @@ class Rig:
         cpu = {"server": self._echo.cpu_seconds() - before[0], "client": process_time() - before[1]}
         return figures.of_round(answers, None, cpu)
 
+    def server_memory(self) -> float:
+        """MiB that the router has in memory."""
+        return self._router.memory() / 1024
+
     async def end(self) -> None:
         """The venue has to have seen each order once."""
         said = json.loads(await self._venue_stopped())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fairlead_server.config import Config, ConfigError, load
 from fairlead_server.fix.session import Role
+from fairlead_server.routing.retention import Ages
 from fairlead_server.venue.settings import Endpoint, Throttle
 
 from tests.domain.builders import NOW
@@ -475,3 +476,31 @@ def test_a_secret_that_no_logon_can_carry(folder: Folder, secret: str) -> None:
 
 def test_no_secret_is_shown_by_what_holds_it(folder: Folder) -> None:
     assert CANARY not in repr(folder.load().sessions)
+
+
+# What is not kept for ever.
+
+
+def test_the_store_keeps_everything_unless_told_otherwise(folder: Folder) -> None:
+    assert folder.load().retention is None
+
+
+def test_what_is_kept_is_counted_in_days(folder: Folder) -> None:
+    kept = folder.load("retention.events_days=90", "retention.archive=var/archive").retention
+    assert kept is not None
+    assert kept.ages == Ages(events=timedelta(days=90))
+    assert kept.archive == Path("var/archive")
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "problem"),
+    [
+        ("retention.messages_days=30", "retention.archive", "is missing"),
+        ("retention.archive=there", "retention.archive", "needs events_days or messages_days"),
+        ("retention.events_days=0", "retention.events_days", ">= 1"),
+    ],
+)
+def test_what_would_be_kept_nowhere_is_refused(folder: Folder, change: str, key: str, problem: str) -> None:
+    error = folder.error(change)
+    assert error.key == key
+    assert problem in error.problem

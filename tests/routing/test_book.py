@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -137,24 +136,3 @@ async def test_the_answer_to_a_request_is_kept_that_was_asked_for_before_a_resta
 
     assert later.cancel(order, request_id="c1").outcome is RequestOutcome.DONE
     await later.end()
-
-
-async def test_memory_follows_what_is_open_and_not_what_there_was(store: Store) -> None:
-    desk = Desk(store, keep=10)
-    open_ = [desk.working(new_order(client_order_id=f"open-{n}")) for n in range(5)]
-    sizes = []
-    tracemalloc.start()
-    for part in range(3):
-        for number in range(300):
-            await ended(desk, f"{part}-{number}")
-        desk.events.clear()
-        desk.writer.batches.clear()
-        sizes.append(tracemalloc.take_snapshot().filter_traces([_BOOK]).statistics("filename")[0].size)
-    tracemalloc.stop()
-
-    assert len(desk.book.in_memory()) == 15
-    assert desk.book.all_live() == [desk.now(order) for order in open_]
-    assert sizes[2] < sizes[0] * 1.1
-
-
-_BOOK = tracemalloc.Filter(inclusive=True, filename_pattern="*/routing/[bs][oh]*.py")

@@ -9,6 +9,7 @@ from fairlead.v1 import execution_service_pb2 as pb
 
 from fairlead_server.api import framing, messages, requests
 from fairlead_server.api.caller import Caller
+from fairlead_server.api.expiry import expired
 from fairlead_server.api.subscription import LogReader, Subscription, Wanted
 from fairlead_server.api.times import time_of
 from fairlead_server.api.tokens import Tokens, filter_id
@@ -59,6 +60,8 @@ class ExecutionService:
             until = await asyncio.to_thread(self._reader.sequence_at, time_of(request.until_time))
         query = replace(requests.event_query(request.filter), until_sequence=until)
         rows = await asyncio.to_thread(self._reader.events_after, after, size + 1, query)
+        field = "page_token" if request.page_token else request.WhichOneof("start") or "after_cursor"
+        await self._kept(field, after, digest)
         shown = framing.that_fit(rows[:size])
         more = len(rows) > len(shown)
         end = shown[-1].sequence if more else max(until, after)
@@ -78,7 +81,7 @@ class ExecutionService:
             case "after_time":
                 return await asyncio.to_thread(self._reader.sequence_at, time_of(request.after_time))
             case None:
-                return 0
+                return self._feed.floor
 
     async def _wanted(self, request: pb.SubscribeExecutionsRequest) -> Wanted:
         digest = filter_id(request.filter)
@@ -92,13 +95,27 @@ class ExecutionService:
             request.filter,
             digest,
             requests.event_query(request.filter),
-            await self._after(request, digest, head),
+            await self._start(request, digest, head),
             until,
             request.until_caught_up,
             requests.heartbeat(request),
             _batch_size(request),
             requests.seconds(request, "max_batch_delay", 0.0, 0.0, _MOST_DELAY),
         )
+
+    async def _start(self, request: pb.SubscribeExecutionsRequest, digest: int, head: int) -> int | None:
+        """As :meth:`_after`; what has expired becomes a snapshot where that is wanted."""
+        after = await self._after(request, digest, head)
+        snapshot = request.cursor_expired_policy == pb.CURSOR_EXPIRED_POLICY_SNAPSHOT
+        if after is not None and after < self._feed.floor and snapshot:
+            return None
+        return after if after is None else await self._kept(request.WhichOneof("start") or "", after, digest)
+
+    async def _kept(self, field: str, after: int, digest: int) -> int:
+        """``after``, if all that is beyond it is kept."""
+        if after < self._feed.floor:
+            raise await expired(self._reader, self._tokens, self._feed.floor, field, digest)
+        return after
 
     async def _after(self, request: pb.SubscribeExecutionsRequest, digest: int, head: int) -> int | None:
         """The sequence to begin after; None for a snapshot."""
@@ -108,7 +125,7 @@ class ExecutionService:
             case "after_time":
                 return await asyncio.to_thread(self._reader.sequence_at, time_of(request.after_time))
             case _ if request.position == pb.START_POSITION_EARLIEST:
-                return 0
+                return self._feed.floor
             case _ if request.position == pb.START_POSITION_LIVE_ONLY:
                 return head
             case _:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from fairlead.v1 import common_pb2, execution_service_pb2
+from google.protobuf.json_format import MessageToJson
 
 from fairlead_server.api import enums, framing
 from fairlead_server.api.times import timestamp
@@ -101,6 +102,12 @@ def event(value: OrderEvent) -> execution_service_pb2.ExecutionEvent:
 def event_bytes(value: OrderEvent) -> bytes:
     """The event as it is stored and sent to every subscriber: serialised once."""
     return event(value).SerializeToString()
+
+
+def event_line(body: bytes) -> str:
+    """A stored event as one line of JSON, its fields named as in the proto."""
+    stored = execution_service_pb2.ExecutionEvent.FromString(body)
+    return MessageToJson(stored, preserving_proto_field_name=True, indent=None)
 
 
 def events_from(rows: Iterable[EventRow]) -> list[execution_service_pb2.ExecutionEvent]:

@@ -10,6 +10,7 @@ from fairlead.v1 import order_service_pb2
 
 from fairlead_server.api import framing, messages, requests
 from fairlead_server.api.caller import Caller
+from fairlead_server.api.expiry import expired
 from fairlead_server.api.order_answers import OrderAnswers
 from fairlead_server.api.order_batches import OrderBatches
 from fairlead_server.api.order_operations import OrderOperations
@@ -18,6 +19,7 @@ from fairlead_server.api.trade_stream import Desk, Requests, TradeStream
 from fairlead_server.api.validation import validate
 from fairlead_server.domain.errors import UnknownOrder
 from fairlead_server.domain.order import Order
+from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.routing.ports import Clock
 from fairlead_server.routing.watch import Watch
@@ -48,6 +50,7 @@ class OrderService:
         operations: OrderOperations,
         desk: Desk,
         watch: Watch,
+        feed: Feed,
         reader: OrderReader,
         tokens: Tokens,
         clock: Clock,
@@ -57,6 +60,7 @@ class OrderService:
         self._operations = operations
         self._desk = desk
         self._watch = watch
+        self._feed = feed
         self._reader = reader
         self._tokens = tokens
         self._clock = clock
@@ -148,6 +152,8 @@ class OrderService:
         after = self._tokens.open_page(request.page_token, digest, int)[0] if request.page_token else 0
         query = EventQuery(order_id=order.order_id)
         rows = await asyncio.to_thread(self._reader.events_after, after, size + 1, query)
+        if request.page_token and after < self._feed.floor and not order.live:
+            raise await expired(self._reader, self._tokens, self._feed.floor, "page_token", 0)
         shown = framing.that_fit(rows[:size])
         response = order_service_pb2.ListOrderEventsResponse(
             events=await asyncio.to_thread(messages.events_from, shown),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from fairlead.v1 import session_service_pb2 as pb
 
 from fairlead_server.api import consistency, framing, requests, sessions
 from fairlead_server.api.caller import Caller
+from fairlead_server.api.expiry import EXPIRED
 from fairlead_server.api.session_watch import SessionWatch
-from fairlead_server.api.tokens import Tokens
+from fairlead_server.api.tokens import TokenError, Tokens
 from fairlead_server.api.validation import validate
 from fairlead_server.domain.errors import ConfigInvalid, UnknownSession
 from fairlead_server.fix.terms import Numbers
@@ -20,6 +21,8 @@ from fairlead_server.routing.inquiries import Inquiries
 from fairlead_server.routing.news import News
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock, Operated, Operator, Reloads
+from fairlead_server.store.archive import MESSAGES_FLOOR
+from fairlead_server.store.columns import from_micros, micros
 from fairlead_server.store.journal import MessageQuery, StoredMessage
 
 _DAYS, _MOST_DAYS = 7, 366  # of a plan
@@ -27,6 +30,8 @@ _DAYS, _MOST_DAYS = 7, 366  # of a plan
 
 class JournalReader(Protocol):
     def messages(self, query: MessageQuery) -> list[StoredMessage]: ...
+
+    def counters(self, names: Iterable[str]) -> dict[str, int]: ...
 
 
 class SessionService:
@@ -112,12 +117,22 @@ class SessionService:
         if request.page_token:
             query = requests.after_message(query, *self._tokens.open_page(request.page_token, same, int, int))
         found = await asyncio.to_thread(self._journal.messages, query)
+        if query.after is not None:
+            await self._check_kept(query.after[0])
         shown = await asyncio.to_thread(framing.fitting, map(sessions.message, found[:size]))
         response = pb.ListSessionMessagesResponse(messages=shown)
         if len(found) > len(shown):
             last = found[len(shown) - 1]
             response.next_page_token = self._tokens.page(same, *requests.message_key(last))
         return response
+
+    async def _check_kept(self, page: datetime) -> None:
+        """Whether a page that begins at that time is one of messages that are all there."""
+        floor = (await asyncio.to_thread(self._journal.counters, [MESSAGES_FLOOR])).get(MESSAGES_FLOOR, 0)
+        if micros(page) < floor:
+            text = "older than what the journal keeps; begin with the first page"
+            time = from_micros(floor).isoformat()
+            raise TokenError("page_token", EXPIRED, text, earliest_time=time)
 
     # What operators do.
 

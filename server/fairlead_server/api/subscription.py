@@ -19,6 +19,7 @@ from fairlead.v1 import execution_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
 from fairlead_server.api import framing, messages
+from fairlead_server.api.expiry import expired
 from fairlead_server.api.times import timestamp
 from fairlead_server.api.tokens import Tokens
 from fairlead_server.domain.errors import Draining
@@ -172,6 +173,9 @@ class Subscription:
         query = replace(self._wanted.query, until_sequence=end)
         size = self._wanted.batch_size
         rows = await asyncio.to_thread(self._reader.events_after, self._position, size, query)
+        if self._position < self._feed.floor:  # some may have been missing: it was too slow by days
+            floor, digest = self._feed.floor, self._wanted.filter_id
+            raise await expired(self._reader, self._tokens, floor, "after_cursor", digest)
         return self._bounded(rows, rows[-1].sequence if len(rows) == size else end)
 
     def _bounded(self, rows: Sequence[EventRow], end: int) -> Sequence[EventRow]:

@@ -26,9 +26,18 @@ from fairlead_server.config.tables import ConfigError, from_environ, read_text, 
 from fairlead_server.domain.instrument import Calendar, Instrument, Span
 from fairlead_server.domain.risk import AccountPolicy, Policy
 from fairlead_server.domain.routes import Route
+from fairlead_server.routing.retention import Ages
 from fairlead_server.venue.settings import VenueSettings
 
 _LONGEST_WINDOW = 86_400  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """For how long, and where what is older goes."""
+
+    ages: Ages
+    archive: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class Config:
     routes: tuple[Route, ...]
     log_level: str
     version: str  # SHA-256 over all that was read
+    retention: Retained | None = None  # the store keeps everything
 
 
 def load(path: Path, overrides: Iterable[str], environ: Mapping[str, str], now: datetime) -> Config:
@@ -84,7 +94,18 @@ class _Reader:
             self._routes(instruments),
             self.file.log.level,
             version,
+            self._retention(),
         )
+
+    def _retention(self) -> Retained | None:
+        row = self.file.retention
+        if row.events_days is None and row.messages_days is None:
+            if row.archive is not None:
+                raise self._error("retention.archive", "needs events_days or messages_days beside it")
+            return None
+        if row.archive is None:
+            raise self._error("retention.archive", "is missing: the folder for what the store does not keep")
+        return Retained(Ages(_days(row.events_days), _days(row.messages_days)), Path(row.archive))
 
     def _instruments(self) -> tuple[dict[str, Instrument], str]:
         path = self.path.parent / self.file.instruments_file
@@ -175,3 +196,7 @@ class _Reader:
 
     def _error(self, key: str, problem: str) -> ConfigError:
         return ConfigError(str(self.path), key, problem)
+
+
+def _days(number: int | None) -> timedelta | None:
+    return None if number is None else timedelta(days=number)

@@ -36,6 +36,12 @@ class StoreTable(Table):
     url: str
 
 
+class RetentionTable(Table):
+    events_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
+    messages_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
+    archive: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+
+
 class RouterTable(Table):
     router_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{2}\Z")] = "FL"
     shard: Annotated[int, msgspec.Meta(ge=0, le=35)] = 0
@@ -182,6 +188,7 @@ class File(Table):
     store: StoreTable
     instruments_file: str
     server: ServerTable = msgspec.field(default_factory=ServerTable)
+    retention: RetentionTable = msgspec.field(default_factory=RetentionTable)
     router: RouterTable = msgspec.field(default_factory=RouterTable)
     log: LogTable = msgspec.field(default_factory=LogTable)
     risk: RiskTable = msgspec.field(default_factory=RiskTable)

@@ -22,12 +22,13 @@ class Feed:
         self._ring: deque[EventRow] = deque(maxlen=ring)
         self._news = asyncio.Event()
         self.head = 0
+        self.floor = 0  # what the log has up to here is not promised to be there any more
         self.closed = False
 
-    def load(self, head: int) -> None:
+    def load(self, head: int, floor: int = 0) -> None:
         """Begin at the head of the log, which may have gone beyond what was published: whoever waits has to look."""
         self._ring.clear()
-        self.head = head
+        self.head, self.floor = head, floor
         self._wake()
 
     def publish(self, events: Sequence[EventRow]) -> None:
@@ -37,6 +38,10 @@ class Feed:
         self._ring.extend(events)
         self.head = events[-1].sequence
         self._wake()
+
+    def raise_floor(self, floor: int) -> None:
+        """Before anything up to there is deleted: whoever has read the log looks at it then."""
+        self.floor = floor
 
     def close(self) -> None:
         """No more will come: whoever waits is woken to say goodbye."""

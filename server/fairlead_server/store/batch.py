@@ -117,6 +117,8 @@ class Batch:
     counters: dict[str, int] = field(default_factory=dict)  # by name, such as "cl_ord_id"
     stopped: dict[str, str] = field(default_factory=dict)  # session_id: why it is stopped, "" where it is not
     audit: list[AuditRow] = field(default_factory=list)
+    gone_events: list[int] = field(default_factory=list)  # sequences of those that are in the archive
+    gone_messages: list[int] = field(default_factory=list)  # their message_id
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit. Nothing changes without one of these."""
@@ -130,5 +132,6 @@ class Batch:
             self.trade_sessions,
             self.stopped,
             self.audit,
+            self.counters,
         )
         return any(changes)

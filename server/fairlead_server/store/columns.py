@@ -32,6 +32,10 @@ def micros(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
+def from_micros(number: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=number)
+
+
 class DecimalText(TypeDecorator[Decimal]):
     impl = Text
     cache_ok = True
@@ -51,7 +55,7 @@ class Micros(TypeDecorator[datetime]):
         return None if value is None else micros(value)
 
     def process_result_value(self, value: int | None, _: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else from_micros(value)
 
 
 class EnumText(TypeDecorator[E], Generic[E]):

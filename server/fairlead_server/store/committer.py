@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +23,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from fairlead_server.store import rows, tables
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.rows import Row
+
+T = TypeVar("T")
 
 _MOST_ROWS = 128
 _PLACE = re.compile("%s")
@@ -64,11 +66,15 @@ class Committer:
         self._counters = _Insert(dialect, tables.counters, rows.COUNTER, key="name", update="value")
         self._stops = _Insert(dialect, tables.stops, rows.STOP, key="session_id", update="reason")
         self._audit = _Insert(dialect, tables.audit, rows.AUDIT)
+        self._gone_events = _Delete(dialect, tables.events, "sequence")
+        self._gone_messages = _Delete(dialect, tables.messages, "message_id")
 
     def write(self, cursor: Cursor, batch: Batch) -> None:
         """Within the caller's transaction."""
         for insert, due in self._due(batch):
             insert.run(cursor, due)
+        self._gone_events.run(cursor, batch.gone_events)
+        self._gone_messages.run(cursor, batch.gone_messages)
 
     def _due(self, batch: Batch) -> Iterator[tuple[_Insert, list[Row]]]:
         yield self._orders, [rows.order(order) for order in batch.orders.values()]
@@ -105,18 +111,35 @@ class _Insert:
         self._texts: dict[int, str] = {}
 
     def run(self, cursor: Cursor, due: Sequence[Row]) -> None:
-        start = 0
-        while left := len(due) - start:
-            size = min(1 << (left.bit_length() - 1), _MOST_ROWS)
-            group = chain.from_iterable(due[start : start + size])
-            cursor.execute(self._text(size), tuple(group))
-            start += size
+        for group in _groups(due):
+            cursor.execute(self._text(len(group)), tuple(chain.from_iterable(group)))
 
     def _text(self, size: int) -> str:
         if size not in self._texts:
             values = ", ".join([self._row] * size)
             self._texts[size] = f"{self._head} VALUES {_numbered(values)}{self._tail}"
         return self._texts[size]
+
+
+class _Delete:
+    """A DELETE from one table, by a number that each row has to itself."""
+
+    def __init__(self, dialect: Dialect, table: Table, column: str) -> None:
+        self._head = f"DELETE FROM {table.name} WHERE {column} IN"  # noqa: S608 - both are ours
+        self._place = "%s" if dialect.name == "postgresql" else "?"
+
+    def run(self, cursor: Cursor, numbers: Sequence[int]) -> None:
+        for group in _groups(numbers):
+            places = _numbered(", ".join([self._place] * len(group)))
+            cursor.execute(f"{self._head} ({places})", tuple(group))
+
+
+def _groups(due: Sequence[T]) -> Iterator[Sequence[T]]:
+    start = 0
+    while left := len(due) - start:
+        size = min(1 << (left.bit_length() - 1), _MOST_ROWS)
+        yield due[start : start + size]
+        start += size
 
 
 def _numbered(values: str) -> str:

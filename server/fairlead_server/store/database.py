@@ -7,7 +7,7 @@ connection of its own what was committed last, and neither waits for the writer 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from fairlead_server.domain.amendments import RequestRecord
 from fairlead_server.domain.order import Order
 from fairlead_server.fix.terms import Sent
-from fairlead_server.store import audit, events, journal, orders, recovery, schema, sqlite, tables
+from fairlead_server.store import archive, audit, events, journal, orders, recovery, schema, sqlite, tables
 from fairlead_server.store.batch import AuditRow, Batch, EventRow
 from fairlead_server.store.errors import Faults, StoreError, told_plainly
 from fairlead_server.store.events import EventQuery
@@ -149,6 +149,25 @@ class Store:
     def messages(self, query: MessageQuery) -> list[StoredMessage]:
         with self._reading() as connection:
             return journal.matching(connection, query)
+
+    # What has become old.
+
+    def old_events(self, after: int, until: int, limit: int) -> list[EventRow]:
+        """Those beyond ``after`` up to ``until`` whose orders have ended, from the oldest on."""
+        with self._reading() as connection:
+            return archive.old_events(connection, after, until, limit)
+
+    def old_messages(self, before: datetime, limit: int) -> list[StoredMessage]:
+        """From the oldest on, never the last of all."""
+        with self._reading() as connection:
+            return archive.old_messages(connection, before, limit)
+
+    def counters(self, names: Iterable[str]) -> dict[str, int]:
+        """Those of them that there are."""
+        columns = tables.counters.c
+        found = select(columns.name, columns.value).where(columns.name.in_(list(names)))
+        with self._reading() as connection:
+            return dict(iter(connection.execute(found)))
 
     # What operators did.
 

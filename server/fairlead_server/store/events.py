@@ -39,7 +39,7 @@ def head(connection: Connection) -> int:
 
 
 def after(connection: Connection, sequence: int, limit: int, query: EventQuery) -> list[EventRow]:
-    found = select(*_ROW).where(events.c.sequence > sequence, *_conditions(query))
+    found = select(*ROW).where(events.c.sequence > sequence, *_conditions(query))
     rows = connection.execute(found.order_by(events.c.sequence).limit(limit))
     return list(starmap(EventRow, rows))
 
@@ -71,7 +71,7 @@ def _conditions(query: EventQuery) -> list[ColumnElement[bool]]:
     return conditions
 
 
-_ROW = (
+ROW = (
     events.c.sequence,
     events.c.event_id,
     events.c.kind,

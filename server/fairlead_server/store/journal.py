@@ -61,7 +61,7 @@ def sent(connection: Connection, session_id: str, epoch: int, begin: int, end: i
 def matching(connection: Connection, query: MessageQuery) -> list[StoredMessage]:
     time, number = messages.c.time, messages.c.message_id
     order = (time, number) if query.oldest_first else (time.desc(), number.desc())
-    found = select(number, *_ROW).where(*_conditions(query)).order_by(*order).limit(query.limit)
+    found = select(number, *ROW).where(*_conditions(query)).order_by(*order).limit(query.limit)
     return [StoredMessage(number, MessageRow(*row)) for number, *row in connection.execute(found)]
 
 
@@ -94,7 +94,7 @@ def _names(order: bytes) -> ColumnElement[bool]:
     return or_(*(Position(messages.c.frame, literal(field, LargeBinary())) > 0 for field in fields))
 
 
-_ROW = (
+ROW = (
     messages.c.session_id,
     messages.c.epoch,
     messages.c.direction,

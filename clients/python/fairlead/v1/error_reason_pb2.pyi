@@ -109,7 +109,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOT_ROUTED_IN_TIME: _ErrorReason.ValueType  # 70
     """DEADLINE_EXCEEDED. The deadline had passed when the order was decided; guaranteed not created, not routed."""
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 80
-    """OUT_OF_RANGE. The cursor is older than what the log keeps. Metadata: earliest_cursor, earliest_time (RFC 3339)."""
+    """OUT_OF_RANGE. The cursor, time or page token is older than what is kept. Metadata: field, earliest_time (RFC 3339),
+    and of the log of events earliest_cursor.
+    """
     ERROR_REASON_CURSOR_EPOCH_MISMATCH: _ErrorReason.ValueType  # 81
     """FAILED_PRECONDITION. The log was restored or rebuilt since the cursor was given out. Metadata: cursor_epoch, epoch."""
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 82
@@ -197,7 +199,9 @@ ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 64
 ERROR_REASON_NOT_ROUTED_IN_TIME: ErrorReason.ValueType  # 70
 """DEADLINE_EXCEEDED. The deadline had passed when the order was decided; guaranteed not created, not routed."""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 80
-"""OUT_OF_RANGE. The cursor is older than what the log keeps. Metadata: earliest_cursor, earliest_time (RFC 3339)."""
+"""OUT_OF_RANGE. The cursor, time or page token is older than what is kept. Metadata: field, earliest_time (RFC 3339),
+and of the log of events earliest_cursor.
+"""
 ERROR_REASON_CURSOR_EPOCH_MISMATCH: ErrorReason.ValueType  # 81
 """FAILED_PRECONDITION. The log was restored or rebuilt since the cursor was given out. Metadata: cursor_epoch, epoch."""
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 82

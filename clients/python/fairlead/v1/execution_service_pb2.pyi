@@ -335,7 +335,7 @@ class SubscribeExecutionsRequest(_message.Message):
     until_caught_up: _builtins.bool
     """After CaughtUp."""
     cursor_expired_policy: Global___CursorExpiredPolicy.ValueType
-    """What to do when `after_cursor` is older than what the log keeps; unset = FAIL."""
+    """What to do when `after_cursor` or `after_time` is older than what the log keeps; unset = FAIL."""
     max_batch_size: _builtins.int
     """The most events in one message: 1 to 512; unset = 64."""
     @_builtins.property
@@ -344,7 +344,7 @@ class SubscribeExecutionsRequest(_message.Message):
 
     @_builtins.property
     def after_time(self) -> _timestamp_pb2.Timestamp:
-        """After this moment of `commit_time`."""
+        """After this moment of `commit_time`. Before the log begins, of which a part is archived: OUT_OF_RANGE."""
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
