@@ -15,7 +15,7 @@ import pytest
 from tests.interop import audit
 from tests.interop.line import Line
 from tests.interop.processes import Process, free_port
-from tests.interop.quickfix_broker.desk import FIX_42, FIX_44, FIXT
+from tests.interop.quickfix_broker.orders import FIX_42, FIX_44, FIXT
 
 Fields = list[tuple[int, str]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from tests.interop import audit
 from tests.interop.basket import SESSIONS, Desk
 from tests.interop.line import Line
 from tests.interop.processes import Broker, Router
-from tests.interop.quickfix_broker.desk import FIX_42, FIX_44, FIXT
+from tests.interop.quickfix_broker.orders import FIX_42, FIX_44, FIXT
+from tests.interop.quickfix_broker.races import RACES
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -59,8 +59,8 @@ class Market:
     router: Router
     desk: Desk
 
-    async def agrees(self) -> None:
-        await audit.agree(self.desk, self.router, self.broker, self.line)
+    async def agrees(self, *, alarms: bool = False) -> None:
+        await audit.agree(self.desk, self.router, self.broker, self.line, alarms=alarms)
 
 
 def _config(port: int) -> str:
@@ -86,7 +86,8 @@ async def market(tmp_path: Path, settings: dict[str, str]) -> AsyncIterator[Mark
     broker = Broker(python, tmp_path / "broker")
     line = Line(broker.port)
     config = tmp_path / "fairlead.toml"
-    shutil.copy(_EXAMPLES / "instruments.csv", tmp_path)
+    raced = "".join(f"{symbol},{symbol},USD,0.01,1,50.00\n" for symbol in RACES)
+    (tmp_path / "instruments.csv").write_text((_EXAMPLES / "instruments.csv").read_text() + raced)
     config.write_text(_config(await line.start()))
     overrides = [
         f"sessions.{name}.{key}={value}" for name in audit.BEGIN_STRINGS for key, value in settings.items()

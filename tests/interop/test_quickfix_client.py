@@ -14,7 +14,7 @@ import pytest
 from tests.interop import line
 from tests.interop.exchange import VERSIONS, Exchange, Fields
 from tests.interop.line import To
-from tests.interop.quickfix_broker.desk import FIXT
+from tests.interop.quickfix_broker.orders import FIXT
 
 _MANY = 10_000
 

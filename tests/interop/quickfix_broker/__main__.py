@@ -20,8 +20,9 @@ from typing import Any
 import quickfix as fix
 
 from tests.interop.quickfix_broker import journal
-from tests.interop.quickfix_broker.desk import FIX_42, FIX_44, FIXT, SLICE_SECONDS, Desk, Entry, Order, Report
+from tests.interop.quickfix_broker.desk import SLICE_SECONDS, Desk
 from tests.interop.quickfix_broker.journal import Journal
+from tests.interop.quickfix_broker.orders import FIX_42, FIX_44, FIXT, Entry, Order, Report
 
 _SETTINGS = """
 [DEFAULT]
@@ -114,7 +115,7 @@ class Broker(fix.Application):  # type: ignore[misc]  # quickfix has no types
         for report in reports:
             message = fix.Message()
             message.getHeader().setField(fix.StringField(35, report.msg_type))
-            if again:
+            if again or report.poss_resend:
                 message.getHeader().setField(fix.StringField(*_POSS_RESEND))
             for tag, value in report.fields:
                 message.setField(fix.StringField(tag, value))

@@ -8,6 +8,7 @@ INTC, BAC                 New, rests until it is cancelled
 CSCO                      New, rests; a cancel or replace comes too late: filled first, then OrderCancelReject(9)
 WMT                       New, rests; any cancel or replace is refused by "broker option"
 DIS                       rejected: exchange closed
+those of :mod:`races`     as the race is told there, step by step
 Immediate or Cancel       half filled, the rest cancelled
 Fill or Kill              filled; of INTC and BAC nothing is to be had, so cancelled
 ========================  ==========================================================================================
@@ -19,15 +20,22 @@ after a crash the last entry of each order is where it goes on. Standard library
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-Fields = list[tuple[int, str]]
+from tests.interop.quickfix_broker import races
+from tests.interop.quickfix_broker.orders import (
+    Entry,
+    Fields,
+    Fill,
+    Order,
+    Report,
+    Request,
+    cancel_reject,
+    report,
+)
 
-FIX_42: Final = "FIX.4.2"
-FIX_44: Final = "FIX.4.4"
-FIXT: Final = "FIXT.1.1"  # with FIX.5.0SP2
 SLICES: Final = 4
 SLICE_SECONDS: Final = 0.05
 _MARKET_PRICE: Final = Decimal(100)
@@ -38,54 +46,6 @@ _TOO_LATE: Final = frozenset({"CSCO"})
 _STUBBORN: Final = frozenset({"WMT"})
 _CLOSED: Final = frozenset({"DIS"})
 _IOC, _FOK = "3", "4"
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    order_id: str
-    begin_string: str
-    cl_ord_id: str
-    account: str
-    symbol: str
-    side: str
-    ord_type: str
-    time_in_force: str
-    quantity: Decimal
-    price: Decimal | None
-    filled: Decimal = Decimal(0)
-    paid: Decimal = Decimal(0)
-    status: str = "0"  # OrdStatus(39)
-    replaced: bool = False
-
-    @property
-    def live(self) -> bool:
-        return self.status in {"0", "1"}
-
-    @property
-    def leaves(self) -> Decimal:
-        return self.quantity - self.filled if self.live else Decimal(0)
-
-    @property
-    def average(self) -> Decimal:
-        return self.paid / self.filled if self.filled else Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """An ExecutionReport(8) or OrderCancelReject(9) to send; ``key`` is its ExecID(17), or one of its own."""
-
-    key: str
-    msg_type: str
-    begin_string: str
-    fields: Fields
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one decision leaves behind: the order as it now stands, if there is one, and what to tell."""
-
-    order: Order | None
-    reports: list[Report] = field(default_factory=list)
 
 
 class Desk:
@@ -125,10 +85,19 @@ class Desk:
             return Entry(
                 refused, [self._report(refused, "8", [(103, "2"), (58, f"{order.symbol} is closed")])]
             )
+        if order.symbol in races.RACES:
+            return self._raced(order)
         return Entry(order, [self._report(order, "0")])
+
+    def _raced(self, order: Order, request: Request | None = None) -> Entry:
+        if request is not None:
+            order = replace(order, requests=(*order.requests, request))
+        return races.play(order, lambda: self._key("E"))
 
     def cancel(self, begin_string: str, cl_ord_id: str, orig: str) -> Entry:
         order = self._find(begin_string, orig)
+        if order is not None and order.symbol in races.RACES:
+            return self._raced(order, Request(cl_ord_id, orig))
         if order is None or not order.live:
             return self._refuse(order, begin_string, cl_ord_id, orig, "1")
         if order.symbol in _TOO_LATE:
@@ -149,6 +118,8 @@ class Desk:
         self, begin_string: str, cl_ord_id: str, orig: str, quantity: Decimal, price: Decimal | None
     ) -> Entry:
         order = self._find(begin_string, orig)
+        if order is not None and order.symbol in races.RACES:
+            return self._raced(order, Request(cl_ord_id, orig, quantity, price))
         if order is None or not order.live:
             return self._refuse(order, begin_string, cl_ord_id, orig, "2")
         if order.symbol in _TOO_LATE:
@@ -183,7 +154,9 @@ class Desk:
 
     def due(self, order: Order) -> Entry | None:
         """The next thing to happen to an order by itself, if there is one."""
-        if not order.live:
+        if order.symbol == races.BY_PHONE:
+            return self._phoned(order)
+        if not order.live or order.symbol in races.RACES:
             return None
         if order.time_in_force == _IOC and order.filled:
             return self._dropped(order)
@@ -191,6 +164,14 @@ class Desk:
             return self._dropped(order)
         quantity = self._available(order)
         return self._filled(order, quantity) if quantity else None
+
+    def _phoned(self, order: Order) -> Entry | None:
+        """Another order like it, which nobody sent over this session, has been filled."""
+        name = f"PHONE-{order.order_id}"
+        if order.cl_ord_id.startswith("PHONE") or self.knows(order.begin_string, name):
+            return None
+        other = replace(order, order_id=f"{self._seed}-O{len(self.orders) + 1}", cl_ord_id=name)
+        return self._filled(other, other.quantity)
 
     def _available(self, order: Order) -> Decimal:
         half = max(order.quantity // 2, Decimal(1))
@@ -209,11 +190,12 @@ class Desk:
         return Entry(canceled, [self._report(canceled, "4")])
 
     def _filled(self, order: Order, quantity: Decimal) -> Entry:
-        price = order.price or _MARKET_PRICE
-        total = order.filled + quantity
-        status = "2" if total == order.quantity else "1"
-        filled = replace(order, filled=total, paid=order.paid + quantity * price, status=status)
-        return Entry(filled, [self._report(filled, "F", [(32, f"{quantity:f}"), (31, f"{price:f}")])])
+        key = self._key("E")
+        fill = Fill(key, quantity, order.price or _MARKET_PRICE)
+        filled = replace(order, fills=(*order.fills, fill))
+        filled = replace(filled, status="2" if filled.filled == order.quantity else "1")
+        told = report(key, filled, "F", [(32, f"{quantity:f}"), (31, f"{fill.price:f}")])
+        return Entry(filled, [told])
 
     def _too_late(self, order: Order, cl_ord_id: str, orig: str, response_to: str) -> Entry:
         last = self._filled(order, order.leaves)
@@ -235,50 +217,12 @@ class Desk:
     def _report(
         self, order: Order, exec_type: str, more: Fields | None = None, ord_status: str = ""
     ) -> Report:
-        status = ord_status or order.status
-        kind: Fields = [(150, exec_type)]
-        if order.begin_string == FIX_42:  # a trade is told by its effect, a status by ExecTransType(20)
-            told = status if exec_type in {"F", "I"} else exec_type
-            kind = [(20, "3" if exec_type == "I" else "0"), (150, told)]
-        key = self._key("E")
-        fields = [
-            (37, order.order_id),
-            (17, key),
-            *kind,
-            (39, status),
-            (11, order.cl_ord_id),
-            *([(1, order.account)] if order.account else []),
-            (55, order.symbol),
-            (54, order.side),
-            (38, f"{order.quantity:f}"),
-            *([(40, order.ord_type)] if order.ord_type else []),
-            *([(44, f"{order.price:f}")] if order.price is not None else []),
-            (151, f"{order.leaves:f}"),
-            (14, f"{order.filled:f}"),
-            (6, f"{order.average:f}"),
-            *(more or []),
-        ]
-        return Report(key, "8", order.begin_string, fields)
+        return report(self._key("E"), order, exec_type, more, ord_status)
 
     def _cancel_reject(
-        self,
-        order: Order | None,
-        begin_string: str,
-        cl_ord_id: str,
-        orig: str,
-        response_to: str,
-        reason: str,
+        self, order: Order | None, begin_string: str, cl_ord_id: str, orig: str, to: str, reason: str
     ) -> Report:
-        fields = [
-            (37, order.order_id if order else "NONE"),
-            (11, cl_ord_id),
-            (41, orig),
-            (39, order.status if order else "8"),
-            (434, response_to),
-            (102, reason),
-            (58, "refused"),
-        ]
-        return Report(self._key("R"), "9", begin_string, fields)
+        return cancel_reject(self._key("R"), order, begin_string, Request(cl_ord_id, orig), to, reason)
 
     def _key(self, kind: str) -> str:
         self._reports += 1

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.interop.quickfix_broker.desk import Entry, Order, Report
+from tests.interop.quickfix_broker.orders import Entry, Fill, Order, Report, Request
 
 
 class Journal:
@@ -63,7 +63,7 @@ def orders(path: Path) -> Iterator[tuple[str, Order]]:
 
 def reports(path: Path) -> list[Report]:
     return [
-        Report(r["key"], r["msg_type"], r["begin_string"], [(tag, value) for tag, value in r["fields"]])
+        Report(**{**r, "fields": [(tag, value) for tag, value in r["fields"]]})
         for line in read(path, "entry")
         for r in line["reports"]
     ]
@@ -75,6 +75,14 @@ def untold(path: Path) -> list[Report]:
 
 
 def _order(facts: dict[str, Any]) -> Order:
-    numbers = {name: Decimal(facts[name]) for name in ("quantity", "filled", "paid")}
-    price = None if facts["price"] is None else Decimal(facts["price"])
-    return Order(**{**facts, **numbers, "price": price})
+    fills = tuple(Fill(f["exec_id"], Decimal(f["quantity"]), Decimal(f["price"])) for f in facts["fills"])
+    requests = tuple(
+        Request(r["cl_ord_id"], r["orig"], _decimal(r["quantity"]), _decimal(r["price"]))
+        for r in facts["requests"]
+    )
+    known = {"quantity": Decimal(facts["quantity"]), "price": _decimal(facts["price"])}
+    return Order(**{**facts, **known, "fills": fills, "requests": requests})
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
