@@ -100,7 +100,9 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
     journal = open_journal(settings.store, fsync=settings.fsync)
     try:
         memory = journal.replay()
-        engine = Engine(_ids(settings, memory, clock()), prices, settings.rules, scenarios)
+        engine = Engine(
+            _ids(settings, memory, clock()), prices, settings.rules, scenarios, settings.mass_cancel
+        )
         engine.restore(memory.orders.values(), memory.prices)
         welcome = [
             client_name(version, settings.comp_id, peer)

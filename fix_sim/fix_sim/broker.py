@@ -38,6 +38,7 @@ _MSG_TYPES = {
     Asked.CANCEL: msg_types.ORDER_CANCEL_REQUEST,
     Asked.REPLACE: msg_types.ORDER_CANCEL_REPLACE_REQUEST,
     Asked.STATUS: msg_types.ORDER_STATUS_REQUEST,
+    Asked.MASS_CANCEL: msg_types.ORDER_MASS_CANCEL_REQUEST,
 }
 _EVERYTHING = [(tags.BEGIN_SEQ_NO, "1"), (tags.END_SEQ_NO, "0")]
 _NEVER_ANSWERED = frozenset({msg_types.REJECT, msg_types.BUSINESS_MESSAGE_REJECT})

@@ -16,6 +16,7 @@ from fairlead_server.fix.dictionaries import TRANSPORTS
 from fairlead_server.fix.terms import Validation
 
 from fix_sim.errors import StartError
+from fix_sim.masses import MassPolicy
 from fix_sim.rules import DEFAULT_RULES, Action, Rule
 
 IN_MEMORY = ":memory:"
@@ -53,6 +54,7 @@ class Settings:
     scenarios: str | None = (
         None  # a YAML file, or a folder of them; an order that fits one is played, not traded
     )
+    mass_cancel: MassPolicy = MassPolicy.ACCEPT
     delay_ms: int = 0  # every answer takes so long, and up to jitter_ms more, by the seed
     jitter_ms: int = 0
     validation: Validation = (
@@ -149,6 +151,13 @@ def _validation(value: Any) -> Validation:
     return Validation[value.upper()]
 
 
+def _mass_policy(value: Any) -> MassPolicy:
+    known = [policy.value for policy in MassPolicy]
+    if value not in known:
+        raise _WrongError(f"one of {', '.join(known)}")
+    return MassPolicy(value)
+
+
 def _tables(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise _WrongError("[[rules]] above each rule, or rules = [] for none")
@@ -181,6 +190,7 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "tls_client_ca": _text,
     "validation": _validation,
     "scenarios": _text,
+    "mass_cancel": _mass_policy,
     "delay_ms": _number(_DELAYS),
     "jitter_ms": _number(_DELAYS),
 }

@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Protocol
 
 from fix_sim.errors import NotPlayable
-from fix_sim.orders import CancelOrder, NewOrder, Order, ReplaceOrder, Request
+from fix_sim.orders import (
+    CancelOrder,
+    MassCancel,
+    MassStatus,
+    NewOrder,
+    Order,
+    ReplaceOrder,
+    Request,
+    StatusRequest,
+)
 from fix_sim.plays import Floor, Play
 from fix_sim.scenario import Outcome, Scenario, Step
 
@@ -49,12 +58,32 @@ class Director:
 
     def take(self, request: Request, now: datetime) -> bool:
         """Whether the request is a play's."""
+        if isinstance(request, MassCancel | MassStatus):
+            return False  # of no one order
         play = self._begin(request, now) if isinstance(request, NewOrder) else self._play_of(request)
         if play is None:
             return False
         play.hear(request)
         self._go_on(play, now)
         return True
+
+    def take_mass_cancel(self, request: MassCancel, orders: Sequence[Order], now: datetime) -> bool:
+        """Whether a scenario of one of these orders has awaited it, which then also answers it."""
+        plays = [
+            play for order in orders if (play := self.play_of(order.order_id)) and play.awaits_mass_cancel
+        ]
+        for play in plays:
+            play.hear(request)
+            self._go_on(play, now)
+        return bool(plays)
+
+    def play_of(self, order_id: str) -> Play | None:
+        """None also for one that is over."""
+        return self._playing.get(order_id)
+
+    def is_silent(self, order_id: str) -> bool:
+        play = self.play_of(order_id)
+        return play is not None and play.silent
 
     def tick(self, now: datetime) -> None:
         while self._alarms and self._alarms[0][0] <= now:
@@ -93,7 +122,7 @@ class Director:
         left = not scenario.times or self._begun[scenario.name] < scenario.times
         return left and scenario.match.fits(new)
 
-    def _play_of(self, request: Request) -> Play | None:
+    def _play_of(self, request: CancelOrder | ReplaceOrder | StatusRequest) -> Play | None:
         """By the ClOrdID(11) of the order, or of a request that is still in hand (app. D, D17)."""
         named = (
             request.orig_cl_ord_id if isinstance(request, CancelOrder | ReplaceOrder) else request.cl_ord_id

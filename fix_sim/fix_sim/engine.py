@@ -11,12 +11,14 @@ Liquidity is endless at the reference price, so every fill is at the reference a
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from typing import assert_never
 
+from fix_sim import masses
 from fix_sim.book import Book
 from fix_sim.director import Director
 from fix_sim.errors import NotFillable, NotPlayable, UnknownOrder, UnknownSymbol
+from fix_sim.masses import MassPolicy
 from fix_sim.orders import (
     NO_ORDER_ID,
     ZERO,
@@ -25,7 +27,9 @@ from fix_sim.orders import (
     CxlRejResponseTo,
     ExecType,
     ExecutionReport,
-    Fill,
+    MassCancel,
+    MassCancelReport,
+    MassStatus,
     NewOrder,
     Order,
     OrderCancelReject,
@@ -79,7 +83,7 @@ class Decision:
 
     @property
     def reports(self) -> list[Report]:
-        return [said for said in self.said if isinstance(said, ExecutionReport | OrderCancelReject)]
+        return [said for said in self.said if isinstance(said, Report)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +102,12 @@ class Engine:
         prices: Mapping[str, Decimal],
         rules: Sequence[Rule],
         scenarios: Sequence[Scenario] = (),
+        mass_policy: MassPolicy = MassPolicy.ACCEPT,
     ) -> None:
         self.ids = ids
         self.prices = {symbol: Price(price) for symbol, price in prices.items()}
         self._rules = rules
+        self._mass_policy = mass_policy
         self._book = Book()
         self._decision = Decision()
         self.director = Director(self, scenarios)
@@ -154,6 +160,10 @@ class Engine:
                 self._replace(request, now)
             case StatusRequest():
                 self._status(request, now)
+            case MassCancel():
+                self._mass_cancel(request, now)
+            case MassStatus():
+                self._mass_status(request, now)
             case _:
                 assert_never(request)
 
@@ -225,7 +235,7 @@ class Engine:
     def say(self, said: Said) -> None:
         self._decision.said.append(said)
 
-    # The four requests.
+    # The requests.
 
     def _new(self, new: NewOrder, now: datetime) -> None:
         known = self.find(new.client, new.cl_ord_id)
@@ -242,7 +252,7 @@ class Engine:
             return self._reject(order, OrdRejReason.UNKNOWN_SYMBOL, "unknown symbol", now)
         if rule.action is Action.REJECT:
             return self._reject(order, rule.reason, rule.text, now)
-        if fault := _fault(new.terms, now):
+        if fault := new.terms.fault(now):
             return self._reject(order, *fault, now)
         self.emit(ExecutionReport(order, ExecType.NEW, now))
         return self._expose(order, now)
@@ -259,7 +269,7 @@ class Engine:
         order = self._target(request)
         if isinstance(order, _Refusal):
             return self._refuse(request, order, now)
-        if fault := _fault(request.terms, now):
+        if fault := request.terms.fault(now):
             return self._refuse(request, _Refusal(CxlRejReason.BROKER_OPTION, fault[1], order), now)
         replaced = replace(
             order,
@@ -282,6 +292,29 @@ class Engine:
             ord_status_req_id=request.ord_status_req_id,
         )
         self.emit(report)
+
+    def _mass_cancel(self, request: MassCancel, now: datetime) -> None:
+        """Orders in a scenario are left to it, and so is the answer where one has awaited the request."""
+        reached = masses.reached(request, self.orders.values())
+        orders = [order for order in reached if self.director.play_of(order.order_id) is None]
+        if not self.director.take_mass_cancel(request, reached, now):
+            if self._mass_policy is MassPolicy.SILENT:
+                return
+            refusal = masses.refusal(self._mass_policy, request, self.prices, now)
+            if refusal is not None:
+                self.say(refusal)
+                return
+            if self._mass_policy is MassPolicy.PARTIAL:
+                orders = orders[::2]
+            self.say(MassCancelReport(request, now, len(orders)))
+        for order in orders:
+            self.emit(masses.canceled(order, now))
+
+    def _mass_status(self, request: MassStatus, now: datetime) -> None:
+        orders = masses.reached(request, self.orders.values())
+        told = [order for order in orders if not self.director.is_silent(order.order_id)]
+        for report in masses.statuses(request, told, now):
+            self.emit(report)
 
     def _target(self, request: CancelOrder | ReplaceOrder) -> Order | _Refusal:
         order = self.find(request.client, request.orig_cl_ord_id)
@@ -326,7 +359,7 @@ class Engine:
         return None if price is None else price.value
 
     def _trade_slice(self, order: Order, reference: Decimal, now: datetime) -> None:
-        quantity = _slice(order)
+        quantity = order.even_slice()
         if order.terms.time_in_force is TimeInForce.FOK and quantity < order.leaves_qty:
             return
         left = max(order.slices_left - 1, 1)
@@ -375,7 +408,7 @@ class Engine:
     def emit(self, report: ExecutionReport) -> ExecutionReport:
         """Number the report, unless it only repeats how an order stands, and keep the order it brings."""
         if report.exec_type is not ExecType.ORDER_STATUS:
-            report = _recorded(replace(report, exec_id=self.ids.exec_id()))
+            report = replace(report, exec_id=self.ids.exec_id()).recorded()
             if report.order.order_id != NO_ORDER_ID:
                 self._keep(report.order)
         self._decision.said.append(report)
@@ -405,37 +438,6 @@ def _order(new: NewOrder, order_id: str, rule: Rule, now: datetime) -> Order:
     )
 
 
-def _recorded(report: ExecutionReport) -> ExecutionReport:
-    """With the execution among the order's."""
-    new = Fill(report.exec_id, report.last_qty, report.last_px)
-    fills = report.order.fills
-    if report.exec_type is ExecType.TRADE:
-        return replace(report, order=replace(report.order, fills=(*fills, new)))
-    if report.exec_type is ExecType.TRADE_CORRECT:
-        corrected = tuple(fill if fill.exec_id else new for fill in fills)
-        return replace(report, order=replace(report.order, fills=corrected))
-    return report
-
-
 def _absent(request: NewOrder | StatusRequest, terms: Terms, now: datetime) -> Order:
     """Stands in a report for an order that is not in the book."""
     return Order(request.client, NO_ORDER_ID, (request.cl_ord_id,), request.symbol, request.side, terms, now)
-
-
-def _fault(terms: Terms, now: datetime) -> tuple[OrdRejReason, str] | None:
-    if terms.order_qty <= 0:
-        return OrdRejReason.INCORRECT_QUANTITY, "OrderQty(38) is not above zero"
-    if any(price is not None and price <= 0 for price in (terms.price, terms.stop_px)):
-        return OrdRejReason.OTHER, "Price(44) or StopPx(99) is not above zero"
-    if terms.expire_time and terms.expire_time <= now:
-        return OrdRejReason.OTHER, "ExpireTime(126) is over"
-    return None
-
-
-def _slice(order: Order) -> Decimal:
-    """An even part of what is left in steps of the quantity's last digit; the last slice takes all of it."""
-    leaves = order.leaves_qty
-    exponent = leaves.as_tuple().exponent
-    step = Decimal(1).scaleb(min(exponent, 0) if isinstance(exponent, int) else 0)
-    even = (leaves / max(order.slices_left, 1)).quantize(step, ROUND_DOWN)
-    return min(max(even, step), leaves)

@@ -6,7 +6,7 @@ business. An order stores facts (quantities, how it ended) and derives OrdStatus
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from enum import Enum, IntEnum
 
 from fix_sim.edits import NO_EDITS, Edits
@@ -122,6 +122,7 @@ class CxlRejReason(IntEnum):
     UNKNOWN_ORDER = 1
     BROKER_OPTION = 2
     ALREADY_PENDING = 3
+    MASS_CANCEL_UNABLE = 4
     DUPLICATE_CL_ORD_ID = 6
 
 
@@ -130,8 +131,8 @@ class CxlRejResponseTo(Enum):
     REPLACE = "2"
 
     @staticmethod
-    def of(request: "CancelOrder | ReplaceOrder") -> "CxlRejResponseTo":
-        return CxlRejResponseTo.CANCEL if isinstance(request, CancelOrder) else CxlRejResponseTo.REPLACE
+    def of(request: "CancelOrder | ReplaceOrder | MassCancel") -> "CxlRejResponseTo":
+        return CxlRejResponseTo.REPLACE if isinstance(request, ReplaceOrder) else CxlRejResponseTo.CANCEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,16 @@ class Terms:
     stop_px: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.DAY
     expire_time: datetime | None = None
+
+    def fault(self, now: datetime) -> tuple[OrdRejReason, str] | None:
+        """Why no broker would take them."""
+        if self.order_qty <= 0:
+            return OrdRejReason.INCORRECT_QUANTITY, "OrderQty(38) is not above zero"
+        if any(price is not None and price <= 0 for price in (self.price, self.stop_px)):
+            return OrdRejReason.OTHER, "Price(44) or StopPx(99) is not above zero"
+        if self.expire_time and self.expire_time <= now:
+            return OrdRejReason.OTHER, "ExpireTime(126) is over"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +200,36 @@ class StatusRequest:
     msg_seq_num: int = 0
 
 
-Request = NewOrder | ReplaceOrder | CancelOrder | StatusRequest
+@dataclass(frozen=True, slots=True)
+class MassScope:
+    """An empty ``symbol`` or ``account`` is any, and no ``side`` is both."""
+
+    symbol: str = ""
+    side: Side | None = None
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MassCancel:
+    """``request_type`` is MassCancelRequestType(530) as it came."""
+
+    client: str
+    cl_ord_id: str
+    request_type: str
+    scope: MassScope = MassScope()
+    msg_seq_num: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MassStatus:
+    client: str
+    mass_status_req_id: str
+    scope: MassScope = MassScope()
+    msg_seq_num: int = 0
+
+
+OrderRequest = NewOrder | ReplaceOrder | CancelOrder | StatusRequest | MassCancel  # that a scenario may await
+Request = OrderRequest | MassStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +310,14 @@ class Order:
             cum_value=sum((fill.qty * fill.price for fill in fills), ZERO),
         )
 
+    def even_slice(self) -> Decimal:
+        """An even part of what is left in steps of the quantity's last digit; the last slice takes all of it."""
+        leaves = self.leaves_qty
+        exponent = leaves.as_tuple().exponent
+        step = Decimal(1).scaleb(min(exponent, 0) if isinstance(exponent, int) else 0)
+        even = (leaves / max(self.slices_left, 1)).quantize(step, ROUND_DOWN)
+        return min(max(even, step), leaves)
+
     def triggered_by(self, reference: Decimal) -> bool:
         stop = self.terms.stop_px
         return stop is not None and (reference >= stop if self.side is Side.BUY else reference <= stop)
@@ -297,12 +345,26 @@ class ExecutionReport:
     ord_rej_reason: int | None = None
     text: str = ""
     ord_status_req_id: str = ""
+    mass_status_req_id: str = ""
+    tot_num_reports: int = 0  # of the answers to a MassStatus, and whether this is the last of them
+    last_rpt_requested: bool = False
     edits: Edits = NO_EDITS
     repeated: bool = False  # it has been told before, and is no execution of its own
 
     @property
     def client(self) -> str:
         return self.order.client
+
+    def recorded(self) -> "ExecutionReport":
+        """With the execution among the order's."""
+        new = Fill(self.exec_id, self.last_qty, self.last_px)
+        fills = self.order.fills
+        if self.exec_type is ExecType.TRADE:
+            return replace(self, order=replace(self.order, fills=(*fills, new)))
+        if self.exec_type is ExecType.TRADE_CORRECT:
+            corrected = tuple(fill if fill.exec_id else new for fill in fills)
+            return replace(self, order=replace(self.order, fills=corrected))
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,4 +382,20 @@ class OrderCancelReject:
     edits: Edits = NO_EDITS
 
 
-Report = ExecutionReport | OrderCancelReject
+@dataclass(frozen=True, slots=True)
+class MassCancelReport:
+    """Message r. ``reason``, MassCancelRejectReason(532), is there where the request is refused."""
+
+    request: MassCancel
+    transact_time: datetime
+    total_affected: int = 0
+    reason: int | None = None
+    text: str = ""
+    edits: Edits = NO_EDITS
+
+    @property
+    def client(self) -> str:
+        return self.request.client
+
+
+Report = ExecutionReport | OrderCancelReject | MassCancelReport

@@ -6,12 +6,13 @@ OrigClOrdID(41) of an answer is the ClOrdID(11) that was accepted last, as in th
 When its steps are over, an order is the engine's again, and trades when an operator says so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, assert_never
 
+from fix_sim.changes import changed, returned, unasked
 from fix_sim.edits import Edits
 from fix_sim.errors import NotPlayable
 from fix_sim.orders import (
@@ -21,13 +22,15 @@ from fix_sim.orders import (
     ExecType,
     ExecutionReport,
     Fill,
+    MassCancel,
+    MassCancelReport,
     NewOrder,
     Order,
     OrderCancelReject,
+    OrderRequest,
     OrdStatus,
     ReplaceOrder,
     Report,
-    Request,
     StatusRequest,
 )
 from fix_sim.scenario import (
@@ -44,6 +47,7 @@ from fix_sim.scenario import (
     Silence,
     Step,
     Tell,
+    TellMassCancel,
     Wait,
 )
 
@@ -55,7 +59,7 @@ _CL_ORD_ID, _ORIG_CL_ORD_ID = 11, 41
 class MessageRefused:
     """BusinessMessageReject(j) or Reject(3) of a client's message."""
 
-    request: Request
+    request: OrderRequest
     step: RejectMessage
 
     @property
@@ -92,7 +96,7 @@ class Floor(Protocol):
 class _InHand:
     """A cancel or replace that has been awaited and not been answered."""
 
-    request: CancelOrder | ReplaceOrder
+    request: CancelOrder | ReplaceOrder | MassCancel
     pending: bool = False  # Pending Cancel or Pending Replace has been told
 
 
@@ -109,16 +113,23 @@ class Play:
     silent: bool = False
     wake_at: datetime | None = None
     _waiting: bool = False  # at the step of its position
-    _mail: list[Request] = field(default_factory=list)
+    _mail: list[OrderRequest] = field(default_factory=list)
     _hand: list[_InHand] = field(default_factory=list)
-    _heard: Request | None = None
+    _heard: OrderRequest | None = None
     _told: ExecutionReport | None = None
+    _mass_cancel: MassCancel | None = None  # that was awaited last
 
     @property
     def over(self) -> bool:
         return self.outcome is not Outcome.PLAYING
 
-    def hear(self, request: Request) -> None:
+    @property
+    def awaits_mass_cancel(self) -> bool:
+        """Now or later."""
+        ahead = self.scenario.steps[self.position :]
+        return any(isinstance(step, Await) and step.asked is Asked.MASS_CANCEL for step in ahead)
+
+    def hear(self, request: OrderRequest) -> None:
         self._heard = request
         self._mail.append(request)
 
@@ -127,9 +138,9 @@ class Play:
         asked_for = [*self._mail, *(held.request for held in self._hand)]
         return any((each.client, each.cl_ord_id) == (client, cl_ord_id) for each in asked_for)
 
-    def left_over(self) -> Sequence[Request]:
+    def left_over(self) -> Sequence[OrderRequest]:
         """When it is over: what was asked and never awaited, for somebody else to answer."""
-        left = () if self.silent else tuple(each for each in self._mail if not isinstance(each, NewOrder))
+        left = () if self.silent else tuple(each for each in self._mail if not isinstance(each, _NOT_LEFT))
         self._mail.clear()
         return left
 
@@ -178,12 +189,15 @@ class Play:
             return False
         request = ahead[0]
         self._mail.remove(request)
-        wrong = _wrong(step, request, floor.order(self.order_id), [held.request for held in self._hand])
+        in_hand = [held.request for held in self._hand if not isinstance(held.request, MassCancel)]
+        wrong = _wrong(step, request, floor.order(self.order_id), in_hand)
         if wrong:
             self._fail(wrong)
             return False
-        if isinstance(request, CancelOrder | ReplaceOrder):
+        if isinstance(request, CancelOrder | ReplaceOrder | MassCancel):
             self._hand.append(_InHand(request))
+        if isinstance(request, MassCancel):
+            self._mass_cancel = request
         return True
 
     def _fail(self, why: str) -> None:
@@ -198,6 +212,8 @@ class Play:
                 self._tell(step, floor, now)
             case Refuse():
                 self._refuse(step, floor, now)
+            case TellMassCancel():
+                self._tell_mass_cancel(step, floor, now)
             case Repeat():
                 if self._told is None:
                     raise NotPlayable("repeat", "nothing has been reported yet")
@@ -224,14 +240,16 @@ class Play:
         elif step.exec_type in _ANSWERS:
             report = self._answer(step, order, now)
         else:
-            report = ExecutionReport(_changed(step, order), step.exec_type, now)
+            report = ExecutionReport(changed(step, order), step.exec_type, now)
         self._told = floor.emit(_dressed(report, step))
 
     def _answer(self, step: Tell, order: Order, now: datetime) -> ExecutionReport:
         """To the request in hand; a Canceled or Replaced may also come unasked."""
         held = self._held(step)
         if held is None:
-            return ExecutionReport(_unasked(step, order), step.exec_type, now)
+            return ExecutionReport(unasked(step, order), step.exec_type, now)
+        if isinstance(held.request, MassCancel):
+            return self._answer_mass_cancel(held, step, order, now)
         request, orig = held.request, order.cl_ord_id
         if step.exec_type in (ExecType.PENDING_CANCEL, ExecType.PENDING_REPLACE):
             held.pending = True
@@ -246,6 +264,23 @@ class Play:
             after = replace(order, terms=terms, marks=self._marks(order))
         after = replace(after, cl_ord_ids=(*order.cl_ord_ids, request.cl_ord_id))
         return ExecutionReport(after, step.exec_type, now, orig_cl_ord_id=orig)
+
+    def _answer_mass_cancel(self, held: _InHand, step: Tell, order: Order, now: datetime) -> ExecutionReport:
+        """Under the order's own ClOrdID(11): the request was about others, too."""
+        if step.exec_type is ExecType.PENDING_CANCEL:
+            held.pending = True
+            return ExecutionReport(replace(order, marks=self._marks(order)), step.exec_type, now)
+        self._hand.remove(held)
+        return ExecutionReport(unasked(step, order), step.exec_type, now)
+
+    def _tell_mass_cancel(self, step: TellMassCancel, floor: Floor, now: datetime) -> None:
+        request = self._mass_cancel
+        if request is None:
+            raise NotPlayable("mass_cancel_report", "no mass cancel has come")
+        if step.reason is not None:
+            self._hand = [held for held in self._hand if held.request is not request]
+        affected = 1 if step.reason is None else 0
+        floor.say(MassCancelReport(request, now, affected, step.reason, step.text, step.edits))
 
     def _held(self, step: Tell | Refuse) -> _InHand | None:
         found = [held for held in self._hand if _asks(step, held.request)]
@@ -280,7 +315,7 @@ class Play:
     def _marks(self, order: Order) -> frozenset[OrdStatus]:
         """The order's, with what is pending now."""
         pending = {
-            OrdStatus.PENDING_CANCEL if isinstance(held.request, CancelOrder) else OrdStatus.PENDING_REPLACE
+            OrdStatus.PENDING_REPLACE if isinstance(held.request, ReplaceOrder) else OrdStatus.PENDING_CANCEL
             for held in self._hand
             if held.pending
         }
@@ -296,7 +331,7 @@ def _trade(step: Tell, order: Order, floor: Floor, now: datetime) -> ExecutionRe
     if not qty:
         raise NotPlayable("trade", "nothing is left to fill; say how much")
     traded = replace(order, cum_qty=order.cum_qty + qty, cum_value=order.cum_value + qty * price)
-    traded = replace(traded, marks=traded.marks - {OrdStatus.PENDING_NEW}, done=_returned(order))
+    traded = replace(traded, marks=traded.marks - {OrdStatus.PENDING_NEW}, done=returned(order))
     return ExecutionReport(traded, step.exec_type, now, last_qty=qty, last_px=price)
 
 
@@ -316,58 +351,6 @@ def _amended_trade(step: Tell, order: Order, now: datetime) -> ExecutionReport:
     )
 
 
-def _changed(step: Tell, order: Order) -> Order:
-    change = _CHANGES.get(step.exec_type)
-    return order if change is None else change(order, step)
-
-
-def _unasked(step: Tell, order: Order) -> Order:
-    if step.exec_type is ExecType.CANCELED:
-        return replace(order, done=OrdStatus.CANCELED, marks=frozenset())
-    return _restated(order, step)
-
-
-def _restated(order: Order, step: Tell) -> Order:
-    terms = order.terms
-    terms = replace(
-        terms,
-        order_qty=terms.order_qty if step.qty is None else step.qty,
-        price=terms.price if step.price is None else step.price,
-    )
-    return replace(order, terms=terms, done=_returned(order))
-
-
-def _returned(order: Order) -> OrdStatus | None:
-    """An order that was done for the day works again the next one; no other end is undone."""
-    multi_day = order.terms.time_in_force.multi_day
-    return None if order.done is OrdStatus.DONE_FOR_DAY and multi_day else order.done
-
-
-def _new(order: Order, _: Tell) -> Order:
-    marks = order.marks - {OrdStatus.PENDING_NEW, OrdStatus.SUSPENDED}
-    return replace(order, marks=marks, done=_returned(order))
-
-
-def _ended(status: OrdStatus) -> Callable[[Order, Tell], Order]:
-    return lambda order, _: replace(order, done=status, marks=frozenset())
-
-
-def _marked(status: OrdStatus) -> Callable[[Order, Tell], Order]:
-    return lambda order, _: replace(order, marks=order.marks | {status})
-
-
-_CHANGES: dict[ExecType, Callable[[Order, Tell], Order]] = {
-    ExecType.PENDING_NEW: _marked(OrdStatus.PENDING_NEW),
-    ExecType.NEW: _new,
-    ExecType.DONE_FOR_DAY: _ended(OrdStatus.DONE_FOR_DAY),
-    ExecType.REJECTED: _ended(OrdStatus.REJECTED),
-    ExecType.EXPIRED: _ended(OrdStatus.EXPIRED),
-    ExecType.STOPPED: _marked(OrdStatus.STOPPED),
-    ExecType.SUSPENDED: _marked(OrdStatus.SUSPENDED),
-    ExecType.CALCULATED: _marked(OrdStatus.CALCULATED),
-    ExecType.RESTATED: _restated,
-    ExecType.TRIGGERED: lambda order, _: replace(order, triggered=True),
-}
 _ANSWERS = (ExecType.CANCELED, ExecType.REPLACED, ExecType.PENDING_CANCEL, ExecType.PENDING_REPLACE)
 
 
@@ -386,7 +369,7 @@ def _dressed(report: ExecutionReport, step: Tell) -> ExecutionReport:
 # What is asked.
 
 
-def asked(request: Request) -> Asked:
+def asked(request: OrderRequest) -> Asked:
     match request:
         case NewOrder():
             return Asked.NEW
@@ -396,18 +379,25 @@ def asked(request: Request) -> Asked:
             return Asked.REPLACE
         case StatusRequest():
             return Asked.STATUS
+        case MassCancel():
+            return Asked.MASS_CANCEL
         case _:
             assert_never(request)
 
 
-def _asks(step: Tell | Refuse, request: CancelOrder | ReplaceOrder) -> bool:
+_NOT_LEFT = (NewOrder, MassCancel)  # a mass cancel is of other orders, too, and has been taken for them
+
+
+def _asks(step: Tell | Refuse, request: CancelOrder | ReplaceOrder | MassCancel) -> bool:
     if isinstance(step, Refuse):
         return True
     cancels = step.exec_type in (ExecType.CANCELED, ExecType.PENDING_CANCEL)
-    return isinstance(request, CancelOrder) is cancels
+    return isinstance(request, CancelOrder | MassCancel) is cancels
 
 
-def _wrong(step: Await, request: Request, order: Order, in_hand: Sequence[CancelOrder | ReplaceOrder]) -> str:
+def _wrong(
+    step: Await, request: OrderRequest, order: Order, in_hand: Sequence[CancelOrder | ReplaceOrder]
+) -> str:
     """What is not as the step has it; empty if nothing."""
     if asked(request) is not step.asked:
         return f"a {asked(request).value} came instead of a {step.asked.value}"

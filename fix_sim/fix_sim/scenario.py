@@ -20,6 +20,7 @@ class Asked(Enum):
     CANCEL = "cancel"
     REPLACE = "replace"
     STATUS = "status"
+    MASS_CANCEL = "mass_cancel"
 
 
 class Of(Enum):
@@ -81,6 +82,15 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class TellMassCancel:
+    """Send an OrderMassCancelReport(r): it is done, or, with a MassCancelRejectReason(532), it is not."""
+
+    reason: int | None = None
+    text: str = ""
+    edits: Edits = NO_EDITS
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """Send the last report once more, under its ExecID(17)."""
 
@@ -125,7 +135,7 @@ class Break:
     text: str = ""
 
 
-Step = Wait | Await | Tell | Refuse | Repeat | RejectMessage | Silence | Break
+Step = Wait | Await | Tell | Refuse | TellMassCancel | Repeat | RejectMessage | Silence | Break
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from fix_sim.scenario import (
     Silence,
     Step,
     Tell,
+    TellMassCancel,
     Wait,
 )
 
@@ -328,6 +329,10 @@ def _refuse(given: dict[str, Any]) -> Step:
     return Refuse(edits=_edits(given), **given)
 
 
+def _tell_mass_cancel(given: dict[str, Any]) -> Step:
+    return TellMassCancel(edits=_edits(given), **given)
+
+
 def _break(fault: Fault) -> Callable[[dict[str, Any]], Step]:
     return lambda given: Break(fault, **given)
 
@@ -370,6 +375,7 @@ _STEPS: dict[str, _Form] = {
         "reason",
         ("reason",),
     ),
+    "mass_cancel_report": _Form(_tell_mass_cancel, {"reason": _whole, "text": _text} | _EDITS, "reason"),
     "repeat": _Form(lambda given: Repeat(_edits(given)), _EDITS),
     "business_reject": _Form(lambda given: RejectMessage(**given), _REFUSED, "reason", ("reason",)),
     "session_reject": _Form(

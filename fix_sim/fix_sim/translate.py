@@ -23,6 +23,10 @@ from fix_sim.orders import (
     CxlRejReason,
     ExecType,
     ExecutionReport,
+    MassCancel,
+    MassCancelReport,
+    MassScope,
+    MassStatus,
     NewOrder,
     Order,
     OrderCancelReject,
@@ -40,6 +44,7 @@ from fix_sim.orders import (
 _MAX_TEXT = 64
 _LIMIT = Decimal(10**12)  # quantities and prices; their products and averages then stay exact
 _DECIMALS = 9
+_OF_A_SECURITY, _ALL = "1", "7"  # MassCancelRequestType(530), MassStatusReqType(585)
 _PARTIAL = "P"  # CxlType(125) of FIX.4.0: takes a part away, which is a replace
 
 _Value = TypeVar("_Value", bound=Enum)
@@ -70,7 +75,7 @@ class _RefusedError(Exception):
 def read_request(client: str, dialect: Dialect, message: Message) -> Request | Outgoing:
     """What the client asks, or what to answer because it asks nothing that we understand."""
     reader = _READERS.get(message.msg_type)
-    if reader is None:
+    if reader is None or not dialect.has_message(message.msg_type):
         return _business_reject(message, _Reason.UNSUPPORTED_MESSAGE_TYPE, "Unsupported Message Type")
     try:
         for tag in _REQUIRED:
@@ -86,6 +91,8 @@ def read_request(client: str, dialect: Dialect, message: Message) -> Request | O
 def write_report(dialect: Dialect, report: Report) -> Outgoing:
     if isinstance(report, OrderCancelReject):
         return Outgoing(msg_types.ORDER_CANCEL_REJECT, _cancel_reject(dialect, report))
+    if isinstance(report, MassCancelReport):
+        return Outgoing(msg_types.ORDER_MASS_CANCEL_REPORT, _mass_cancel_report(dialect, report))
     return Outgoing(msg_types.EXECUTION_REPORT, _execution_report(dialect, report))
 
 
@@ -137,11 +144,34 @@ def _status_request(client: str, message: Message) -> Request:
     )
 
 
+def _mass_cancel(client: str, message: Message) -> Request:
+    request_type = _text(message, tags.MASS_CANCEL_REQUEST_TYPE)
+    if request_type == _OF_A_SECURITY:
+        _text(message, tags.SYMBOL)
+    return MassCancel(client, _text(message, tags.CL_ORD_ID), request_type, _scope(message))
+
+
+def _mass_status(client: str, message: Message) -> Request:
+    name, request_type = _text(message, tags.MASS_STATUS_REQ_ID), _text(message, tags.MASS_STATUS_REQ_TYPE)
+    if request_type not in (_OF_A_SECURITY, _ALL):
+        raise _out_of_range(tags.MASS_STATUS_REQ_TYPE)
+    if request_type == _OF_A_SECURITY:
+        _text(message, tags.SYMBOL)
+    return MassStatus(client, name, _scope(message))
+
+
+def _scope(message: Message) -> MassScope:
+    side = _enumerated(message, tags.SIDE, Side) if tags.SIDE in message else None
+    return MassScope(_optional_text(message, tags.SYMBOL), side, _optional_text(message, tags.ACCOUNT))
+
+
 _READERS: dict[str, Callable[[str, Message], Request]] = {
     msg_types.NEW_ORDER_SINGLE: _new_order,
     msg_types.ORDER_CANCEL_REPLACE_REQUEST: _replace_order,
     msg_types.ORDER_CANCEL_REQUEST: _cancel_order,
     msg_types.ORDER_STATUS_REQUEST: _status_request,
+    msg_types.ORDER_MASS_CANCEL_REQUEST: _mass_cancel,
+    msg_types.ORDER_MASS_STATUS_REQUEST: _mass_status,
 }
 
 
@@ -222,13 +252,16 @@ _TRADES = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 _TRANS_TYPES = {ExecType.TRADE_CANCEL: "1", ExecType.TRADE_CORRECT: "2", ExecType.ORDER_STATUS: "3"}
 _REPLACED = "5"  # OrdStatus(39)
 _BROKER_OPTION = "0"  # OrdRejReason(103)
+_UNDISCLOSED = "7"  # Side(54)
+_NOT_SUPPORTED = "0"  # MassCancelRejectReason(532)
+_REFUSED = "0"  # MassCancelResponse(531)
 
 
 def _execution_report(dialect: Dialect, report: ExecutionReport) -> Fields:
     order = report.order
     return [
         (tags.ORDER_ID, order.order_id),
-        (tags.CL_ORD_ID, order.cl_ord_id),
+        *_present(dialect, tags.CL_ORD_ID, order.cl_ord_id),
         (tags.EXEC_ID, _exec_id(dialect, report.exec_id)),
         *_what_happened(dialect, report),
         *_order(dialect, report),
@@ -240,8 +273,20 @@ def _execution_report(dialect: Dialect, report: ExecutionReport) -> Fields:
         *_present(dialect, tags.ORIG_CL_ORD_ID, report.orig_cl_ord_id),
         *_present(dialect, tags.EXEC_REF_ID, _exec_id(dialect, report.exec_ref_id)),
         *_present(dialect, tags.ORD_STATUS_REQ_ID, report.ord_status_req_id),
+        *_mass_status_answer(dialect, report),
         *_present(dialect, tags.TEXT, report.text),
     ]
+
+
+def _mass_status_answer(dialect: Dialect, report: ExecutionReport) -> Fields:
+    if not report.mass_status_req_id:
+        return []
+    return dialect.optional(
+        _REPORT,
+        (tags.MASS_STATUS_REQ_ID, report.mass_status_req_id),
+        (tags.TOT_NUM_REPORTS, str(report.tot_num_reports)),
+        (tags.LAST_RPT_REQUESTED, "Y" if report.last_rpt_requested else "N"),
+    )
 
 
 def _exec_id(dialect: Dialect, exec_id: str) -> str:
@@ -289,7 +334,8 @@ def _fill(dialect: Dialect, report: ExecutionReport) -> Fields:
 def _order(dialect: Dialect, report: ExecutionReport) -> Fields:
     order, terms = report.order, report.order.terms
     fields = [(tags.ACCOUNT, order.account)] if order.account else []
-    fields += [(tags.SYMBOL, order.symbol), (tags.SIDE, order.side.value)]
+    side = order.side.value if order.cl_ord_id else _UNDISCLOSED  # that no order matches has no side
+    fields += [(tags.SYMBOL, order.symbol), (tags.SIDE, side)]
     if (
         order.order_id == NO_ORDER_ID and not terms.order_qty
     ):  # a status was asked of an order that we do not have
@@ -320,6 +366,28 @@ def _cancel_reject(dialect: Dialect, report: OrderCancelReject) -> Fields:
         (tags.TEXT, report.text),
     ]
     return dialect.optional(_CANCEL_REJECT, *fields)
+
+
+def _mass_cancel_report(dialect: Dialect, report: MassCancelReport) -> Fields:
+    """Its OrderID(37) is made of its ClOrdID(11): each is unique for its client."""
+    request, refused = report.request, report.reason is not None
+    reason = str(report.reason)
+    reason = reason if dialect.knows(tags.MASS_CANCEL_REJECT_REASON, reason) else _NOT_SUPPORTED
+    name, scope = f"MASS-{request.cl_ord_id}", request.scope
+    fields = [
+        (tags.CL_ORD_ID, request.cl_ord_id),
+        (tags.ORDER_ID, name),
+        (tags.MASS_ACTION_REPORT_ID, name),
+        (tags.MASS_CANCEL_REQUEST_TYPE, request.request_type),
+        (tags.MASS_CANCEL_RESPONSE, _REFUSED if refused else request.request_type),
+        *([(tags.MASS_CANCEL_REJECT_REASON, reason)] if refused else []),
+        (tags.TOTAL_AFFECTED_ORDERS, str(report.total_affected)),
+        *([(tags.SYMBOL, scope.symbol)] if scope.symbol else []),
+        *([(tags.SIDE, scope.side.value)] if scope.side else []),
+        dialect.time(tags.TRANSACT_TIME, report.transact_time),
+        *([(tags.TEXT, report.text)] if report.text else []),
+    ]
+    return dialect.optional(msg_types.ORDER_MASS_CANCEL_REPORT, *fields)
 
 
 def _cxl_rej_reason(dialect: Dialect, wanted: CxlRejReason) -> Fields:

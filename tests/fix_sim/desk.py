@@ -8,6 +8,9 @@ from fix_sim.engine import Decision, Engine, Ids
 from fix_sim.orders import (
     CancelOrder,
     ExecutionReport,
+    MassCancel,
+    MassCancelReport,
+    MassScope,
     NewOrder,
     Order,
     OrdType,
@@ -22,6 +25,7 @@ from fix_sim.rules import Rule
 
 START = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 CLIENT = "FIX.4.4:SIM->FAIRLEAD"
+ANY = MassScope()
 PRICES = {"AAPL": Decimal("230.10"), "EURUSD": Decimal("1.08450")}
 
 
@@ -84,6 +88,10 @@ def status(cl_ord_id: str = "A") -> StatusRequest:
     return StatusRequest(CLIENT, cl_ord_id, "AAPL", Side.BUY)
 
 
+def mass_cancel(request_type: str = "7", scope: MassScope = ANY, client: str = CLIENT) -> MassCancel:
+    return MassCancel(client, "M", request_type, scope)
+
+
 def told(reports: Decision | Sequence[Report]) -> list[str]:
     """Each report in a line: what happened, how the order stands, CumQty of OrderQty, the fill."""
     return [_line(report) for report in (reports.reports if isinstance(reports, Decision) else reports)]
@@ -97,6 +105,9 @@ def _line(report: Report) -> str:
         orig = f" 41={report.orig_cl_ord_id}" if report.orig_cl_ord_id else ""
         state = f"{report.exec_type.name} {order.ord_status.name} {order.cum_qty}/{order.terms.order_qty}"
         return f"{order.cl_ord_id}{orig} {state}{fill}{reason}"
+    if isinstance(report, MassCancelReport):
+        refused = "" if report.reason is None else f" 532={report.reason}"
+        return f"{report.request.cl_ord_id} MASS {report.total_affected}{refused}"
     return f"{report.cl_ord_id} 41={report.orig_cl_ord_id} 434={report.response_to.value} 102={int(report.reason)}"
 
 

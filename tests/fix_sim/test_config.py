@@ -5,6 +5,7 @@ import pytest
 from fairlead_server.fix.terms import Validation
 from fix_sim.config import Settings, read_settings
 from fix_sim.errors import StartError
+from fix_sim.masses import MassPolicy
 from fix_sim.rules import DEFAULT_RULES, Action, Rule
 
 
@@ -16,6 +17,7 @@ def test_every_setting_can_come_from_the_file(tmp_path: Path) -> None:
         peers = ["ONE", "TWO"]
         versions = ["FIX.4.2"]
         fsync = true
+        mass_cancel = "partial"
         [[rules]]
         symbol = "XAUUSD"
         action = "partial"
@@ -33,6 +35,7 @@ def test_every_setting_can_come_from_the_file(tmp_path: Path) -> None:
 
     assert (settings.port, settings.peers, settings.versions) == (0, ("ONE", "TWO"), ("FIX.4.2",))
     assert settings.fsync is True
+    assert settings.mass_cancel is MassPolicy.PARTIAL
     assert settings.rules == (
         Rule(Action.PARTIAL, symbol="XAUUSD", slices=5, interval=timedelta(milliseconds=50)),
         Rule(Action.REJECT, account="A1", reason=3, text="over the limit"),
@@ -66,6 +69,7 @@ def test_without_rules_the_default_ones_stay_and_an_empty_list_takes_them_away(t
         ('versions = ["FIX.5.0"]', "sim.toml versions", "FIX.4.4, FIXT.1.1"),
         ("versions = [[1]]", "sim.toml versions", "FIX.4.4, FIXT.1.1"),
         ('validation = "loose"', "sim.toml validation", "strict or lenient"),
+        ('mass_cancel = "no"', "sim.toml mass_cancel", "one of accept, partial, reject, silent"),
         ("rules = 1", "sim.toml rules", "[[rules]]"),
         ("[[rules]]\nsymbol = 'A'", "sim.toml rules[1] action", "never_fill"),
         (

@@ -22,6 +22,7 @@ from fix_sim.scenario import (
     Silence,
     Step,
     Tell,
+    TellMassCancel,
     Wait,
 )
 from fix_sim.scenario_file import parse_scenarios, parse_steps, read_scenarios
@@ -54,6 +55,11 @@ def test_a_scenario_is_read_whole() -> None:
         ("wait: 1.5h", Wait(timedelta(minutes=90))),
         ("await: {asked: replace, within: 2s, qty: 80, price: 9.5, orig: pending}",
          Await(Asked.REPLACE, timedelta(seconds=2), Decimal(80), Decimal("9.5"), Orig.PENDING)),
+        ("await: mass_cancel", Await(Asked.MASS_CANCEL)),
+        ("mass_cancel_report", TellMassCancel()),
+        ("mass_cancel_report: 1", TellMassCancel(1)),
+        ("mass_cancel_report: {reason: 99, text: no, leave_out: [11]}",
+         TellMassCancel(99, "no", Edits(left_out=frozenset({11})))),
         ("trade", Tell(ExecType.TRADE)),
         ("trade: 100", Tell(ExecType.TRADE, Decimal(100))),
         ("trade: {qty: 100, price: 230.10}", Tell(ExecType.TRADE, Decimal(100), Decimal("230.10"))),

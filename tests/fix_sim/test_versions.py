@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from fairlead_server.domain.execution import CancelReject, ExecutionReport, ReportKind
+from fairlead_server.domain.execution import CancelReject, ExecutionReport, MassCancelReport, ReportKind
+from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, OrderState
-from fairlead_server.domain.terms import OrderType, TimeInForce
+from fairlead_server.domain.terms import OrderType, Side, TimeInForce
 from fairlead_server.fix.message import Fields, Message, decode, encode
 from fairlead_server.venue import incoming, outgoing
 from fix_sim.engine import Decision, Engine, Ids
@@ -194,7 +195,7 @@ def test_a_cancel_is_refused_for_any_reason(version: str) -> None:
             wire.after(filled, Decision([replace(refused, order=order, reason=reason)]))
 
     refusals = [each for each in wire.told if isinstance(each, CancelReject)]
-    assert [each.cl_ord_id for each in refusals] == ["Z"] * 11
+    assert [each.cl_ord_id for each in refusals] == ["Z"] * 13
     assert [(each.too_late, each.unknown_order) for each in refusals[:5]] == [
         (True, False),
         (True, False),
@@ -202,6 +203,59 @@ def test_a_cancel_is_refused_for_any_reason(version: str) -> None:
         (False, True),
         (False, True),
     ]
+
+
+@pytest.mark.parametrize("reason", [None, 0, 1, 99])
+def test_a_mass_cancel_is_asked_for_and_answered(version: str, reason: int | None) -> None:
+    if version < "FIX.4.3":
+        return  # which have no such message
+    wire = Wire(version)
+    order = wire.new(**RESTING)
+    fields = outgoing.order_mass_cancel_request(MassScope("ACME", Side.BUY), "Q", wire.dialect, NOW)
+    decision = wire.ask("q", fields)
+    report, gone = decision.reports
+    assert isinstance(report, sim.MassCancelReport)
+
+    order = wire.after(order, Decision([replace(report, reason=reason, text="why"), gone]))
+
+    told = 0 if version == "FIX.4.3" and reason == 99 else reason  # which has no other
+    refused = "" if reason is None else f"MassCancelRejectReason(532) {told}, "
+    assert wire.told[-2] == MassCancelReport("Q", accepted=reason is None, text=f"{refused}why")
+    assert figures(order) == (CANCELED, 0, 0)
+
+
+@pytest.mark.parametrize("scope", [MassScope(), MassScope(side=Side.SELL), MassScope("ACME")])
+def test_a_mass_cancel_says_what_it_is_for(version: str, scope: MassScope) -> None:
+    if version < "FIX.4.3":
+        return
+    wire = Wire(version)
+    wire.new(**RESTING)
+    report = wire.ask("q", outgoing.order_mass_cancel_request(scope, "Q", wire.dialect, NOW)).reports[0]
+    assert isinstance(report, sim.MassCancelReport)
+    assert report.request.request_type == ("1" if scope.symbol else "7")
+    assert (report.request.scope.symbol, report.total_affected) == (scope.symbol, 0 if scope.side else 1)
+
+
+@pytest.mark.parametrize("orders", [0, 2])
+def test_how_all_orders_stand_can_be_asked_at_once(version: str, orders: int) -> None:
+    if version < "FIX.4.3":
+        return
+    wire = Wire(version)
+    for number in range(orders):
+        order = sent_order(new_order(**RESTING), cl_ord_id=f"X{number}")
+        wire.ask("D", outgoing.new_order_single(order, wire.dialect, NOW))
+    asked = wire.ask("AF", outgoing.order_mass_status_request("1-7"))
+
+    written = [dict(write_report(wire.dialect, report).fields) for report in asked.reports]
+    wire.after(sent_order(), asked)
+
+    assert wire.kinds()[-len(written) :] == [ReportKind.STATUS] * len(written)
+    if version == "FIX.4.3":
+        assert {584, 911, 912}.isdisjoint(written[0])
+    else:
+        assert {said[584] for said in written} == {"1-7"}
+        assert [said[911] for said in written] == [str(orders)] * max(orders, 1)
+        assert [said[912] for said in written] == ["N", "Y"][-len(written) :]
 
 
 @pytest.mark.parametrize("msg_type", ["D", "Q"])

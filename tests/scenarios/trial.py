@@ -14,7 +14,7 @@ An expected line is the event's kind, the order's state, CumQty(14) of OrderQty(
 of: pending action, flags, why it was refused, "unsolicited", and alarms with a ``!``. What the router refuses to do is a
 line of its own, ``refused ActionPending``. Beside these: ``versions`` if not all, ``until`` how many seconds it lasts,
 how many ``connections`` it takes, ``validation: lenient`` where the router is not to go by the data dictionary, and
-``rules`` are those of the venue (``chain_mode``, ``replace_filled``), and
+``rules`` are those of the venue (``chain_mode``, ``replace_filled``, ``mass_cancel``), and
 ``known_failure`` with the reason why the router does not do so yet.
 """
 
@@ -26,8 +26,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from fairlead_server.domain.amendments import Amendment
+from fairlead_server.domain.amendments import Amendment, Selection
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.errors import RouterError
 from fairlead_server.domain.event import OrderEvent
@@ -35,6 +36,7 @@ from fairlead_server.domain.order import Flag, PendingAction
 from fairlead_server.domain.terms import OrderType, TimeInForce
 from fairlead_server.domain.venue_rules import ChainMode, VenueRules
 from fairlead_server.fix.session import Validation
+from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.store.database import open_store
 from fix_sim.network import Latency
@@ -156,6 +158,12 @@ class _Client:
         ref, now = OrderRef(self._order_id), self.stage.clock.now
         self.stage.entry.cancel(ref, self._request_id(), _CLIENT, now)
 
+    def cancel_all(self, said: Mapping[str, str]) -> None:
+        self._requests += 1
+        stage, request_id = self.stage, str(UUID(int=self._requests))
+        cancels = MassCancels(stage.book, stage.ledger, stage.pipeline, stage.entry, lambda: request_id)
+        cancels.cancel(request_id, Selection(said.get("account", "")), _CLIENT, stage.clock.now)
+
     def _request_id(self) -> str:
         self._requests += 1
         return f"request-{self._requests}"
@@ -165,6 +173,7 @@ _DOES: dict[str, Callable[[_Client, Mapping[str, str]], None]] = {
     "submit": _Client.submit,
     "amend": _Client.amend,
     "cancel": _Client.cancel,
+    "cancel_all": _Client.cancel_all,
 }
 
 
@@ -246,9 +255,10 @@ def _trial(scenario: Scenario, said: Any) -> Trial:
 
 
 def _rules(said: dict[str, Any]) -> VenueRules:
-    assert set(said) <= {"chain_mode", "replace_filled"}, f"{said} are no rules of a trial"
+    flags = {"replace_filled", "mass_cancel"}
+    assert set(said) <= {"chain_mode", *flags}, f"{said} are no rules of a trial"
     mode = ChainMode[said.get("chain_mode", "serial").upper()]
-    return VenueRules(chain_mode=mode, replace_filled=said.get("replace_filled", False))
+    return VenueRules(chain_mode=mode, **{flag: said[flag] == "true" for flag in flags & set(said)})
 
 
 def _act(said: dict[str, Any]) -> Act:
