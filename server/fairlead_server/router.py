@@ -71,7 +71,12 @@ class Router:
         self.sessions = Sessions(self._venue_session, self.pipeline, clock, chance)
         self.entry = self._order_entry(config)
         self._executions = Executions(
-            self.book, self.ledger, config.instruments, self.sessions.default_accounts, self.new_id
+            self.book,
+            self.ledger,
+            config.instruments,
+            self.sessions.default_accounts,
+            self.new_id,
+            config.policy,
         )
         for settings in config.sessions:
             self.sessions.add(settings)

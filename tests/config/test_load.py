@@ -203,6 +203,8 @@ def test_a_mark_at_the_beginning_is_no_text(folder: Folder) -> None:
         ("store.url=sqlite:///x=y.db", lambda c: c.store_url == "sqlite:///x=y.db"),
         ("sessions.A.port=1", lambda c: c.sessions[0].endpoints[0].port == 1),
         ("risk.kill_switch=true", lambda c: c.policy.kill_switch),
+        ("risk.halt_on_overfill=true", lambda c: c.policy.halts_on_overfill("DEMO")),
+        ("accounts.DEMO.halt_on_overfill=true", lambda c: c.policy.halts_on_overfill("DEMO")),
         ("risk.blocked_instruments=[]", lambda c: not c.policy.blocked_instruments),
         ("accounts.DEMO.max_open_orders=3", lambda c: c.policy.accounts["DEMO"].limits.max_open_orders == 3),
         ("log.level=debug", lambda c: c.log_level == "debug"),

@@ -77,6 +77,10 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
             proposal(account=account(blocked_instruments=frozenset({"ACME"}))),
         ],
     ),
+    "overfill": (
+        [proposal(), proposal(overfilled="O1", exposure=Exposure(Decimal(-100)))],
+        [proposal(overfilled="O1"), proposal(overfilled="O1", exposure=Exposure(Decimal(-90)))],
+    ),
     "trading_hours": (
         [proposal(), proposal(instrument=instrument(calendar=CLOSED), now=NOW + timedelta(days=1))],
         [proposal(instrument=instrument(calendar=CLOSED))],
@@ -358,6 +362,19 @@ def test_a_sale_below_the_market_is_valued_at_the_market() -> None:
 
 
 # Positions.
+
+
+def test_after_an_overfill_only_what_takes_from_the_position_passes() -> None:
+    """What is at work on the same side takes from it first."""
+    over = replace(selling(), overfilled="O1")
+
+    assert check_new(replace(over, exposure=Exposure(Decimal(110), buying=Decimal(50)))) == ()
+    assert check_new(replace(over, exposure=Exposure(Decimal(110), selling=Decimal(10)))) == ()
+    crowded = replace(over, exposure=Exposure(Decimal(110), selling=Decimal(20)))
+    assert broken(check_new(crowded)) == ["overfill"]
+    reduced = amended(terms(90), overfilled="O1")
+    assert check_amend(reduced, terms(100)) == ()
+    assert broken(check_amend(amended(terms(110), overfilled="O1"), terms(100))) == ["overfill"]
 
 
 def test_an_order_that_reduces_passes_though_the_position_is_beyond_its_limit() -> None:

@@ -172,7 +172,9 @@ class Desk:
         self.batches = Batches(self.book, self.entry, self.pipeline)
         self.mass_cancels = MassCancels(self.book, self.ledger, self.pipeline, self.entry, self.new_id)
         self.reconciliations = Reconciliations(self.book, self.ledger, self.pipeline, self.entry)
-        self.executions = Executions(self.book, self.ledger, instruments, {"BROKER": "ACC1"}, self.new_id)
+        self.executions = Executions(
+            self.book, self.ledger, instruments, {"BROKER": "ACC1"}, self.new_id, self.policy
+        )
         self.load()
 
     def load(self) -> None:

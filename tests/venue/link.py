@@ -160,7 +160,7 @@ class Link:
             new_id,
         )
         executions = self.executions = Executions(
-            self.book, self.ledger, instruments, {"BROKER": "ACC1"}, new_id
+            self.book, self.ledger, instruments, {"BROKER": "ACC1"}, new_id, policy
         )
         # Lenient, for what a gateway does with messages that are not whole is part of what is tested.
         begin_string, appl_ver_id = SPOKEN[version]

@@ -131,6 +131,7 @@ class _Reader:
             risk.kill_switch,
             timedelta(seconds=risk.max_reference_age_seconds),
             version,
+            risk.halt_on_overfill,
         )
 
     def _account(self, name: str, row: AccountTable, instruments: Mapping[str, Instrument]) -> AccountPolicy:
@@ -156,6 +157,7 @@ class _Reader:
             row.kill_switch,
             timedelta(seconds=float(window)),
             row.max_duplicates,
+            row.halt_on_overfill,
         )
 
     def _sessions(self) -> tuple[VenueSettings, ...]:

@@ -67,12 +67,14 @@ class AccountTable(LimitsTable):
     instruments: dict[_Name, LimitsTable] = {}
     blocked_instruments: list[_Name] = []
     kill_switch: bool = False
+    halt_on_overfill: bool = False
     duplicate_window_seconds: Decimal = Decimal(0)
     max_duplicates: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class RiskTable(Table):
     kill_switch: bool = False
+    halt_on_overfill: bool = False
     blocked_instruments: list[_Name] = []
     max_reference_age_seconds: Annotated[int, msgspec.Meta(gt=0, le=31_536_000)] = 86400
 

@@ -49,6 +49,7 @@ class AccountPolicy:
     kill_switch: bool = False
     duplicate_window: timedelta = timedelta()  # zero: repeats are allowed
     max_duplicates: int = 0  # how many like it may have been sent within the window
+    halt_on_overfill: bool = False
 
     def limits_for(self, instrument_id: str) -> Limits:
         narrower = self.by_instrument.get(instrument_id)
@@ -64,6 +65,12 @@ class Policy:
     kill_switch: bool = False
     max_reference_age: timedelta = timedelta(hours=24)
     version: str = ""
+    halt_on_overfill: bool = False  # for all accounts
+
+    def halts_on_overfill(self, account_id: str) -> bool:
+        """Whether an overfill of the account keeps it from opening more in that instrument."""
+        account = self.accounts.get(account_id)
+        return self.halt_on_overfill or (account is not None and account.halt_on_overfill)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,8 @@ class Proposal:
     """What is asked for, and everything that the controls may look at.
 
     For an amend ``new`` is the order as first submitted, ``terms`` are those wanted, ``filled`` is what counts as
-    position already, and ``exposure`` leaves the order's own working quantity out.
+    position already, and ``exposure`` leaves the order's own working quantity out. ``overfilled`` is the order_id of one
+    of the account in the instrument that was overfilled, which nobody has settled.
     """
 
     new: NewOrder
@@ -84,6 +92,7 @@ class Proposal:
     repeats: int
     now: datetime
     filled: Decimal = ZERO
+    overfilled: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -175,6 +184,20 @@ def _blocked(p: Proposal) -> Finding | None:
     if p.new.instrument_id not in p.policy.blocked_instruments | own:
         return None
     return Finding(f"instrument {p.new.instrument_id} is blocked for account {p.new.account_id}")
+
+
+def _overfilled(p: Proposal) -> Finding | None:
+    """What only takes from a position passes: it may be what the overfill has left to do."""
+    if not p.overfilled or _closes(p):
+        return None
+    return Finding(f"order {p.overfilled} was overfilled; nothing is opened until an operator has settled it")
+
+
+def _closes(p: Proposal) -> bool:
+    exposure = p.exposure
+    if p.new.side.sign > 0:
+        return exposure.position + exposure.buying + p.open_quantity <= 0
+    return exposure.position - exposure.selling - p.open_quantity >= 0
 
 
 def _market_closed(p: Proposal) -> Finding | None:
@@ -311,6 +334,7 @@ CONTROLS: tuple[Control, ...] = (
     Control("instrument_known", RejectReason.RISK_UNKNOWN_INSTRUMENT, Applies.ALWAYS, _unknown_instrument),
     Control("instrument_halted", RejectReason.RISK_INSTRUMENT_HALTED, Applies.INCREASE, _halted),
     Control("symbol_block", RejectReason.RISK_SYMBOL_BLOCKED, Applies.INCREASE, _blocked),
+    Control("overfill", RejectReason.RISK_SYMBOL_BLOCKED, Applies.INCREASE, _overfilled),
     Control("trading_hours", RejectReason.RISK_MARKET_CLOSED, Applies.INCREASE, _market_closed),
     Control("price_required", RejectReason.RISK_PRICE_REQUIRED, Applies.ALWAYS, _price_required),
     Control("price_not_allowed", RejectReason.RISK_PRICE_NOT_ALLOWED, Applies.ALWAYS, _price_not_allowed),

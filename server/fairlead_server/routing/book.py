@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from fairlead_server.domain.amendments import MassCancel, RequestRecord, Selection
-from fairlead_server.domain.exposure import Exposures
+from fairlead_server.domain.exposure import Exposures, PositionKey
 from fairlead_server.domain.order import Flag, Order
 from fairlead_server.routing.in_flight import InFlight, Wait
 from fairlead_server.routing.ports import Archive
@@ -21,10 +21,15 @@ from fairlead_server.store.keys import Keys, client_key, request_key
 from fairlead_server.store.snapshot import Snapshot
 
 _ASKED = "asked/"
+_OVERFILLED = "overfilled/"
 
 
 def asked_counter(session_id: str) -> str:
     return f"{_ASKED}{session_id}"
+
+
+def overfilled_counter(order_id: str) -> str:
+    return f"{_OVERFILLED}{order_id}"
 
 
 class Book:
@@ -49,6 +54,7 @@ class Book:
         self._queues: defaultdict[str, Queue] = defaultdict(Queue)
         self._in_flight: dict[str, InFlight] = {}
         self._asked_epochs: dict[str, int] = {}
+        self._overfills: dict[str, PositionKey] = {}  # by order_id
 
     def load(self, snapshot: Snapshot) -> None:
         """Forget everything and begin again from what is committed."""
@@ -68,6 +74,11 @@ class Book:
             for name, epoch in snapshot.counters.items()
             if name.startswith(_ASKED)
         }
+        for name, unsettled in snapshot.counters.items():
+            if name.startswith(_OVERFILLED) and unsettled:
+                overfilled = self._archive.order(name.removeprefix(_OVERFILLED))
+                assert overfilled is not None  # noqa: S101 - stored before
+                self.put_overfill(overfilled)
 
     def order(self, order_id: str) -> Order | None:
         return self._orders.get(order_id) or self._archive.order(order_id)
@@ -144,6 +155,21 @@ class Book:
 
     def put_asked_epoch(self, session_id: str, epoch: int) -> None:
         self._asked_epochs[session_id] = epoch
+
+    def overfilled(self, account_id: str, instrument_id: str) -> str:
+        """The order_id of the latest overfill that keeps the account from opening more in the instrument, empty if none does."""
+        key = account_id, instrument_id
+        return next((order_id for order_id, halted in reversed(self._overfills.items()) if halted == key), "")
+
+    def is_overfill(self, order_id: str) -> bool:
+        """Whether it is one of those."""
+        return order_id in self._overfills
+
+    def put_overfill(self, order: Order) -> None:
+        self._overfills[order.order_id] = order.request.account_id, order.request.instrument_id
+
+    def end_overfill(self, order_id: str) -> None:
+        del self._overfills[order_id]
 
     def put(self, order: Order) -> None:
         self._index(order)

@@ -9,7 +9,7 @@ from fairlead_server.domain import risk
 from fairlead_server.domain.errors import CapabilityMissing, VenueUnavailable
 from fairlead_server.domain.exposure import Assumed, Exposure, RecentOrders, working
 from fairlead_server.domain.instrument import Instrument
-from fairlead_server.domain.order import Order, Request
+from fairlead_server.domain.order import ZERO, Order, Request
 from fairlead_server.domain.reject import Breach, Reject, RejectReason, RejectSource
 from fairlead_server.domain.terms import NewOrder, Terms
 from fairlead_server.domain.venue_rules import ReplaceQuantity
@@ -93,7 +93,8 @@ class Checks:
             exposures.open_orders(new.account_id),
             repeats,
             now,
-            *([amends.cum_qty] if amends else []),
+            amends.cum_qty if amends else ZERO,
+            self._book.overfilled(new.account_id, new.instrument_id),
         )
 
     def gateway(self, session_id: str, new: NewOrder) -> Gateway:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from fairlead_server.domain import transitions
 from fairlead_server.domain.cause import Cause, Initiator
-from fairlead_server.domain.event import Change, EventKind
+from fairlead_server.domain.event import Alarm, Change, EventKind
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject, ReportKind
 from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import ZERO, Flag, Order, Request, pending_new
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
+from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.standing import refused
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
 from fairlead_server.routing.book import Book
@@ -21,6 +23,8 @@ from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.ports import Gateway, NewId
 from fairlead_server.routing.queue import Turn, Waiting, cancel_waiting
 from fairlead_server.routing.unanswered import ask_all, heard_of, inquire
+
+_log = logging.getLogger(__name__)
 
 _VENUE = Cause(Initiator.VENUE)
 
@@ -35,12 +39,14 @@ class Executions:
         instruments: Mapping[str, Instrument],
         default_accounts: Mapping[str, str],
         new_id: NewId,
+        policy: Policy,
     ) -> None:
         self._book = book
         self._ledger = ledger
         self._by_symbol = {i.symbol: i.instrument_id for i in instruments.values()}
         self._default_accounts = default_accounts
         self._new_id = new_id
+        self._policy = policy
 
     def apply(self, report: ExecutionReport, gateway: Gateway, now: datetime) -> None:
         names = (report.cl_ord_id, report.orig_cl_ord_id)
@@ -61,9 +67,9 @@ class Executions:
         change = transitions.apply(shell, report, self._new_id(), now)
         found = Change(shell, None) if change is None else change
         order = replace(found.order, version=1)
-        self._ledger.enter(
-            None, replace(found, order=order, kind=EventKind.ORPHAN_EXECUTION), _VENUE, now, report
-        )
+        orphan = replace(found, order=order, kind=EventKind.ORPHAN_EXECUTION)
+        self._ledger.enter(None, orphan, _VENUE, now, report)
+        self._halt_after(orphan)
         if order.cl_ord_id:
             self._ledger.named_by_venue(order)
 
@@ -189,10 +195,20 @@ class Executions:
     ) -> None:
         heard = message.message if message else None
         order = self._ledger.enter(before, change, cause, now, report, heard)
+        self._halt_after(change)
         if order.pending:
             release(self._book, self._ledger, order, gateway, now)
         if change.ask_status:
             inquire(self._book, self._ledger, order, gateway, now)
+
+    def _halt_after(self, change: Change) -> None:
+        order = change.order
+        if Alarm.OVERFILL in change.alarms and self._policy.halts_on_overfill(order.request.account_id):
+            self._ledger.halt_after(order)
+            settle = f"fairlead order reconcile {order.order_id} stands --reason REASON --ticket TICKET"
+            _log.critical(
+                "order %s was overfilled; nothing is opened there before: %s", order.order_id, settle
+            )
 
 
 def _unsent(cancel: Request) -> Request:

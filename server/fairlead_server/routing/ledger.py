@@ -13,7 +13,7 @@ from fairlead_server.domain.event import Change, EventKind, OrderEvent
 from fairlead_server.domain.execution import ExecutionReport, VenueMessage
 from fairlead_server.domain.order import Order, OrderState, Request
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
-from fairlead_server.routing.book import Book, asked_counter
+from fairlead_server.routing.book import Book, asked_counter, overfilled_counter
 from fairlead_server.routing.pipeline import Act, Pipeline
 from fairlead_server.routing.ports import EncodeEvent, NewId, Outbound
 from fairlead_server.store.batch import AuditRow, DecisionRow, EventRow, ExecutionRow
@@ -116,6 +116,15 @@ class Ledger:
         """How the orders of a session stand was asked after its numbers had begun anew with ``epoch``, and is known."""
         self._book.put_asked_epoch(session_id, epoch)
         self._pipeline.batch.counters[asked_counter(session_id)] = epoch
+
+    def halt_after(self, order: Order) -> None:
+        """It was overfilled: its account opens no more in its instrument until that is settled."""
+        self._book.put_overfill(order)
+        self._pipeline.batch.counters[overfilled_counter(order.order_id)] = 1
+
+    def settle_overfill(self, order_id: str) -> None:
+        self._book.end_overfill(order_id)
+        self._pipeline.batch.counters[overfilled_counter(order_id)] = 0
 
     def send(self, outbound: Outbound) -> None:
         """The messages' rows and numbers belong to this transaction; the bytes follow its commit."""

@@ -1,4 +1,4 @@
-"""What operators settle by hand: how an order in doubt stands. Nothing is sent; it is recorded, told and audited."""
+"""What operators settle by hand: how an order in doubt stands, and that an overfill does. Nothing is sent; it is recorded, told and audited."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fairlead_server.domain.amendments import RequestOutcome, RequestRecord
 from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.errors import NotInDoubt, OrderTerminal, RequestIdConflict
 from fairlead_server.domain.order import Flag, Order
-from fairlead_server.domain.reconciliation import Ruling, reconciled
+from fairlead_server.domain.reconciliation import Ruling, Verdict, reconciled
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef
@@ -39,8 +39,13 @@ class Reconciliations:
             if self._repeats(request_id, order, ruling):
                 return Answer(order, duplicate=True)
             expect(order, expected_version)
-            _check(order, ruling)
+            if not self._settles_overfill(order, ruling):
+                _check(order, ruling)
             return Answer(self._enter(order, request_id, ruling, cause, now))
+
+    def _settles_overfill(self, order: Order, ruling: Ruling) -> bool:
+        """Whether the overfill is to stand, so that its account may go on; its order may have ended long ago."""
+        return ruling.verdict is Verdict.STANDS and self._book.is_overfill(order.order_id)
 
     def _repeats(self, request_id: str, order: Order, ruling: Ruling) -> bool:
         if self._book.mass_cancel(request_id) is not None:
@@ -56,6 +61,8 @@ class Reconciliations:
             request_id, order.order_id, now, None, RequestOutcome.DONE, after.reject, ruling
         )
         self._ledger.remember(record)
+        if self._settles_overfill(order, ruling):
+            self._ledger.settle_overfill(order.order_id)
         action, subject = "order.reconcile", order.order_id
         self._ledger.audit(
             AuditRow(now, cause.principal, action, subject, str(ruling), _shown(order), _shown(after))

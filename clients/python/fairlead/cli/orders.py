@@ -232,7 +232,7 @@ def reconcile(
     expected_version: VersionOption = None,
     request_id: RequestOption = None,
 ) -> None:
-    """Settle by hand how an order in doubt stands; nothing is sent to the venue."""
+    """Settle by hand how an order in doubt stands, or that an overfill does; nothing is sent to the venue."""
     with settings(context).client() as client:
         response = client.reconcile_order(
             order_named(order),

@@ -97,7 +97,9 @@ class _ReconcileVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reco
     RECONCILE_VERDICT_UNSPECIFIED: _ReconcileVerdict.ValueType  # 0
     """Not set; never valid."""
     RECONCILE_VERDICT_STANDS: _ReconcileVerdict.ValueType  # 1
-    """It stands as it is shown: the doubt is cleared, what it awaits from the venue it goes on awaiting."""
+    """It stands as it is shown: the doubt is cleared, an overfill is settled, what it awaits from the venue it goes on
+    awaiting.
+    """
     RECONCILE_VERDICT_CANCELED: _ReconcileVerdict.ValueType  # 2
     """The venue has cancelled it."""
     RECONCILE_VERDICT_REJECTED: _ReconcileVerdict.ValueType  # 3
@@ -113,7 +115,9 @@ class ReconcileVerdict(_ReconcileVerdict, metaclass=_ReconcileVerdictEnumTypeWra
 RECONCILE_VERDICT_UNSPECIFIED: ReconcileVerdict.ValueType  # 0
 """Not set; never valid."""
 RECONCILE_VERDICT_STANDS: ReconcileVerdict.ValueType  # 1
-"""It stands as it is shown: the doubt is cleared, what it awaits from the venue it goes on awaiting."""
+"""It stands as it is shown: the doubt is cleared, an overfill is settled, what it awaits from the venue it goes on
+awaiting.
+"""
 RECONCILE_VERDICT_CANCELED: ReconcileVerdict.ValueType  # 2
 """The venue has cancelled it."""
 RECONCILE_VERDICT_REJECTED: ReconcileVerdict.ValueType  # 3

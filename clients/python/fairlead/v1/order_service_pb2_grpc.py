@@ -230,7 +230,8 @@ class OrderServiceServicer(object):
         RECONCILED with an ADMIN cause, and audited. Nothing is sent to the venue, and what the venue reports later is
         still booked. An order that is not in doubt is FAILED_PRECONDITION / ORDER_NOT_IN_DOUBT unless `force` is set, one
         that has ended FAILED_PRECONDITION / ORDER_TERMINAL, one that was never sent FAILED_PRECONDITION /
-        ORDER_NOT_IN_DOUBT in any case: cancel it. Repeatable by `request_id`.
+        ORDER_NOT_IN_DOUBT in any case: cancel it. An order whose overfill keeps its account from opening more may be settled
+        with STANDS whatever else it is, and does so no longer. Repeatable by `request_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -127,7 +127,8 @@ class OrderServiceStub:
     RECONCILED with an ADMIN cause, and audited. Nothing is sent to the venue, and what the venue reports later is
     still booked. An order that is not in doubt is FAILED_PRECONDITION / ORDER_NOT_IN_DOUBT unless `force` is set, one
     that has ended FAILED_PRECONDITION / ORDER_TERMINAL, one that was never sent FAILED_PRECONDITION /
-    ORDER_NOT_IN_DOUBT in any case: cancel it. Repeatable by `request_id`.
+    ORDER_NOT_IN_DOUBT in any case: cancel it. An order whose overfill keeps its account from opening more may be settled
+    with STANDS whatever else it is, and does so no longer. Repeatable by `request_id`.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]
     """Returns one order; with `wait_for_version`, as soon as it has changed."""
@@ -235,7 +236,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     RECONCILED with an ADMIN cause, and audited. Nothing is sent to the venue, and what the venue reports later is
     still booked. An order that is not in doubt is FAILED_PRECONDITION / ORDER_NOT_IN_DOUBT unless `force` is set, one
     that has ended FAILED_PRECONDITION / ORDER_TERMINAL, one that was never sent FAILED_PRECONDITION /
-    ORDER_NOT_IN_DOUBT in any case: cancel it. Repeatable by `request_id`.
+    ORDER_NOT_IN_DOUBT in any case: cancel it. An order whose overfill keeps its account from opening more may be settled
+    with STANDS whatever else it is, and does so no longer. Repeatable by `request_id`.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Returns one order; with `wait_for_version`, as soon as it has changed."""
@@ -394,7 +396,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         RECONCILED with an ADMIN cause, and audited. Nothing is sent to the venue, and what the venue reports later is
         still booked. An order that is not in doubt is FAILED_PRECONDITION / ORDER_NOT_IN_DOUBT unless `force` is set, one
         that has ended FAILED_PRECONDITION / ORDER_TERMINAL, one that was never sent FAILED_PRECONDITION /
-        ORDER_NOT_IN_DOUBT in any case: cancel it. Repeatable by `request_id`.
+        ORDER_NOT_IN_DOUBT in any case: cancel it. An order whose overfill keeps its account from opening more may be settled
+        with STANDS whatever else it is, and does so no longer. Repeatable by `request_id`.
         """
 
     @_abc_1.abstractmethod
