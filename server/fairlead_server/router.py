@@ -64,7 +64,7 @@ class Router:
         self.feed = Feed()
         self.watch = Watch()
         self.pipeline = Pipeline(store.commit, self._committed, self._store_failed)
-        self.book = Book(store, keep)
+        self.book = Book(store.in_place, keep)
         self.new_id = lambda: ulids.next(clock())
         self.ledger = Ledger(self.book, self.pipeline, event_bytes, self.new_id)
         self._cl_ord_ids = ClOrdIds(config.router_id, config.shard)

@@ -16,7 +16,6 @@ from typing import Protocol
 from sqlalchemy import URL, Connection, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 
-from fairlead_server.domain.amendments import RequestRecord
 from fairlead_server.domain.order import Order
 from fairlead_server.fix.terms import Sent
 from fairlead_server.store import archive, audit, events, journal, orders, recovery, schema, sqlite, tables
@@ -25,6 +24,7 @@ from fairlead_server.store.errors import Faults, StoreError, told_plainly
 from fairlead_server.store.events import EventQuery
 from fairlead_server.store.journal import MessageQuery, StoredMessage
 from fairlead_server.store.keys import client_key
+from fairlead_server.store.lookups import Lookups
 from fairlead_server.store.orders import OrderQuery
 from fairlead_server.store.snapshot import Snapshot
 
@@ -49,6 +49,9 @@ class Database(Protocol):
     def reading(self, *, everything: bool = False) -> AbstractContextManager[Connection]:
         """One transaction, which sees what was committed when it began; with ``everything`` it may take long."""
 
+    def reading_in_place(self) -> AbstractContextManager[Connection]:
+        """A connection that is kept for one thread's single statements, with no transaction around them."""
+
     def close(self) -> None: ...
 
 
@@ -69,10 +72,15 @@ def open_store(url: str, *, busy_timeout: float = sqlite.BUSY_TIMEOUT) -> Store:
         return Store(url, kind(parsed, busy_timeout, set_up), faults)
 
 
-class Store:
-    """See :func:`open_store`. Every method may raise :class:`StoreError`."""
+class Store(Lookups):
+    """See :func:`open_store`. Every method may raise :class:`StoreError`.
+
+    ``in_place`` is for whoever may not wait for others to have read: it has a connection to itself, and takes one row.
+    """
 
     def __init__(self, url: str, database: Database, faults: Faults) -> None:
+        super().__init__(self._reading)
+        self.in_place = Lookups(self._reading_in_place)
         self._url = url
         self._database = database
         self._faults = faults
@@ -93,22 +101,6 @@ class Store:
 
     # Orders.
 
-    def order(self, order_id: str) -> Order | None:
-        with self._reading() as connection:
-            return orders.by_order_id(connection, order_id)
-
-    def order_by_client_order_id(self, account_id: str, client_order_id: str) -> Order | None:
-        with self._reading() as connection:
-            return orders.by_client_order_id(connection, account_id, client_order_id)
-
-    def order_by_cl_ord_id(self, session_id: str, cl_ord_id: str) -> Order | None:
-        with self._reading() as connection:
-            return orders.by_cl_ord_id(connection, session_id, cl_ord_id)
-
-    def order_by_venue_order_id(self, session_id: str, venue_order_id: str) -> Order | None:
-        with self._reading() as connection:
-            return orders.by_venue_order_id(connection, session_id, venue_order_id)
-
     def list_orders(self, query: OrderQuery) -> list[Order]:
         with self._reading() as connection:
             return orders.matching(connection, query)
@@ -117,11 +109,6 @@ class Store:
         """The live orders among those asked for, and the log's head at the same instant."""
         with self._reading() as connection:
             return events.head(connection), orders.matching(connection, replace(query, live_only=True))
-
-    def request(self, request_id: str) -> RequestRecord | None:
-        with self._reading() as connection:
-            found = select(tables.requests.c.facts).where(tables.requests.c.request_id == request_id)
-            return connection.scalar(found)
 
     # The log of events.
 
@@ -183,6 +170,11 @@ class Store:
             told_plainly(self._url, self._faults),
             self._database.reading(everything=everything) as connection,
         ):
+            yield connection
+
+    @contextmanager
+    def _reading_in_place(self) -> Iterator[Connection]:
+        with told_plainly(self._url, self._faults), self._database.reading_in_place() as connection:
             yield connection
 
 

@@ -97,6 +97,10 @@ class Database:
             self._committer = Committer(self.writer.dialect)
             self.reader = _engine(url, _READER, poolclass=QueuePool, pool_size=_READERS, max_overflow=0)
             undo.callback(self.reader.dispose)
+            self._in_place = _engine(
+                url, _READER, poolclass=QueuePool, pool_size=1, max_overflow=0, isolation_level="AUTOCOMMIT"
+            )
+            undo.callback(self._in_place.dispose)
             undo.callback(self._leave)
             self._writing = self._locked()
             with self._writing.begin():
@@ -129,6 +133,12 @@ class Database:
         with self._answering(connection, limit), connection:
             yield connection
 
+    @contextmanager
+    def reading_in_place(self) -> Iterator[Connection]:
+        connection = self._in_place.connect()
+        with self._answering(connection, self._answer_timeout), connection:
+            yield connection
+
     def _answering(self, connection: Connection, seconds: float) -> AbstractContextManager[None]:
         return self._deadlines.within(seconds, _driver(connection).fileno())
 
@@ -140,6 +150,7 @@ class Database:
     def _returned(self) -> Connection:
         """Connect again. What the pool holds is likely to be as dead as the connection that was lost."""
         self.reader.dispose()
+        self._in_place.dispose()
         self._writing = self._locked()
         self._take(self._writing)
         return self._writing

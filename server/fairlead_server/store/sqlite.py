@@ -46,9 +46,9 @@ class Database:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 undo.callback(FileLock(path, str(url)).release)
-            self.writer, self.reader = engines(url, busy_timeout)
-            undo.callback(self.writer.dispose)
-            undo.callback(self.reader.dispose)
+            self.writer, self.reader, self._in_place = engines(url, busy_timeout)
+            for engine in (self.writer, self.reader, self._in_place):
+                undo.callback(engine.dispose)
             with self.writer.begin() as connection:
                 set_up(connection)
             if path is not None:
@@ -68,6 +68,9 @@ class Database:
     def reading(self, *, everything: bool = False) -> AbstractContextManager[Connection]:
         del everything  # it takes as long as it takes
         return self.reader.connect()
+
+    def reading_in_place(self) -> AbstractContextManager[Connection]:
+        return self._in_place.connect()
 
     def close(self) -> None:
         self._closing.close()
@@ -99,13 +102,14 @@ def path_of(url: URL) -> Path | None:
     return None if url.database in (None, "", ":memory:") else Path(str(url.database))
 
 
-def engines(url: URL, busy_timeout: float) -> tuple[Engine, Engine]:
-    """One to write with, of a single connection, and one to read with."""
+def engines(url: URL, busy_timeout: float) -> tuple[Engine, Engine, Engine]:
+    """One to write with, of a single connection, one to read with, and one for single rows, of a single connection too."""
     if path_of(url) is None:
         only = _engine(url, 1, busy_timeout, "BEGIN", ())
-        return only, only
+        return only, only, only
     writer = _engine(url, 1, busy_timeout, "BEGIN IMMEDIATE", _WRITER)
-    return writer, _engine(url, _READERS, busy_timeout, "BEGIN", _READER)
+    reader = _engine(url, _READERS, busy_timeout, "BEGIN", _READER)
+    return writer, reader, _engine(url, 1, busy_timeout, "", _READER)
 
 
 def _engine(url: URL, connections: int, timeout: float, begin: str, pragmas: tuple[str, ...]) -> Engine:
@@ -124,9 +128,11 @@ def _engine(url: URL, connections: int, timeout: float, begin: str, pragmas: tup
         for pragma in (*_PRAGMAS, *pragmas):
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    if begin:
+
+        @event.listens_for(engine, "begin")
+        def start(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
 
     return engine
 
