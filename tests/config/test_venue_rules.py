@@ -10,6 +10,7 @@ from fairlead_server.domain.terms import OrderType, TimeInForce
 from fairlead_server.domain.venue_rules import (
     Capabilities,
     ChainMode,
+    ExecIdScope,
     ReplaceQuantity,
     VenueRules,
 )
@@ -36,6 +37,13 @@ def test_each_rule_has_its_key(desk: Desk) -> None:
     assert (rules.chain_mode, rules.replace_quantity) == (ChainMode.ACCEPTED, ReplaceQuantity.WORKING)
     assert rules.replace_filled
     assert desk.load(f"{WHERE}mass_cancel = true").rules == VenueRules(mass_cancel=True)
+    assert desk.load(f"{WHERE}dont_know_trade = true").rules == VenueRules(dont_know_trade=True)
+
+
+@pytest.mark.parametrize("scope", ExecIdScope)
+def test_an_exec_id_has_its_scope(desk: Desk, scope: ExecIdScope) -> None:
+    rules = desk.load(f'{WHERE}exec_id_scope = "{scope.value.lower()}"').rules
+    assert rules == VenueRules(exec_id_scope=scope)
 
 
 def test_what_a_venue_takes_is_a_table(desk: Desk) -> None:

@@ -96,6 +96,9 @@ class FakeGateway:
         words = (cl_ord_id, scope.symbol or "all", *([scope.side.value] if scope.side else []))
         return self._send("q", " ".join(words), now)
 
+    def dont_know_trade(self, order: Order, report: ExecutionReport, now: datetime) -> Outbound | None:
+        return self._send("Q", report.exec_id, now) if self.rules.dont_know_trade else None
+
     def _send(self, msg_type: str, about: str, now: datetime) -> Outbound:
         assert self.available, "nothing may be sent on a session that is down"
         if self.bucket is not None:

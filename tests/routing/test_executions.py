@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from fairlead_server.domain.amendments import RequestOutcome
@@ -30,7 +31,7 @@ from tests.domain.builders import (
     trade,
     venue_reject,
 )
-from tests.routing.desk import Desk, about
+from tests.routing.desk import PATIENT, Desk, about
 
 
 def doubt(desk: Desk, order: Order, cl_ord_id: str = "") -> Order:
@@ -231,6 +232,30 @@ async def test_a_fill_of_an_unknown_order_is_an_external_order_with_its_exposure
     assert desk.exposure() == replace(desk.exposure(), position=Decimal(40), buying=Decimal(60))
     assert [row.quantity for row in await rows(desk)] == [40]
     assert desk.filled(order, 60, "E2", venue_order_id="V1").state is OrderState.FILLED
+
+
+async def test_each_fill_of_an_unknown_order_is_denied_once_where_the_venue_wants_that(desk: Desk) -> None:
+    desk.gateway.rules = replace(PATIENT, dont_know_trade=True)
+    theirs: dict[str, Any] = {"cl_ord_id": "theirs", "venue_order_id": "V9", "order_qty": Decimal(100)}
+    desk.hear(report(ReportKind.NEW, **theirs))
+    desk.hear(trade("E1", 40, **theirs))
+    desk.hear(trade("E1", 40, **theirs))
+    desk.hear(correction("E2", "E1", 50, **theirs))
+    desk.hear(bust("E3", "E2", **theirs))
+    desk.hear(trade("E4", 10, cl_ord_id="others", venue_order_id="V10"))
+    assert (desk.gateway.decided, desk.gateway.wire) == (["Q E1", "Q E2", "Q E4"], [])
+    await desk.pipeline.durable()
+    assert desk.gateway.wire == desk.gateway.decided
+
+    ours = desk.filled(desk.working(), 40, "E5")
+    assert desk.gateway.decided[3:] == [f"D {ours.cl_ord_id}"]
+
+
+async def test_by_itself_a_trade_that_is_not_known_is_booked_and_denied_to_nobody(desk: Desk) -> None:
+    desk.hear(replace(trade("E1", 40), cl_ord_id="theirs"))
+
+    assert desk.events[-1].kind is EventKind.ORPHAN_EXECUTION
+    assert desk.gateway.decided == []
 
 
 async def test_an_external_order_is_known_after_a_restart(desk: Desk) -> None:

@@ -15,7 +15,7 @@ from fairlead_server.domain.terms import NewOrder, OrderCapacity, OrderType, Sid
 from fairlead_server.fix.message import Fields
 from fairlead_server.venue import outgoing
 
-from tests.domain.builders import NOW, amending, canceling, new_order, sent_order, terms, working_order
+from tests.domain.builders import NOW, amending, canceling, new_order, sent_order, terms, trade, working_order
 from tests.fix.versions import SPOKEN, problem, spoken
 
 FIX_44 = spoken("FIX.4.4")
@@ -28,6 +28,15 @@ def shown(fields: Fields) -> str:
 
 def single(version: str = "FIX.4.4", **changes: Any) -> str:
     return shown(outgoing.new_order_single(sent_order(new_order(**changes)), spoken(version), NOW))
+
+
+@pytest.mark.parametrize("version", SPOKEN)
+def test_a_trade_that_is_not_known_is_denied_in_what_all_versions_have(version: str) -> None:
+    executed = trade("7", 40, "50.10", cl_ord_id="theirs", venue_order_id="V9")
+    said = outgoing.dont_know_trade(working_order(), executed)
+
+    assert shown(said) == "37=V9|17=7|127=D|55=ACME|54=1|38=100|32=40|31=50.10"
+    assert problem(version, "Q", said) is None
 
 
 def pending(order: Order) -> Request:

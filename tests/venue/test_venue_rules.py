@@ -66,6 +66,26 @@ async def test_a_fill_that_crosses_the_amend_makes_the_order_larger_as_the_venue
     assert figures(link.now(order)) == (OrderState.PARTIALLY_FILLED, 50, 50)
 
 
+async def test_a_trade_that_is_not_known_is_denied_when_it_is_booked(store: Store) -> None:
+    link = Link(store, rules=VenueRules(dont_know_trade=True))
+    await link.up()
+    named = (37, "V9"), (11, "theirs"), (17, "E9"), (55, "ACME"), (54, "1"), (38, "100")
+    told = (150, "F"), (39, "1"), (32, "40"), (31, "50"), (14, "40"), (151, "60"), (6, "50")
+    link.broker.send("8", *named, *told)
+    await link.exchange()
+
+    denial = link.broker.heard[-1]
+    assert (denial.msg_type, denial[37], denial[17], denial[127]) == ("Q", "V9", "E9", "D")
+    assert link.book.exposures.of("ACC1", "ACME").position == 40
+    assert link.trace.index("write Q") > link.trace.index("commit IN 8 OUT Q")
+
+    link.broker.send("j", (45, str(denial.msg_seq_num)), (372, "Q"), (380, "3"))
+    await link.exchange()
+    assert link.venue.available
+    link.cut()
+    await link.pipeline.close()
+
+
 async def test_what_the_venue_does_not_take_is_refused_before_anything_is_decided(link: Link) -> None:
     with pytest.raises(CapabilityMissing) as caught:
         link.submit(post_only=True)

@@ -175,6 +175,7 @@ class SessionTable(Table):
     chain_mode: Literal["serial", "chained", "accepted"] = "serial"
     replace_qty: Literal["total", "working"] = "total"
     allow_replace_filled: bool = False
+    dont_know_trade: bool = False
     exec_id_scope: Literal["session", "day", "symbol_day"] = "session"
     capabilities: CapabilitiesTable = msgspec.field(default_factory=CapabilitiesTable)
 

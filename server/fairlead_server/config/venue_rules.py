@@ -44,6 +44,7 @@ def read_venue_rules(path: Path, key: str, row: SessionTable, dialect: Dialect) 
         row.allow_replace_filled,
         _capabilities(row.capabilities),
         ExecIdScope[row.exec_id_scope.upper()],
+        row.dont_know_trade,
     )
 
 

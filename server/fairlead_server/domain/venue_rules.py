@@ -63,7 +63,8 @@ class VenueRules:
     ``inflight_alarm`` after it the order is in doubt; zero: never. ``mass_status`` says that it answers an
     OrderMassStatusRequest(AF), where its version has one; ``mass_cancel``, that an OrderMassCancelRequest(q) ends the
     orders of the session that it comes over, and no others; ``replace_filled``, that it takes an increase of an order that
-    is filled. An OrderMassCancelRequest(q) that has no effect for ``inflight_warn`` is given up.
+    is filled; ``dont_know_trade``, that it is told so when it reports a fill of an order that nobody submitted here. An
+    OrderMassCancelRequest(q) that has no effect for ``inflight_warn`` is given up.
     """
 
     inflight_warn: timedelta = timedelta(seconds=5)
@@ -75,3 +76,4 @@ class VenueRules:
     replace_filled: bool = False
     capabilities: Capabilities = Capabilities()
     exec_id_scope: ExecIdScope = ExecIdScope.SESSION
+    dont_know_trade: bool = False

@@ -1,4 +1,4 @@
-"""Tag numbers of the session's messages and of D F G H 8 9 j 3; those of a whole version are in its dictionary.
+"""Tag numbers of the session's messages and of D F G H Q 8 9 j 3; those of a whole version are in its dictionary.
 
 Names are the fields' names in FIX.4.4. FIX.4.2 calls some otherwise: 22 IDSource, 32 LastShares, 63 SettlmntTyp,
 64 FutSettDate, 211 PegDifference, 389 DiscretionOffset; 20, 47, 76 and 109 it has alone. FIX.4.0 alone has 125, FIX.5.0 brought 1138.
@@ -165,6 +165,7 @@ LOCATE_REQD: Final = 114
 QUOTE_ID: Final = 117
 CXL_TYPE: Final = 125
 EXPIRE_TIME: Final = 126
+DK_REASON: Final = 127
 EXEC_TYPE: Final = 150
 LEAVES_QTY: Final = 151
 CASH_ORDER_QTY: Final = 152

@@ -70,6 +70,7 @@ class Executions:
         orphan = replace(found, order=order, kind=EventKind.ORPHAN_EXECUTION)
         self._ledger.enter(None, orphan, _VENUE, now, report)
         self._halt_after(orphan)
+        self._deny(orphan, report, gateway, now)
         if order.cl_ord_id:
             self._ledger.named_by_venue(order)
 
@@ -196,10 +197,20 @@ class Executions:
         heard = message.message if message else None
         order = self._ledger.enter(before, change, cause, now, report, heard)
         self._halt_after(change)
+        if report is not None and Flag.EXTERNAL in order.flags:
+            self._deny(change, report, gateway, now)
         if order.pending:
             release(self._book, self._ledger, order, gateway, now)
         if change.ask_status:
             inquire(self._book, self._ledger, order, gateway, now)
+
+    def _deny(self, change: Change, report: ExecutionReport, gateway: Gateway, now: datetime) -> None:
+        """The fill of an external order counts all the same, until the venue takes it back."""
+        if change.execution is None or report.kind is ReportKind.TRADE_CANCEL:
+            return
+        denial = gateway.dont_know_trade(change.order, report, now)
+        if denial is not None:
+            self._ledger.send(denial)
 
     def _halt_after(self, change: Change) -> None:
         order = change.order

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fairlead_server.domain.amendments import RequestRecord
 from fairlead_server.domain.event import OrderEvent
+from fairlead_server.domain.execution import ExecutionReport
 from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder
@@ -84,6 +85,9 @@ class Gateway(Protocol):
         """Whether the venue, and its version of FIX, take one request for many cancels."""
 
     def mass_cancel(self, scope: MassScope, cl_ord_id: str, now: datetime) -> Outbound: ...
+
+    def dont_know_trade(self, order: Order, report: ExecutionReport, now: datetime) -> Outbound | None:
+        """That a fill is of an order which nobody submitted here; None where the venue is not told."""
 
 
 class Archive(Protocol):

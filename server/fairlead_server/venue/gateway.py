@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, assert_never
 
+from fairlead_server.domain.execution import ExecutionReport
 from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.pace import TokenBucket
@@ -150,9 +151,8 @@ class VenueSession:
         return self.rules.capabilities.missing(new) or outgoing.missing_capability(new, self._dialect)
 
     def new_order(self, order: Order, now: datetime) -> Outbound:
-        return self._send(
-            msg_types.NEW_ORDER_SINGLE, outgoing.new_order_single(order, self._dialect, now), now
-        )
+        fields = outgoing.new_order_single(order, self._dialect, now)
+        return self._send(msg_types.NEW_ORDER_SINGLE, fields, now)
 
     def replace_order(self, order: Order, request: Request, now: datetime) -> Outbound:
         meaning = self.rules.replace_quantity
@@ -169,9 +169,7 @@ class VenueSession:
 
     @property
     def has_mass_status(self) -> bool:
-        return self.settings.rules.mass_status and self._dialect.has_message(
-            msg_types.ORDER_MASS_STATUS_REQUEST
-        )
+        return self.rules.mass_status and self._dialect.has_message(msg_types.ORDER_MASS_STATUS_REQUEST)
 
     def request_mass_status(self, now: datetime) -> Outbound:
         """Named by what its message is to be: unique for as long as there are numbers."""
@@ -186,6 +184,11 @@ class VenueSession:
     def mass_cancel(self, scope: MassScope, cl_ord_id: str, now: datetime) -> Outbound:
         fields = outgoing.order_mass_cancel_request(scope, cl_ord_id, self._dialect, now)
         return self._send(msg_types.ORDER_MASS_CANCEL_REQUEST, fields, now)
+
+    def dont_know_trade(self, order: Order, report: ExecutionReport, now: datetime) -> Outbound | None:
+        if not (self.rules.dont_know_trade and self.session.active):
+            return None
+        return self._send(msg_types.DONT_KNOW_TRADE, outgoing.dont_know_trade(order, report), now)
 
     @property
     def _dialect(self) -> Dialect:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from fairlead_server.domain.execution import ExecutionReport
 from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder, OrderCapacity, OrderType, Side, Terms, TimeInForce
@@ -41,6 +42,7 @@ _AUTOMATED = "1"  # HandlInst(21): no broker intervention
 _PARTICIPATE_DONT_INITIATE = "6"  # ExecInst(18)
 _ALL_ORDERS = "7"  # MassStatusReqType(585)
 _ALL, _OF_A_SECURITY = "7", "1"  # MassCancelRequestType(530)
+_NO_MATCHING_ORDER = "D"  # DKReason(127)
 _FULL = "F"  # CxlType(125): all that is left
 _NONE = "NONE"  # where an id is required and there is none: an order that the venue has not from us
 
@@ -111,6 +113,19 @@ def order_mass_cancel_request(scope: MassScope, cl_ord_id: str, dialect: Dialect
         *([(tags.SYMBOL, scope.symbol)] if scope.symbol else []),
         *([(tags.SIDE, SIDE[scope.side])] if scope.side else []),
         dialect.time(tags.TRANSACT_TIME, now),
+    ]
+
+
+def dont_know_trade(order: Order, report: ExecutionReport) -> Fields:
+    """That a fill is of an order which we have not sent. It takes as little as all versions have in common."""
+    return [
+        (tags.ORDER_ID, report.venue_order_id or order.venue_order_id or _NONE),
+        (tags.EXEC_ID, report.exec_id),
+        (tags.DK_REASON, _NO_MATCHING_ORDER),
+        *_instrument(order),
+        (tags.ORDER_QTY, write_decimal(tags.ORDER_QTY, order.terms.quantity)),
+        *_decimal(tags.LAST_QTY, report.last_qty),
+        *_decimal(tags.LAST_PX, report.last_px),
     ]
 
 
