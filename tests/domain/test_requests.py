@@ -95,6 +95,15 @@ def test_a_live_order_that_the_venue_calls_unknown_is_in_doubt_and_asked_about()
     assert (told.order.state, told.order.ord_status) == (OrderState.WORKING, "0")
 
 
+def test_an_order_that_only_a_refused_increase_kept_open_is_in_no_doubt() -> None:
+    filled = after(amending(working_order(), terms(200)), trade("1", 100))
+    assert filled.live
+
+    told = refuse_request(filled, filled.pending[0], cancel_reject("Y", unknown_order=True), LATER)
+
+    assert (told.ask_status, told.order.flags, told.order.live) == (False, frozenset(), False)
+
+
 def test_a_dead_order_that_the_venue_calls_unknown_is_in_no_doubt() -> None:
     filled = after(canceling(working_order()), trade("1", 100))
 

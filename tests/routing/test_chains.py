@@ -152,6 +152,21 @@ async def test_of_two_amends_in_flight_the_second_is_refused_and_the_first_stand
 # What ends a held amend.
 
 
+async def test_increases_that_are_not_sent_again_leave_a_filled_order_filled_and_in_no_doubt(
+    desk: Desk,
+) -> None:
+    desk.gateway.rules = replace(PATIENT, chain_mode=ChainMode.CHAINED)
+    order = desk.working()
+    desk.amend(order, 130)
+    desk.amend(order, 200, request_id="amend-2")
+    pending = desk.filled(order, 100).pending
+    with desk.pipeline.deciding():
+        for request in pending:
+            desk.executions.withheld(request.cl_ord_id, desk.gateway, NOW)
+    after = desk.now(order)
+    assert (after.state, after.pending, after.flags) == (OrderState.FILLED, (), frozenset())
+
+
 async def test_a_held_amend_ends_with_its_order(desk: Desk) -> None:
     order = desk.working()
     first = desk.amend(order, 200, request_id="a1").order.pending[0]

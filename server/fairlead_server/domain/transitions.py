@@ -49,7 +49,7 @@ def refuse_request(order: Order, request: Request, answer: CancelReject, now: da
     """An OrderCancelReject(9): that request is over; the order stands as its facts say."""
     kind = EventKind.CANCEL_REJECTED if request.is_cancel else EventKind.AMEND_REJECTED
     after = order.without(request, now)
-    doubtful = answer.unknown_order and order.live
+    doubtful = answer.unknown_order and after.live
     if doubtful:
         after = replace(after, flags=after.flags | {Flag.IN_DOUBT})
     if (

@@ -133,6 +133,8 @@ class Executions:
             return
         request = before.find_request(cl_ord_id)
         after = before.without(request, now) if request else before.next(now)
+        if not after.live:  # that amend is all that keeps it open: it stays, to be asked about
+            after = before.next(now)
         after = replace(after, flags=after.flags | {Flag.IN_DOUBT})
         change = Change(after, EventKind.IN_DOUBT, text=text, ask_status=True)
         self._enter(before, change, gateway, now, cause=Cause(Initiator.SYSTEM))
@@ -141,12 +143,15 @@ class Executions:
         """A message of ours that the venue asked for again is not sent again, so nothing will ever answer it."""
         before = self._book.by_report(gateway.session_id, (cl_ord_id,), "")
         request = before.find_request(cl_ord_id) if before else None
-        if before is None or before.live or request is None:
+        if before is None or request is None or (after := before.without(request, now)).live:
             self.in_doubt(cl_ord_id, gateway, "not sent again: it came too late", now)
             return
-        text = f"not sent again: the order is {before.state.value}"
+        text = f"not sent again: the order is {after.state.value}"
         reject = Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
-        change = Change(before.without(request, now), EventKind.AMEND_REJECTED, reject=reject)
+        after = replace(
+            after, flags=after.flags - {Flag.IN_DOUBT}
+        )  # of other amends that are not sent again either
+        change = Change(after, EventKind.AMEND_REJECTED, reject=reject)
         self._enter(before, change, gateway, now, cause=Cause(Initiator.SYSTEM))
 
     def lapsed(self, cl_ord_id: str, gateway: Gateway, now: datetime) -> bool:
