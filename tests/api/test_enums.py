@@ -32,6 +32,9 @@ PUBLISHED = [
     (enums.PENDING_ACTION, common_pb2.PendingAction),
     (enums.KIND, execution_service_pb2.ExecutionKind),
     (enums.REJECT_SOURCE, common_pb2.RejectSource),
+    (enums.CHAIN_MODE, session_service_pb2.ChainMode),
+    (enums.REPLACE_QUANTITY, session_service_pb2.ReplaceQuantity),
+    (enums.EXEC_ID_SCOPE, session_service_pb2.ExecIdScope),
     (enums.INITIATOR, common_pb2.Initiator),
 ]
 

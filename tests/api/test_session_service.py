@@ -11,19 +11,22 @@ from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
+from fairlead.v1 import common_pb2
 from fairlead.v1 import session_service_pb2 as pb
 from fairlead.v1.session_service_pb2_grpc import SessionServiceStub
 from fairlead_server.api.server import Server
 from fairlead_server.api.session_service import SessionService
 from fairlead_server.api.tokens import Tokens
 from fairlead_server.domain.errors import ConfigInvalid, SessionConnected, SessionNumbersMoved
+from fairlead_server.domain.terms import OrderCapacity, OrderType, TimeInForce
+from fairlead_server.domain.venue_rules import Capabilities, VenueRules
 from fairlead_server.fix.schedule import Hours, Reset, Schedule
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.routing.inquiries import Inquiries
 from fairlead_server.routing.news import News
 from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.routing.pipeline import Pipeline
-from fairlead_server.routing.ports import Operator, Reloaded, SessionView
+from fairlead_server.routing.ports import Abilities, Operator, Reloaded, SessionView
 from fairlead_server.store.batch import AuditRow, Batch
 from fairlead_server.store.errors import StoreError
 
@@ -69,12 +72,16 @@ class FakeSession:
         self._plan = plan
         self.seen = seen
         self.connected = False
+        self.rules = VenueRules(capabilities=Capabilities(order_types=frozenset({OrderType.LIMIT})))
 
     def view(self) -> SessionView:
         return self.seen
 
     def schedule(self) -> Schedule:
         return self._plan
+
+    def abilities(self) -> Abilities:
+        return Abilities(self.rules, frozenset({TimeInForce.DAY}), frozenset({OrderCapacity.AGENCY}))
 
     def start(self, by: Operator, now: datetime) -> None:
         self._done("start", by, now)
@@ -416,3 +423,19 @@ async def test_a_server_without_a_file_has_nothing_to_reload() -> None:
         "CONFIG_INVALID",
         "this server does not read its configuration anew",
     )
+
+
+async def test_one_session_tells_what_its_venue_does_with_orders(desk: Desk) -> None:
+    session = (await desk.stub.GetSession(pb.GetSessionRequest(session_id="SIM44"))).session
+    listed = (await desk.stub.ListSessions(pb.ListSessionsRequest())).sessions
+
+    rules = session.venue_rules
+    assert list(rules.order_types) == [common_pb2.ORDER_TYPE_LIMIT]
+    assert list(rules.times_in_force) == [common_pb2.TIME_IN_FORCE_DAY]
+    assert list(rules.order_capacities) == [common_pb2.ORDER_CAPACITY_AGENCY]
+    assert (rules.amend, rules.mass_status, rules.mass_cancel) == (True, False, False)
+    assert rules.chain_mode == pb.CHAIN_MODE_SERIAL
+    assert rules.replace_quantity == pb.REPLACE_QUANTITY_TOTAL
+    assert rules.exec_id_scope == pb.EXEC_ID_SCOPE_SESSION
+    assert (rules.inflight_warn.seconds, rules.inflight_alarm.seconds) == (5, 30)
+    assert not any(each.HasField("venue_rules") for each in listed)

@@ -7,8 +7,10 @@ import signal
 from datetime import UTC, datetime
 
 import pytest
+from fairlead.v1 import common_pb2
 from fairlead.v1 import session_service_pb2 as pb
 from fairlead.v1.common_pb2 import ClientOrderRef, OrderRef
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode as Code
 
@@ -67,6 +69,25 @@ def page(*messages: pb.SessionMessage) -> pb.ListSessionMessagesResponse:
 # Looking.
 
 
+def test_with_one_session_go_the_rules_of_its_venue(router: FakeRouter, cli: Cli) -> None:
+    rules = pb.VenueRules(
+        order_types=[common_pb2.ORDER_TYPE_LIMIT, common_pb2.ORDER_TYPE_STOP_LIMIT],
+        amend=True,
+        chain_mode=pb.CHAIN_MODE_ACCEPTED,
+        inflight_warn=Duration(seconds=1, nanos=500_000_000),
+    )
+    shown = pb.Session(venue_rules=rules)
+    shown.MergeFrom(SIM44)
+    router.answers["GetSession"] = [pb.GetSessionResponse(session=shown)]
+
+    assert cli("session", "get", "SIM44") == 0
+
+    facts = dict(line.strip().split(maxsplit=1) for line in cli.out.splitlines())
+    assert (facts["order_types"], facts["chain_mode"]) == ("limit stop_limit", "accepted")
+    assert (facts["amend"], facts["mass_cancel"]) == ("yes", "no")
+    assert (facts["inflight_warn"], facts["inflight_alarm"]) == ("1.5 s", "0 s")
+
+
 def test_one_session_is_shown_fact_by_fact(router: FakeRouter, cli: Cli) -> None:
     router.answers["GetSession"] = [pb.GetSessionResponse(session=SIM44)]
 
@@ -78,6 +99,7 @@ def test_one_session_is_shown_fact_by_fact(router: FakeRouter, cli: Cli) -> None
     assert facts["next_close"] == "2026-11-20 22:00:00.000Z"
     assert facts["heart_bt_int"] == "30 s"
     assert "active" not in facts  # it never was
+    assert "amend" not in facts  # nothing was said of the venue
     assert cli("session", "get", "SIM44", "--output", "json") == 0
     assert json.loads(cli.out)["state"] == "SESSION_STATE_HALTED"
 

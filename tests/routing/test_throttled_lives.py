@@ -153,7 +153,9 @@ async def _live(steps: list[tuple[str, int]]) -> None:
         sent = [f"D {cl_ord_id}" for cl_ord_id in order.cl_ord_ids[:1]]
         assert [text for text in sent if every[text] != 1] == []
         assert all(request.is_sent for request in order.pending if request.is_cancel)
-        assert order.waiting_amend is None or order.last_sent_amend is not None  # behind one that has no answer
+        assert (
+            order.waiting_amend is None or order.last_sent_amend is not None
+        )  # behind one that has no answer
         assert order.live is not order.held
         if order.order_id in scene.asked:
             last = order.pending[-1]

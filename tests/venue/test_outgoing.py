@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder, OrderCapacity, OrderType, Side, TimeInForce
+from fairlead_server.domain.venue_rules import Capabilities, VenueRules
 from fairlead_server.fix.message import Fields
 from fairlead_server.venue import outgoing
 
@@ -37,6 +38,17 @@ def test_a_trade_that_is_not_known_is_denied_in_what_all_versions_have(version: 
 
     assert shown(said) == "37=V9|17=7|127=D|55=ACME|54=1|38=100|32=40|31=50.10"
     assert problem(version, "Q", said) is None
+
+
+def test_what_a_venue_takes_is_shown_as_far_as_its_version_can_say_it() -> None:
+    rules = VenueRules(
+        capabilities=Capabilities(times_in_force=frozenset({TimeInForce.DAY, TimeInForce.CLS}))
+    )
+    old, new = (outgoing.abilities(rules, spoken(version)) for version in ("FIX.4.0", "FIX.4.4"))
+
+    assert old.times_in_force == {TimeInForce.DAY}
+    assert new.times_in_force == {TimeInForce.DAY, TimeInForce.CLS}
+    assert OrderCapacity.RISKLESS_PRINCIPAL in new.order_capacities - old.order_capacities
 
 
 def pending(order: Order) -> Request:

@@ -78,7 +78,10 @@ class SessionService:
         caller: Caller,
     ) -> pb.GetSessionResponse:
         validate(request)
-        return pb.GetSessionResponse(session=sessions.session(self._session(request.session_id).view()))
+        found = self._session(request.session_id)
+        session = sessions.session(found.view())
+        session.venue_rules.CopyFrom(sessions.venue_rules(found.abilities()))
+        return pb.GetSessionResponse(session=session)
 
     async def watch_sessions(
         self,

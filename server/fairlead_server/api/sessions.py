@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 from fairlead.v1 import session_service_pb2 as pb
 
-from fairlead_server.api.times import timestamp
+from fairlead_server.api import enums
+from fairlead_server.api.times import duration, timestamp
 from fairlead_server.fix import reading
 from fairlead_server.fix.message import mask
 from fairlead_server.fix.schedule import Schedule
-from fairlead_server.routing.ports import SessionView
+from fairlead_server.routing.ports import Abilities, SessionView
 from fairlead_server.store.batch import Direction
 from fairlead_server.store.journal import StoredMessage
 
@@ -47,6 +48,28 @@ def session(value: SessionView) -> pb.Session:
         next_open_time=timestamp(value.opens),
         next_close_time=timestamp(value.closes),
         next_reset_time=timestamp(value.next_reset),
+    )
+
+
+def venue_rules(value: Abilities) -> pb.VenueRules:
+    rules, takes = value.rules, value.rules.capabilities
+    return pb.VenueRules(
+        order_types=sorted(map(enums.ORDER_TYPE.number.__getitem__, takes.order_types)),
+        times_in_force=sorted(map(enums.TIME_IN_FORCE.number.__getitem__, value.times_in_force)),
+        order_capacities=sorted(map(enums.CAPACITY.number.__getitem__, value.order_capacities)),
+        amend=takes.amend,
+        display_quantity=takes.display_quantity,
+        min_quantity=takes.min_quantity,
+        post_only=takes.post_only,
+        mass_status=rules.mass_status,
+        mass_cancel=rules.mass_cancel,
+        chain_mode=enums.CHAIN_MODE.number[rules.chain_mode],
+        replace_quantity=enums.REPLACE_QUANTITY.number[rules.replace_quantity],
+        replace_filled=rules.replace_filled,
+        exec_id_scope=enums.EXEC_ID_SCOPE.number[rules.exec_id_scope],
+        dont_know_trade=rules.dont_know_trade,
+        inflight_warn=duration(rules.inflight_warn),
+        inflight_alarm=duration(rules.inflight_alarm),
     )
 
 

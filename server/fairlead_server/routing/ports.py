@@ -12,7 +12,7 @@ from fairlead_server.domain.event import OrderEvent
 from fairlead_server.domain.execution import ExecutionReport
 from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
-from fairlead_server.domain.terms import NewOrder
+from fairlead_server.domain.terms import NewOrder, OrderCapacity, TimeInForce
 from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix.schedule import Schedule
 from fairlead_server.fix.session import Numbers
@@ -136,6 +136,15 @@ class SessionView:
     stopped: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a venue does with orders; of times in force and capacities, those that its version of FIX can say, too."""
+
+    rules: VenueRules
+    times_in_force: frozenset[TimeInForce]
+    order_capacities: frozenset[OrderCapacity]
+
+
 class Viewed(Protocol):
     """A venue session, for whoever looks at it."""
 
@@ -166,6 +175,8 @@ class Operated(Viewed, Protocol):
         """
 
     def schedule(self) -> Schedule: ...
+
+    def abilities(self) -> Abilities: ...
 
 
 @dataclass(frozen=True, slots=True)

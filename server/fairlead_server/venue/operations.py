@@ -14,11 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fairlead_server.domain.errors import SessionConnected, SessionNumbersMoved
+from fairlead_server.fix.dialect import dialect
 from fairlead_server.fix.schedule import Schedule
 from fairlead_server.fix.session import Numbers
 from fairlead_server.routing.pipeline import Pipeline
-from fairlead_server.routing.ports import Clock, Operator, SessionView
+from fairlead_server.routing.ports import Abilities, Clock, Operator, SessionView
 from fairlead_server.store.batch import AuditRow
+from fairlead_server.venue import outgoing
 from fairlead_server.venue.gateway import VenueSession
 from fairlead_server.venue.plan import Plan
 from fairlead_server.venue.settings import HALT_MARK, VenueSettings
@@ -167,6 +169,11 @@ class Operations:
 
     def schedule(self) -> Schedule:
         return self.venue.settings.schedule
+
+    def abilities(self) -> Abilities:
+        config = self.venue.settings.config
+        spoken = dialect(config.begin_string, config.default_appl_ver_id)
+        return outgoing.abilities(self.venue.rules, spoken)
 
     def view(self) -> SessionView:
         view, plan = self.venue.view(), self._plan(self._clock())

@@ -15,11 +15,12 @@ from fairlead_server.domain.execution import ExecutionReport
 from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.terms import NewOrder, OrderCapacity, OrderType, Side, Terms, TimeInForce
-from fairlead_server.domain.venue_rules import ReplaceQuantity
+from fairlead_server.domain.venue_rules import ReplaceQuantity, VenueRules
 from fairlead_server.fix import msg_types, tags
 from fairlead_server.fix.dialect import Dialect
 from fairlead_server.fix.message import Fields
 from fairlead_server.fix.values import write_decimal
+from fairlead_server.routing.ports import Abilities
 
 SIDE = {Side.BUY: "1", Side.SELL: "2", Side.SELL_SHORT: "5", Side.SELL_SHORT_EXEMPT: "6"}
 ORD_TYPE = {OrderType.MARKET: "1", OrderType.LIMIT: "2", OrderType.STOP: "3", OrderType.STOP_LIMIT: "4"}
@@ -49,11 +50,21 @@ _NONE = "NONE"  # where an id is required and there is none: an order that the v
 
 def missing_capability(new: NewOrder, dialect: Dialect) -> str | None:
     """What ``new`` asks for that this version has no word for."""
-    if not dialect.knows(tags.TIME_IN_FORCE, TIME_IN_FORCE[new.terms.time_in_force]):
+    if not _can_say_time(new.terms.time_in_force, dialect):
         return f"TIME_IN_FORCE_{new.terms.time_in_force.name}"
     if new.capacity is not None and not _can_say_capacity(new.capacity, dialect):
         return f"ORDER_CAPACITY_{new.capacity.name}"
     return "SELF_MATCH_ID" if new.self_match_id else None
+
+
+def abilities(rules: VenueRules, dialect: Dialect) -> Abilities:
+    """What the venue takes and this version has a word for."""
+    times = rules.capabilities.times_in_force
+    return Abilities(
+        rules,
+        frozenset(each for each in times if _can_say_time(each, dialect)),
+        frozenset(each for each in OrderCapacity if _can_say_capacity(each, dialect)),
+    )
 
 
 def new_order_single(order: Order, dialect: Dialect, now: datetime) -> Fields:
@@ -180,6 +191,10 @@ def _capacity_tag(dialect: Dialect) -> int:
     """Rule80A(47) has other values, and other meanings of the same ones; FIX.4.3 has both."""
     has_capacity = dialect.has(msg_types.NEW_ORDER_SINGLE, tags.ORDER_CAPACITY)
     return tags.ORDER_CAPACITY if has_capacity else tags.RULE80A
+
+
+def _can_say_time(time_in_force: TimeInForce, dialect: Dialect) -> bool:
+    return dialect.knows(tags.TIME_IN_FORCE, TIME_IN_FORCE[time_in_force])
 
 
 def _can_say_capacity(capacity: OrderCapacity, dialect: Dialect) -> bool:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import NamedTuple
 
-from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fairlead.cli.output import Column
@@ -12,7 +14,7 @@ from fairlead.v1 import common_pb2, execution_service_pb2, session_service_pb2
 from fairlead.v1.common_pb2 import Order, Reject
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
 from fairlead.v1.reference_service_pb2 import Instrument
-from fairlead.v1.session_service_pb2 import MessageField, Session, SessionMessage
+from fairlead.v1.session_service_pb2 import MessageField, Session, SessionMessage, VenueRules
 
 
 def short(enum: EnumDescriptor, number: int) -> str:
@@ -50,6 +52,19 @@ def state(order: Order) -> str:
         "(in doubt)" if order.in_doubt else "",
     )
     return " ".join(filter(None, marks))
+
+
+def rule(field: FieldDescriptor, session: Session) -> str:
+    """One rule of the session's venue; empty where it comes without them."""
+    if not session.HasField("venue_rules"):
+        return ""
+    value = getattr(session.venue_rules, field.name)
+    if field.enum_type is not None:
+        numbers = [value] if isinstance(value, int) else value
+        return " ".join(short(field.enum_type, number) for number in numbers)
+    if isinstance(value, Duration):
+        return f"{value.ToTimedelta().total_seconds():g} s"
+    return "yes" if value else "no"
 
 
 ORDERS: Sequence[Column[Order]] = (
@@ -121,6 +136,7 @@ DETAILS: Sequence[Column[Session]] = (
     Column("next_open", lambda session: instant(session.next_open_time)),
     Column("next_close", lambda session: instant(session.next_close_time)),
     Column("next_reset", lambda session: instant(session.next_reset_time)),
+    *(Column(field.name, partial(rule, field)) for field in VenueRules.DESCRIPTOR.fields),
 )
 
 # Tags that the other columns say, or that say nothing to a person.

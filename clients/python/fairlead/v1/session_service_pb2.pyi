@@ -23,6 +23,86 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ChainMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChainModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChainMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHAIN_MODE_UNSPECIFIED: _ChainMode.ValueType  # 0
+    """Not set; never sent."""
+    CHAIN_MODE_SERIAL: _ChainMode.ValueType  # 1
+    """It is held until the other is answered."""
+    CHAIN_MODE_CHAINED: _ChainMode.ValueType  # 2
+    """It is sent at once; OrigClOrdID(41) names the last request that was not refused."""
+    CHAIN_MODE_ACCEPTED: _ChainMode.ValueType  # 3
+    """It is sent at once; OrigClOrdID(41) names the last request that was accepted."""
+
+class ChainMode(_ChainMode, metaclass=_ChainModeEnumTypeWrapper):
+    """What becomes of an amend while another of the order is unanswered. A cancel is sent at once in any of them."""
+
+CHAIN_MODE_UNSPECIFIED: ChainMode.ValueType  # 0
+"""Not set; never sent."""
+CHAIN_MODE_SERIAL: ChainMode.ValueType  # 1
+"""It is held until the other is answered."""
+CHAIN_MODE_CHAINED: ChainMode.ValueType  # 2
+"""It is sent at once; OrigClOrdID(41) names the last request that was not refused."""
+CHAIN_MODE_ACCEPTED: ChainMode.ValueType  # 3
+"""It is sent at once; OrigClOrdID(41) names the last request that was accepted."""
+Global___ChainMode: _TypeAlias = ChainMode  # noqa: Y015
+
+class _ReplaceQuantity:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReplaceQuantityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReplaceQuantity.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPLACE_QUANTITY_UNSPECIFIED: _ReplaceQuantity.ValueType  # 0
+    """Not set; never sent."""
+    REPLACE_QUANTITY_TOTAL: _ReplaceQuantity.ValueType  # 1
+    """The whole order, filled and open."""
+    REPLACE_QUANTITY_WORKING: _ReplaceQuantity.ValueType  # 2
+    """What is to be open from now on."""
+
+class ReplaceQuantity(_ReplaceQuantity, metaclass=_ReplaceQuantityEnumTypeWrapper):
+    """What OrderQty(38) of an amend means to the venue. In this API it is always the total."""
+
+REPLACE_QUANTITY_UNSPECIFIED: ReplaceQuantity.ValueType  # 0
+"""Not set; never sent."""
+REPLACE_QUANTITY_TOTAL: ReplaceQuantity.ValueType  # 1
+"""The whole order, filled and open."""
+REPLACE_QUANTITY_WORKING: ReplaceQuantity.ValueType  # 2
+"""What is to be open from now on."""
+Global___ReplaceQuantity: _TypeAlias = ReplaceQuantity  # noqa: Y015
+
+class _ExecIdScope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExecIdScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExecIdScope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXEC_ID_SCOPE_UNSPECIFIED: _ExecIdScope.ValueType  # 0
+    """Not set; never sent."""
+    EXEC_ID_SCOPE_SESSION: _ExecIdScope.ValueType  # 1
+    """For ever."""
+    EXEC_ID_SCOPE_DAY: _ExecIdScope.ValueType  # 2
+    """Within a day of the session."""
+    EXEC_ID_SCOPE_SYMBOL_DAY: _ExecIdScope.ValueType  # 3
+    """Within a day and a symbol: of an order, which has one symbol, the same."""
+
+class ExecIdScope(_ExecIdScope, metaclass=_ExecIdScopeEnumTypeWrapper):
+    """Within what an ExecID(17) names one execution of an order."""
+
+EXEC_ID_SCOPE_UNSPECIFIED: ExecIdScope.ValueType  # 0
+"""Not set; never sent."""
+EXEC_ID_SCOPE_SESSION: ExecIdScope.ValueType  # 1
+"""For ever."""
+EXEC_ID_SCOPE_DAY: ExecIdScope.ValueType  # 2
+"""Within a day of the session."""
+EXEC_ID_SCOPE_SYMBOL_DAY: ExecIdScope.ValueType  # 3
+"""Within a day and a symbol: of an order, which has one symbol, the same."""
+Global___ExecIdScope: _TypeAlias = ExecIdScope  # noqa: Y015
+
 class _SessionState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -255,6 +335,7 @@ class Session(_message.Message):
     NEXT_OPEN_TIME_FIELD_NUMBER: _builtins.int
     NEXT_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     NEXT_RESET_TIME_FIELD_NUMBER: _builtins.int
+    VENUE_RULES_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The configured name."""
     state: Global___SessionState.ValueType
@@ -323,6 +404,10 @@ class Session(_message.Message):
     def next_reset_time(self) -> _timestamp_pb2.Timestamp:
         """When its sequence numbers start anew by schedule; absent if they never do."""
 
+    @_builtins.property
+    def venue_rules(self) -> Global___VenueRules:
+        """What the venue does with orders. Set by GetSession alone: it changes with the configuration only."""
+
     def __init__(
         self,
         *,
@@ -352,14 +437,109 @@ class Session(_message.Message):
         next_open_time: _timestamp_pb2.Timestamp | None = ...,
         next_close_time: _timestamp_pb2.Timestamp | None = ...,
         next_reset_time: _timestamp_pb2.Timestamp | None = ...,
+        venue_rules: Global___VenueRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["active_time", b"active_time", "connect_time", b"connect_time", "last_received_time", b"last_received_time", "last_sent_time", b"last_sent_time", "next_close_time", b"next_close_time", "next_open_time", b"next_open_time", "next_reset_time", b"next_reset_time", "state_time", b"state_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["active_time", b"active_time", "connect_time", b"connect_time", "last_received_time", b"last_received_time", "last_sent_time", b"last_sent_time", "next_close_time", b"next_close_time", "next_open_time", b"next_open_time", "next_reset_time", b"next_reset_time", "state_time", b"state_time", "venue_rules", b"venue_rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_time", b"active_time", "begin_string", b"begin_string", "connect_time", b"connect_time", "connection_number", b"connection_number", "epoch", b"epoch", "heart_bt_int", b"heart_bt_int", "host", b"host", "last_received_time", b"last_received_time", "last_sent_time", b"last_sent_time", "next_close_time", b"next_close_time", "next_in", b"next_in", "next_open_time", b"next_open_time", "next_out", b"next_out", "next_reset_time", b"next_reset_time", "port", b"port", "queued", b"queued", "repair", b"repair", "sender_comp_id", b"sender_comp_id", "session_id", b"session_id", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "stopped", b"stopped", "target_comp_id", b"target_comp_id", "tls", b"tls", "unsent_bytes", b"unsent_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_time", b"active_time", "begin_string", b"begin_string", "connect_time", b"connect_time", "connection_number", b"connection_number", "epoch", b"epoch", "heart_bt_int", b"heart_bt_int", "host", b"host", "last_received_time", b"last_received_time", "last_sent_time", b"last_sent_time", "next_close_time", b"next_close_time", "next_in", b"next_in", "next_open_time", b"next_open_time", "next_out", b"next_out", "next_reset_time", b"next_reset_time", "port", b"port", "queued", b"queued", "repair", b"repair", "sender_comp_id", b"sender_comp_id", "session_id", b"session_id", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "stopped", b"stopped", "target_comp_id", b"target_comp_id", "tls", b"tls", "unsent_bytes", b"unsent_bytes", "venue_rules", b"venue_rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Session: _TypeAlias = Session  # noqa: Y015
+
+@_typing.final
+class VenueRules(_message.Message):
+    """What one venue does with orders, as configured and as far as the session's version of FIX has words for it. What an
+    order asks for beyond it is FAILED_PRECONDITION / VENUE_CAPABILITY_MISSING. All fields are set by the server.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_TYPES_FIELD_NUMBER: _builtins.int
+    TIMES_IN_FORCE_FIELD_NUMBER: _builtins.int
+    ORDER_CAPACITIES_FIELD_NUMBER: _builtins.int
+    AMEND_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
+    MIN_QUANTITY_FIELD_NUMBER: _builtins.int
+    POST_ONLY_FIELD_NUMBER: _builtins.int
+    MASS_STATUS_FIELD_NUMBER: _builtins.int
+    MASS_CANCEL_FIELD_NUMBER: _builtins.int
+    CHAIN_MODE_FIELD_NUMBER: _builtins.int
+    REPLACE_QUANTITY_FIELD_NUMBER: _builtins.int
+    REPLACE_FILLED_FIELD_NUMBER: _builtins.int
+    EXEC_ID_SCOPE_FIELD_NUMBER: _builtins.int
+    DONT_KNOW_TRADE_FIELD_NUMBER: _builtins.int
+    INFLIGHT_WARN_FIELD_NUMBER: _builtins.int
+    INFLIGHT_ALARM_FIELD_NUMBER: _builtins.int
+    amend: _builtins.bool
+    """Orders can be amended."""
+    display_quantity: _builtins.bool
+    """`display_quantity` is taken."""
+    min_quantity: _builtins.bool
+    """`min_quantity` is taken."""
+    post_only: _builtins.bool
+    """`post_only` is taken."""
+    mass_status: _builtins.bool
+    """How all orders stand is asked with one OrderMassStatusRequest(AF)."""
+    mass_cancel: _builtins.bool
+    """Many orders are cancelled with one OrderMassCancelRequest(q)."""
+    chain_mode: Global___ChainMode.ValueType
+    """What becomes of an amend while another is unanswered."""
+    replace_quantity: Global___ReplaceQuantity.ValueType
+    """What the quantity of an amend is told as."""
+    replace_filled: _builtins.bool
+    """A filled order can be amended to a larger quantity."""
+    exec_id_scope: Global___ExecIdScope.ValueType
+    """Within what an ExecID(17) names one execution of an order."""
+    dont_know_trade: _builtins.bool
+    """Fills of orders that nobody submitted here are answered with DontKnowTrade(Q)."""
+    @_builtins.property
+    def order_types(self) -> _containers.RepeatedScalarFieldContainer[_common_pb2.OrderType.ValueType]:
+        """Those that it takes."""
+
+    @_builtins.property
+    def times_in_force(self) -> _containers.RepeatedScalarFieldContainer[_common_pb2.TimeInForce.ValueType]:
+        """Those that it takes."""
+
+    @_builtins.property
+    def order_capacities(self) -> _containers.RepeatedScalarFieldContainer[_common_pb2.OrderCapacity.ValueType]:
+        """Those that can be said."""
+
+    @_builtins.property
+    def inflight_warn(self) -> _duration_pb2.Duration:
+        """After so long without any answer the venue is asked how the order stands; zero = never."""
+
+    @_builtins.property
+    def inflight_alarm(self) -> _duration_pb2.Duration:
+        """After so long without any answer the order is in doubt; zero = never."""
+
+    def __init__(
+        self,
+        *,
+        order_types: _abc.Iterable[_common_pb2.OrderType.ValueType] | None = ...,
+        times_in_force: _abc.Iterable[_common_pb2.TimeInForce.ValueType] | None = ...,
+        order_capacities: _abc.Iterable[_common_pb2.OrderCapacity.ValueType] | None = ...,
+        amend: _builtins.bool = ...,
+        display_quantity: _builtins.bool = ...,
+        min_quantity: _builtins.bool = ...,
+        post_only: _builtins.bool = ...,
+        mass_status: _builtins.bool = ...,
+        mass_cancel: _builtins.bool = ...,
+        chain_mode: Global___ChainMode.ValueType = ...,
+        replace_quantity: Global___ReplaceQuantity.ValueType = ...,
+        replace_filled: _builtins.bool = ...,
+        exec_id_scope: Global___ExecIdScope.ValueType = ...,
+        dont_know_trade: _builtins.bool = ...,
+        inflight_warn: _duration_pb2.Duration | None = ...,
+        inflight_alarm: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["inflight_alarm", b"inflight_alarm", "inflight_warn", b"inflight_warn"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amend", b"amend", "chain_mode", b"chain_mode", "display_quantity", b"display_quantity", "dont_know_trade", b"dont_know_trade", "exec_id_scope", b"exec_id_scope", "inflight_alarm", b"inflight_alarm", "inflight_warn", b"inflight_warn", "mass_cancel", b"mass_cancel", "mass_status", b"mass_status", "min_quantity", b"min_quantity", "order_capacities", b"order_capacities", "order_types", b"order_types", "post_only", b"post_only", "replace_filled", b"replace_filled", "replace_quantity", b"replace_quantity", "times_in_force", b"times_in_force"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VenueRules: _TypeAlias = VenueRules  # noqa: Y015
 
 @_typing.final
 class WatchSessionsRequest(_message.Message):

@@ -107,7 +107,7 @@ class SessionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetSession(self, request, context):
-        """Returns one session. NOT_FOUND / SESSION_NOT_FOUND if there is none.
+        """Returns one session, with what its venue does with orders. NOT_FOUND / SESSION_NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

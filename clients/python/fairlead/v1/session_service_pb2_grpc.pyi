@@ -41,7 +41,7 @@ class SessionServiceStub:
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]
     """Lists the sessions, ordered by `session_id`."""
     GetSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetSessionRequest, _session_service_pb2.GetSessionResponse]
-    """Returns one session. NOT_FOUND / SESSION_NOT_FOUND if there is none."""
+    """Returns one session, with what its venue does with orders. NOT_FOUND / SESSION_NOT_FOUND if there is none."""
     WatchSessions: _grpc.UnaryStreamMultiCallable[_session_service_pb2.WatchSessionsRequest, _session_service_pb2.WatchSessionsResponse]
     """Follows the sessions: all of them as they are, then each again whenever it has changed.
 
@@ -103,7 +103,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """Lists the sessions, ordered by `session_id`."""
     GetSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetSessionRequest, _session_service_pb2.GetSessionResponse]  # type: ignore[assignment]
-    """Returns one session. NOT_FOUND / SESSION_NOT_FOUND if there is none."""
+    """Returns one session, with what its venue does with orders. NOT_FOUND / SESSION_NOT_FOUND if there is none."""
     WatchSessions: _aio.UnaryStreamMultiCallable[_session_service_pb2.WatchSessionsRequest, _session_service_pb2.WatchSessionsResponse]  # type: ignore[assignment]
     """Follows the sessions: all of them as they are, then each again whenever it has changed.
 
@@ -174,7 +174,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.GetSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.GetSessionResponse, _abc.Awaitable[_session_service_pb2.GetSessionResponse]]:
-        """Returns one session. NOT_FOUND / SESSION_NOT_FOUND if there is none."""
+        """Returns one session, with what its venue does with orders. NOT_FOUND / SESSION_NOT_FOUND if there is none."""
 
     @_abc_1.abstractmethod
     def WatchSessions(
