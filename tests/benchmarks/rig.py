@@ -81,6 +81,11 @@ class Rig:
         cpu = {"server": self._echo.cpu_seconds() - before[0], "client": process_time() - before[1]}
         return figures.of_round(answers, None, cpu)
 
+    @property
+    def address(self) -> str:
+        """Of the router."""
+        return _address(self._router)
+
     def server_memory(self) -> float:
         """MiB that the router has in memory."""
         return self._router.memory() / 1024
@@ -151,9 +156,7 @@ async def running(folder: Path, profile: Path | None = None) -> AsyncIterator[Ri
         router = await _started(
             stack, "router", folder, *profiler, "fairlead_server", "serve", "--config", str(CONFIG), *sets
         )
-        found = PORT.search(router.ready)
-        assert found is not None, router.ready
-        channel = await _channel(stack, int(found[1]))
+        channel = await _channel(stack, _address(router))
         await serving(channel)
         fills = await _subscribed(stack, channel)
         trade = await stack.enter_async_context(trading(channel))
@@ -162,7 +165,7 @@ async def running(folder: Path, profile: Path | None = None) -> AsyncIterator[Ri
         echo = await _started(
             stack, "echo", folder, "tests.benchmarks.echo", response.SerializeToString().hex()
         )
-        rig.compare_with(echo, _submit(await _channel(stack, json.loads(echo.ready)["port"])))
+        rig.compare_with(echo, _submit(await _channel(stack, f"127.0.0.1:{json.loads(echo.ready)['port']}")))
         try:
             yield rig
         except (OrdersLost, grpc.aio.AioRpcError):
@@ -177,8 +180,14 @@ async def _started(stack: AsyncExitStack, name: str, folder: Path, *command: str
     return process
 
 
-async def _channel(stack: AsyncExitStack, port: int) -> grpc.aio.Channel:
-    return await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+async def _channel(stack: AsyncExitStack, address: str) -> grpc.aio.Channel:
+    return await stack.enter_async_context(grpc.aio.insecure_channel(address))
+
+
+def _address(router: Process) -> str:
+    found = PORT.search(router.ready)
+    assert found is not None, router.ready
+    return f"127.0.0.1:{found[1]}"
 
 
 def _submit(channel: grpc.aio.Channel) -> Submit:

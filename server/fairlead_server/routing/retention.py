@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-PIECE = 200  # rows
+PIECE = 100  # rows
 _EVERY = 3600.0  # seconds
 _REST = 4.0  # for so many times as long as a piece took there is none
 _SHORTEST_REST = 0.05  # seconds
