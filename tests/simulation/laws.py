@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from tests.simulation.clients import Clients
 from tests.simulation.venue import PRICES
-from tests.simulation.world import ACCOUNT, SESSION, World
+from tests.simulation.world import ACCOUNT, World
 from tests.system import books
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,7 +25,7 @@ def memory(router: Router, store: Store, world: World) -> Iterator[str]:
     """Memory is what the store would be rebuilt to."""
     again = Book(store)
     again.load(store.load(world.now()))
-    ours, stored = ({o.order_id: o for o in book.live(SESSION)} for book in (router.book, again))
+    ours, stored = ({o.order_id: o for o in book.all_live()} for book in (router.book, again))
     for order_id in ours.keys() | stored.keys():
         if ours.get(order_id) != stored.get(order_id):
             yield f"{order_id} is {ours.get(order_id)} in memory, {stored.get(order_id)} in the store"
@@ -35,8 +35,9 @@ def memory(router: Router, store: Store, world: World) -> Iterator[str]:
             yield f"{name}: exposure {in_memory} in memory, {rebuilt} from the store"
     if router.book.exposures.open_orders(ACCOUNT) != again.exposures.open_orders(ACCOUNT):
         yield "memory and store count other open orders"
-    if len(router.book.queue(SESSION)):
-        yield f"{len(router.book.queue(SESSION))} still wait for their turn"
+    for session_id in world.sessions:
+        if len(router.book.queue(session_id)):
+            yield f"{len(router.book.queue(session_id))} still wait for their turn on {session_id}"
 
 
 def log(store: Store) -> Iterator[str]:
@@ -70,7 +71,10 @@ def _late(world: World, router: books.Router) -> Iterator[str]:
     around = world.around
     on_its_way = timedelta(seconds=world.stalled + 2 * around.slowest + 2 * around.patience)
     decided = {
-        books.fields(row["frame"])[11]: row["time"] for row in router.out(SESSION) if row["msg_type"] in "DG"
+        books.fields(row["frame"])[11]: row["time"]
+        for session_id in world.sessions
+        for row in router.out(session_id)
+        if row["msg_type"] in "DG"
     }
     for turn in map(json.loads, world.journal()):
         received = (row for part in turn.get("sessions", {}).values() for row in part["received"])

@@ -155,8 +155,9 @@ class Network:
         return ours, ours.protocol
 
     def cut(self) -> None:
-        """Both ends lose the connection, each when it notices, and what is on its way."""
-        for end in list(self.ends):
+        """Both ends of one connection, or of all, lose it, each when it notices, and what is on its way."""
+        one = self.chance.choice(self.ends) if self.ends and self.chance.random() < 0.5 else None
+        for end in [end for end in self.ends if one is None or end in (one, one.peer)]:
             end.lost(_RESET)
 
     def died(self, process: Process) -> None:

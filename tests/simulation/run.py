@@ -12,9 +12,9 @@ from tests.simulation.clients import Clients
 from tests.simulation.disk import Disks
 from tests.simulation.follower import Follower
 from tests.simulation.story import Story
-from tests.simulation.world import SESSION, World, listening
+from tests.simulation.world import World, listening
 
-_ACTS = (10, 40)
+_ACTS = (15, 50)
 _REST = 40.0  # seconds, in which everything comes to its end that can
 
 
@@ -36,6 +36,7 @@ def _live(world: World, clients: Clients) -> None:
     world.tell(f"{world.around}")
     world.begin_venue()
     world.begin_router()
+    world.run(chance.choice([0, 1, 1, 1]))
     pace = chance.choice([0.02, 0.3, 2])
     for _ in range(chance.randint(*_ACTS)):
         world.run(chance.expovariate(1 / pace))
@@ -53,9 +54,10 @@ def _end(world: World, clients: Clients, follower: Follower) -> list[str]:
     router = world.router
     if router is None:
         return ["the router did not come back"]
-    session = router.sessions.gateways[SESSION]
-    if not session.available:
-        return [f"the session did not come back: {session.view().state} {session.view().reason}"]
+    for name in world.sessions:
+        session = router.sessions.gateways[name]
+        if not session.available:
+            return [f"{name} did not come back: {session.view().state} {session.view().reason}"]
     found = [*laws.memory(router, world.disk, world)]
     world.loop.call_soon(partial(_stop, world, router), context=world.router_process.context)
     world.run(_REST)

@@ -27,9 +27,11 @@ class Story:
         self._chance = world.chance
         acts: dict[Callable[[], None], int] = {
             clients.submit: 12,
-            clients.repeat: 2,
+            clients.basket: 4,
+            clients.repeat: 5,
             clients.amend: 5,
             clients.cancel: 6,
+            clients.sweep: 1,
             self._move_price: 4,
             self._fill: 4,
             self._turn: 4,
@@ -87,7 +89,7 @@ class Story:
     def _break_session(self) -> None:
         venue = self._world.venue
         if venue is not None:
-            client = venue.client
+            client = venue.clients[self._chance.choice(self._world.sessions)]
             fault = self._chance.choice([Fault.DISCONNECT, Fault.DISCONNECT_AFTER, Fault.STALL])
             seconds = self._chance.choice([0.1, 3])
             step = Break(fault, timedelta(seconds=seconds), self._chance.randint(1, 5))
@@ -111,7 +113,7 @@ class Story:
     # What befalls both.
 
     def _cut(self) -> None:
-        self._world.tell("the connection is cut")
+        self._world.tell("connections are cut")
         self._world.network.cut()
 
     def _doom_router(self) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, time, timedelta
 from random import Random
 
+from fairlead_server.domain.venue_rules import ChainMode
+from fairlead_server.fix.schedule import Hours, Schedule
 from fairlead_server.venue.settings import Throttle
 from fix_sim.network import Network as Delays
 
@@ -21,6 +23,9 @@ class Surroundings:
     resend_chunk: int
     resend_stale: timedelta
     heart_bt_int: int
+    sessions: dict[str, str]  # SenderCompID(49) by name; the instruments are shared out
+    chain_mode: ChainMode
+    schedule: Schedule
 
     @staticmethod
     def drawn(chance: Random) -> Surroundings:
@@ -37,4 +42,15 @@ class Surroundings:
             chance.choice([0, 0, 0, 5]),
             timedelta(seconds=chance.choice([0.5, 3, 60])),
             chance.choice([5, 30]),
+            {"BROKER": "FAIRLEAD", "SECOND": "FAIRLEAD2"}
+            if chance.random() < 0.4
+            else {"BROKER": "FAIRLEAD"},
+            chance.choice([ChainMode.SERIAL, ChainMode.SERIAL, ChainMode.CHAINED, ChainMode.ACCEPTED]),
+            _SHUT_FOR_A_WHILE if chance.random() < 0.2 else Schedule.always(),
         )
+
+
+_SHUT_FOR_A_WHILE = Schedule(
+    (Hours(frozenset(range(7)), time(15, 0, 14, tzinfo=UTC), time(15, 0, 4, tzinfo=UTC)),)
+)
+"""In the first quarter of a minute of a run, whatever else happens then."""

@@ -44,34 +44,36 @@ class Venue:
         effect: Effect,
     ) -> None:
         begin_string, appl_ver_id = SPOKEN[around.version]
-        self.client = client_name(begin_string, "BROKER", "FAIRLEAD")
+        self.clients = {name: client_name(begin_string, "BROKER", us) for name, us in around.sessions.items()}
         os.lseek(memory, 0, os.SEEK_SET)  # as of a file that was just opened
         journal = Journal(os.dup(memory), "the venue's journal")
         found = journal.replay()
         self.engine = Engine(found.ids or Ids("5"), PRICES, RULES)
         self.engine.restore(found.orders.values(), found.prices)
-        config = SessionConfig(
-            begin_string,
-            "BROKER",
-            "FAIRLEAD",
-            Role.ACCEPTOR,
-            default_appl_ver_id=appl_ver_id,
-            next_expected=around.next_expected,
-        )
-        session = Session(config, found.numbers.get(self.client, Numbers()))
+        sessions: dict[str, Session] = {}
+        for name, us in around.sessions.items():
+            config = SessionConfig(
+                begin_string,
+                "BROKER",
+                us,
+                Role.ACCEPTOR,
+                default_appl_ver_id=appl_ver_id,
+                next_expected=around.next_expected,
+            )
+            client = self.clients[name]
+            sessions[client] = Session(config, found.numbers.get(client, Numbers()))
         latency = Latency(around.thinking) if around.thinking else None
-        broker = Broker(self.engine, {self.client: session}, found.queues, journal.sent, latency)
+        broker = Broker(self.engine, sessions, found.queues, journal.sent, latency)
         self.process = process
-        self.desk = _Desk(broker, journal, [self.client], clock, partial(effect, process))
+        self.desk = _Desk(broker, journal, [*sessions], clock, partial(effect, process))
         self.clock = clock
 
     def answer(self) -> tuple[Process, Callable[[], asyncio.Protocol]]:
         """As its listener does."""
         return self.process, partial(Connection, self.desk)
 
-    @property
-    def numbers(self) -> Numbers:
-        return self.broker._sessions[self.client].numbers
+    def numbers(self, session_id: str) -> Numbers:
+        return self.broker._sessions[self.clients[session_id]].numbers
 
     @property
     def broker(self) -> Broker:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import cycle
 from random import Random
 
 from fairlead_server.config import Config
@@ -20,6 +21,7 @@ from fairlead_server.domain.errors import RouterError
 from fairlead_server.domain.ids import Ulids
 from fairlead_server.domain.risk import AccountPolicy, Limits, Policy
 from fairlead_server.domain.routes import Route
+from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix.session import Role, SessionConfig
 from fairlead_server.router import Router
 from fairlead_server.store.database import StoreError
@@ -33,7 +35,6 @@ from tests.simulation.network import Network
 from tests.simulation.surroundings import Surroundings
 from tests.simulation.venue import PRICES, Venue
 
-SESSION = "BROKER"
 ACCOUNT = "ACC1"
 _MUCH = Decimal(10**9)
 _KEEP = 2  # orders in memory that have ended: whatever comes late mostly finds its order in the store alone
@@ -45,6 +46,7 @@ class World:
     def __init__(self, seed: int, disks: Disks, trace: Callable[[str], None] | None = None) -> None:
         self.chance = Random(seed)
         self.around = Surroundings.drawn(self.chance)
+        self.sessions = tuple(self.around.sessions)
         self._trace = trace
         self.loop = Loop(Random(self.chance.random()), self.around.patience)
         self.network = Network(self.loop, Random(self.chance.random()), self.around.slowest, self.effect)
@@ -181,25 +183,30 @@ def _nameless_file() -> int:
 
 def _config(around: Surroundings) -> Config:
     begin_string, appl_ver_id = SPOKEN[around.version]
-    config = SessionConfig(
-        begin_string,
-        "FAIRLEAD",
-        "BROKER",
-        Role.INITIATOR,
-        around.heart_bt_int,
-        default_appl_ver_id=appl_ver_id,
-        next_expected=around.next_expected,
-        resend_chunk=around.resend_chunk,
+    sessions = tuple(
+        VenueSettings(
+            name,
+            SessionConfig(
+                begin_string,
+                us,
+                "BROKER",
+                Role.INITIATOR,
+                around.heart_bt_int,
+                default_appl_ver_id=appl_ver_id,
+                next_expected=around.next_expected,
+                resend_chunk=around.resend_chunk,
+            ),
+            (Endpoint("broker", 1),),
+            ACCOUNT,
+            resend_stale=around.resend_stale,
+            reconnect_max=timedelta(seconds=2),
+            throttle=around.throttle,
+            schedule=around.schedule,
+            rules=VenueRules(chain_mode=around.chain_mode),
+        )
+        for name, us in around.sessions.items()
     )
-    session = VenueSettings(
-        SESSION,
-        config,
-        (Endpoint("broker", 1),),
-        ACCOUNT,
-        resend_stale=around.resend_stale,
-        reconnect_max=timedelta(seconds=2),
-        throttle=around.throttle,
-    )
+    shares = zip(cycle(around.sessions), PRICES, strict=False)
     account = AccountPolicy(ACCOUNT, Limits(_MUCH, _MUCH, _MUCH, 1000))
     return Config(
         host="",
@@ -210,8 +217,8 @@ def _config(around: Surroundings) -> Config:
         shard=0,
         instruments={name: instrument(instrument_id=name, symbol=name) for name in PRICES},
         policy=Policy({ACCOUNT: account}, max_reference_age=timedelta(days=9)),
-        sessions=(session,),
-        routes=(Route("ALL", SESSION),),
+        sessions=sessions,
+        routes=tuple(Route(name, session, instruments=frozenset({name})) for session, name in shares),
         log_level="",
         version="",
     )

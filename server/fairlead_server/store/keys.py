@@ -39,7 +39,8 @@ class Keys:
         for key in keys:
             self._buckets[key >> 32 & _BUCKETS - 1].append(key & _LOW)
         for number, bucket in enumerate(self._buckets):
-            self._buckets[number] = array("I", sorted(set(bucket)))
+            if len(bucket) > 1:
+                self._buckets[number] = array("I", sorted(set(bucket)))
 
     def __contains__(self, key: int) -> bool:
         bucket, low = self._buckets[key >> 32 & _BUCKETS - 1], key & _LOW
