@@ -40,6 +40,14 @@ def memory(router: Router, store: Store, world: World) -> Iterator[str]:
             yield f"{len(router.book.queue(session_id))} still wait for their turn on {session_id}"
 
 
+def known(router: Router, world: World) -> Iterator[str]:
+    """Whenever numbers have begun anew, how the live orders stand was asked, and answered."""
+    for name in world.sessions:
+        epoch, asked = router.sessions.gateways[name].epoch, router.book.asked_epoch(name)
+        if asked < epoch:
+            yield f"{name}: how orders stand is known of epoch {asked}, and it is {epoch}"
+
+
 def log(store: Store) -> Iterator[str]:
     """Replayed, the log of events gives each order as it is stored."""
     rows = store.events_after(0, 1_000_000)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.simulation.loop import Loop, Process
 
+_LOGON = b"\x0135=A\x01"
 Effect = Callable[[Process, str], None]
 """Told of each effect before and after it is had; may kill the process there."""
 
@@ -27,7 +28,7 @@ class End(asyncio.Transport):
         self.process = process
         self.peer: End | None = None
         self.protocol: asyncio.Protocol | None = None
-        self._over = False
+        self._over = self._spoken = False
         self._arrival = 0.0  # of what was written last
         self._paused: list[bytes] | None = None
 
@@ -36,6 +37,9 @@ class End(asyncio.Transport):
     def write(self, data: Any) -> None:
         if self._over:
             return
+        if not (self._spoken or self.process is not self._network.client or _LOGON in data):
+            self._network.problems.append(f"a connection began with {bytes(data)!r}")
+        self._spoken = True
         half = len(data) // 2
         self._network.effect(self.process, "write")
         self._send(bytes(data[:half]))
@@ -133,6 +137,7 @@ class Network:
         self.ends: list[End] = []
         self.accept: Callable[[], tuple[Process, Callable[[], asyncio.Protocol]] | None] = lambda: None
         self.client: Process | None = None
+        self.problems: list[str] = []
 
     def delay(self) -> float:
         return self.chance.random() * self._slowest
