@@ -26,8 +26,9 @@ from fairlead_server.routing.ports import Clock
 from fairlead_server.routing.shelf import KEEP
 from fairlead_server.routing.trade_sessions import TradeSessions
 from fairlead_server.routing.watch import Watch
-from fairlead_server.store.archive import EVENTS_FLOOR
+from fairlead_server.store.archive import EVENTS_FLOOR, EVENTS_SINCE
 from fairlead_server.store.batch import Batch
+from fairlead_server.store.columns import from_micros
 from fairlead_server.store.database import Snapshot, Store, StoreError
 from fairlead_server.venue.gateway import VenueSession
 from fairlead_server.venue.initiator import Chance
@@ -129,7 +130,9 @@ class Router:
         self.book.load(snapshot)
         self._recent.load(snapshot.recent)
         self.ledger.head = snapshot.head
-        self.feed.load(snapshot.head, snapshot.counters.get(EVENTS_FLOOR, 0))
+        counters = snapshot.counters
+        since = from_micros(counters[EVENTS_SINCE]) if EVENTS_SINCE in counters else None
+        self.feed.load(snapshot.head, counters.get(EVENTS_FLOOR, 0), since)
         self._cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
         self.sessions.load(snapshot)
         self.trade_sessions.load(snapshot.trade_sessions)

@@ -38,7 +38,7 @@ from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from fairlead.v1.session_service_pb2_grpc import SessionServiceStub
 from fairlead.v1.system_service_pb2_grpc import SystemServiceStub
 from fairlead_server.app import App
-from fairlead_server.config import Config
+from fairlead_server.config import Config, Retained
 from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Span
 from fairlead_server.domain.risk import AccountPolicy, Limits, Policy
 from fairlead_server.domain.routes import Route
@@ -149,6 +149,7 @@ async def running(
     numbers: Numbers = NEW,
     throttle: Throttle | None = None,
     orders: Mapping[str, Resting] | None = None,
+    retention: Retained | None = None,
 ) -> AsyncIterator[Router]:
     """A router that can route: its session BROKER is active.
 
@@ -158,7 +159,8 @@ async def running(
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         async with listening(numbers) as (broker, port):
             broker.orders |= orders or {}
-            app = App(_config(store_url, port, taken.getsockname()[1], throttle))
+            config = _config(store_url, port, taken.getsockname()[1], throttle)
+            app = App(replace(config, retention=retention))
             try:
                 address = f"127.0.0.1:{await app.start()}"
                 async with grpc.aio.insecure_channel(address) as channel:

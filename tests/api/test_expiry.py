@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,9 @@ from fairlead.v1.execution_service_pb2 import (
 from fairlead.v1.order_service_pb2 import ListOrderEventsRequest
 from fairlead.v1.session_service_pb2 import ListSessionMessagesRequest
 from fairlead_server.api.messages import event_line
+from fairlead_server.api.times import timestamp
 from fairlead_server.app import now
+from fairlead_server.config import Retained
 from fairlead_server.routing.retention import Ages, Retention
 from fairlead_server.store.archive import Folder
 from google.protobuf.json_format import Parse
@@ -27,7 +30,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.api import broker as venue
 from tests.api.refusals import Refused, refused
-from tests.api.router import Router, events_of, kinds_of
+from tests.api.router import Router, events_of, kinds_of, running
 
 LONG_AGO = Timestamp(seconds=1_700_000_000)
 
@@ -120,6 +123,18 @@ async def test_a_time_before_the_log_begins_has_expired(
     assert (wrong.reason, wrong.facts["field"]) == ("CURSOR_EXPIRED", "after_time")
 
 
+async def test_a_time_at_which_nothing_had_happened_yet_that_is_archived_has_not_expired(
+    router: Router, past: list[ExecutionEvent], tmp_path: Path
+) -> None:
+    await archive(router, tmp_path)
+    since = router.app.router.feed.since
+    assert since is not None
+
+    found = await router.subscribe(after_time=timestamp(since), until_caught_up=True).rest()
+
+    assert sequences(found) == []
+
+
 async def test_the_earliest_is_the_first_that_is_kept(
     router: Router, past: list[ExecutionEvent], tmp_path: Path
 ) -> None:
@@ -163,3 +178,22 @@ async def test_an_open_order_keeps_its_events_and_their_pages(
     second = await router.orders.ListOrderEvents(request)
 
     assert [*first.events, *second.events] == past[-3:]
+
+
+async def test_a_router_archives_when_it_starts(tmp_path: Path) -> None:
+    url, folder = f"sqlite:///{tmp_path}/store.db", tmp_path / "archive"
+    async with running(url) as router:
+        router.broker.answers["D"] = venue.accept_and_fill
+        first = await router.working()
+        await router.working()
+        numbers = router.broker.session.numbers
+
+    kept = Retained(Ages(events=timedelta()), folder)
+    async with running(url, numbers, retention=kept) as later:
+        store = later.app.router.store
+        while store.events_after(0, 1)[0].sequence == 1:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.01)
+        wrong = await refused(later.subscribe(after_time=LONG_AGO).call.read())
+
+    assert archived(folder)[0].order.order_id == first.order_id
+    assert wrong.reason == "CURSOR_EXPIRED"

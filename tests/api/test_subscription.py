@@ -249,7 +249,7 @@ async def test_a_reader_that_the_archive_has_overtaken_is_told_so_and_gets_no_ho
     reader = log.subscribe()
     await reader.until("caught_up")
     log.write(3 * RING)
-    log.feed.raise_floor(10)
+    log.feed.raise_floor(10, NOW)
 
     with pytest.raises(TokenError) as told:
         await reader.next()

@@ -40,7 +40,9 @@ def measure(options: argparse.Namespace) -> None:
         if wanted & PARTS.keys():
             measure_parts(options, comparisons)
         if restart.NAME in wanted:
-            comparison = restart.measure(RESULTS.parent, options.rounds, options.history)
+            comparison = restart.measure(
+                RESULTS.parent, options.rounds, options.history or 200 * options.orders
+            )
             comparisons[restart.NAME] = comparison
             print(f"\n{report.table(comparison)}", flush=True)
         if wanted & CASES.keys():
@@ -107,7 +109,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--orders", type=_positive, default=5000, help="or messages, a round, at full load")
     parser.add_argument("--cases", type=_cases, default="", metavar="A,B", help=f"of {', '.join(_NAMES)}")
     parser.add_argument(
-        "--history", type=_positive, default=restart.ORDERS, help=f"orders in the store of {restart.NAME}"
+        "--history",
+        type=_positive,
+        help=f"orders in the store of {restart.NAME}; 200 times --orders, a million",
     )
     parser.add_argument(
         "--profile",

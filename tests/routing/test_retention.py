@@ -12,6 +12,7 @@ from fairlead_server.domain.order import Terminal
 from fairlead_server.routing.retention import PIECE, Ages
 from fairlead_server.store.archive import Folder
 from fairlead_server.store.batch import Batch
+from fairlead_server.store.columns import micros
 from fairlead_server.store.database import OrderQuery, Store, StoreError, open_store
 
 from tests.domain.builders import NOW
@@ -142,7 +143,7 @@ async def test_nobody_is_promised_what_is_about_to_go(store: Store, tmp_path: Pa
     await keeper.once()
 
     first = keeper.batches[0]
-    assert first.counters == {"events_floor": 21}
+    assert first.counters == {"events_floor": 21, "events_since": micros(NOW - 3 * DAY)}
     assert not first.gone_events
     assert Keeper(store, Folder(tmp_path)).feed.floor == 21
 

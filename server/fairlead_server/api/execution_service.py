@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 
 from fairlead.v1 import execution_service_pb2 as pb
 
@@ -79,7 +80,7 @@ class ExecutionService:
             case "after_cursor":
                 return self._tokens.open_cursor("after_cursor", request.after_cursor, digest, head).sequence
             case "after_time":
-                return await asyncio.to_thread(self._reader.sequence_at, time_of(request.after_time))
+                return await self._at(time_of(request.after_time))
             case None:
                 return self._feed.floor
 
@@ -111,6 +112,12 @@ class ExecutionService:
             return None
         return after if after is None else await self._kept(request.WhichOneof("start") or "", after, digest)
 
+    async def _at(self, time: datetime) -> int:
+        """The sequence of the last event before ``time``; below the floor where that may be archived."""
+        if self._feed.since is not None and time < self._feed.since:
+            return self._feed.floor - 1
+        return max(await asyncio.to_thread(self._reader.sequence_at, time), self._feed.floor)
+
     async def _kept(self, field: str, after: int, digest: int) -> int:
         """``after``, if all that is beyond it is kept."""
         if after < self._feed.floor:
@@ -123,7 +130,7 @@ class ExecutionService:
             case "after_cursor":
                 return self._tokens.open_cursor("after_cursor", request.after_cursor, digest, head).sequence
             case "after_time":
-                return await asyncio.to_thread(self._reader.sequence_at, time_of(request.after_time))
+                return await self._at(time_of(request.after_time))
             case _ if request.position == pb.START_POSITION_EARLIEST:
                 return self._feed.floor
             case _ if request.position == pb.START_POSITION_LIVE_ONLY:

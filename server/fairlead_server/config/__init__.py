@@ -1,6 +1,6 @@
 """The configuration of the whole process, read once at start."""
 
-from fairlead_server.config.reader import Config, load
+from fairlead_server.config.reader import Config, Retained, load
 from fairlead_server.config.tables import ConfigError
 
-__all__ = ["Config", "ConfigError", "load"]
+__all__ = ["Config", "ConfigError", "Retained", "load"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import islice
 
 from fairlead_server.store.batch import EventRow
@@ -22,13 +23,14 @@ class Feed:
         self._ring: deque[EventRow] = deque(maxlen=ring)
         self._news = asyncio.Event()
         self.head = 0
-        self.floor = 0  # what the log has up to here is not promised to be there any more
+        self.floor = 0  # what the log has up to here is not promised to be there any more, ...
+        self.since: datetime | None = None  # ... nor what was before
         self.closed = False
 
-    def load(self, head: int, floor: int = 0) -> None:
+    def load(self, head: int, floor: int = 0, since: datetime | None = None) -> None:
         """Begin at the head of the log, which may have gone beyond what was published: whoever waits has to look."""
         self._ring.clear()
-        self.head, self.floor = head, floor
+        self.head, self.floor, self.since = head, floor, since
         self._wake()
 
     def publish(self, events: Sequence[EventRow]) -> None:
@@ -39,9 +41,9 @@ class Feed:
         self.head = events[-1].sequence
         self._wake()
 
-    def raise_floor(self, floor: int) -> None:
+    def raise_floor(self, floor: int, since: datetime) -> None:
         """Before anything up to there is deleted: whoever has read the log looks at it then."""
-        self.floor = floor
+        self.floor, self.since = floor, since
 
     def close(self) -> None:
         """No more will come: whoever waits is woken to say goodbye."""

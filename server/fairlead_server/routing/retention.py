@@ -26,10 +26,11 @@ from fairlead_server.domain.errors import StoreUnavailable
 from fairlead_server.domain.order import Flag
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.feed import Feed
-from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.pipeline import Act, Pipeline
 from fairlead_server.routing.ports import Clock
 from fairlead_server.store.archive import (
     EVENTS_FLOOR,
+    EVENTS_SINCE,
     MESSAGES_FLOOR,
     Folder,
     day_file,
@@ -117,7 +118,8 @@ class Retention:
     async def _events(self, before: datetime) -> None:
         until = min(await asyncio.to_thread(self._store.sequence_at, before), self._feed.head - 1)
         if until > self._feed.floor:
-            await self._raise(EVENTS_FLOOR, until)
+            counters = {EVENTS_FLOOR: until, EVENTS_SINCE: micros(before)}
+            await self._raise(counters, partial(self._feed.raise_floor, until, before))
         after, moved = 0, 0
         while True:
             began = monotonic()
@@ -140,7 +142,7 @@ class Retention:
             if not rows:
                 break
             if not moved:
-                await self._raise(MESSAGES_FLOOR, micros(before))
+                await self._raise({MESSAGES_FLOOR: micros(before)})
             parts = [(day_file("messages", stored.row.time), stored) for stored in rows]
             sizes = await asyncio.to_thread(self._write, parts, message_line)
             gone = [stored.message_id for stored in rows]
@@ -155,11 +157,11 @@ class Retention:
             if order.pending or not order.acked or Flag.IN_DOUBT in order.flags:
                 yield order.create_time
 
-    async def _raise(self, floor: str, value: int) -> None:
+    async def _raise(self, floors: dict[str, int], then: Act | None = None) -> None:
         with self._pipeline.deciding():
-            self._pipeline.batch.counters[floor] = value
-            if floor == EVENTS_FLOOR:
-                self._pipeline.then(partial(self._feed.raise_floor, value))
+            self._pipeline.batch.counters |= floors
+            if then is not None:
+                self._pipeline.then(then)
         await self._pipeline.durable()
 
     def _write(self, parts: Sequence[tuple[str, T]], line: Callable[[T], str]) -> dict[str, int]:

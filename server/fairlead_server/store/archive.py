@@ -25,6 +25,7 @@ from fairlead_server.store.tables import events as log
 from fairlead_server.store.tables import messages, orders
 
 EVENTS_FLOOR = "events_floor"  # counter: the last sequence number that is not promised any more
+EVENTS_SINCE = "events_since"  # counter: since when events are, in microseconds since 1970
 MESSAGES_FLOOR = "messages_floor"  # counter: since when messages are, in microseconds since 1970
 _SIZE = "archive/"
 
