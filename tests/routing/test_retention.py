@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from fairlead_server.routing.retention import PIECE, Ages
 from fairlead_server.store.archive import Folder
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.columns import micros
-from fairlead_server.store.database import OrderQuery, Store, StoreError, open_store
+from fairlead_server.store.database import OrderQuery, Store, StoreError
 
 from tests.domain.builders import NOW
 from tests.routing.past import (
@@ -28,8 +26,6 @@ from tests.routing.past import (
     lines,
 )
 from tests.store.facts import order
-
-ROOT = Path(__file__).parents[2]
 
 
 def filled(store: Store, *days: Batch) -> Store:
@@ -190,22 +186,3 @@ def test_a_file_that_has_lost_something_is_not_written_to(tmp_path: Path) -> Non
 
     with pytest.raises(StoreError, match=f"has 0 bytes, {size} were written"):
         folder.append("events-1.jsonl.gz", size, ['{"body": "event 2"}'])
-
-
-# Death.
-
-
-@pytest.mark.timeout(120)
-def test_death_at_any_instant_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    url, archive = f"sqlite:///{tmp_path}/store.db", tmp_path / "archive"
-    store = filled(open_store(url), *(day(number, orders=300) for number in range(10)))
-    store.close()
-
-    child = (sys.executable, "-m", "tests.routing.retention_child", url, str(archive))
-    deaths = int(subprocess.run(child, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
-
-    store = open_store(url)
-    assert deaths > 20
-    assert archived_events(archive) == archived_messages(archive) == list(range(1, 2101))
-    assert kept_events(store) == kept_messages(store) == list(range(2101, 3001))
-    store.close()

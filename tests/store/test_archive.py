@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from fairlead_server.domain.order import Terminal
 from fairlead_server.store.batch import Batch
-from fairlead_server.store.database import Store
+from fairlead_server.store.database import Store, open_store
 
 from tests.domain.builders import NOW
+from tests.routing.past import archived_events, archived_messages, day, kept_events, kept_messages
 from tests.store.facts import SECOND, SESSION, event, message, order, orders, whole
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_old_events_are_those_of_orders_that_have_ended(store: Store) -> None:
@@ -47,3 +55,19 @@ def test_what_is_archived_goes_in_the_transaction_that_says_so(store: Store) -> 
     assert [sent.msg_seq_num for sent in store.sent(SESSION, 1, 1, 1000)] == list(range(101, 301))
     assert store.counters(["archive/file", "archive/other"]) == {"archive/file": 4711}
     assert store.head() == 300
+
+
+@pytest.mark.timeout(120)
+def test_death_at_any_instant_loses_nothing_and_doubles_nothing(kept_url: str, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    with closing(open_store(kept_url)) as store:
+        for number in range(10):
+            store.commit(day(number, orders=300))
+
+    child = (sys.executable, "-m", "tests.routing.retention_child", kept_url, str(archive))
+    deaths = int(subprocess.run(child, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+    assert deaths > 20
+    assert archived_events(archive) == archived_messages(archive) == list(range(1, 2101))
+    with closing(open_store(kept_url)) as store:
+        assert kept_events(store) == kept_messages(store) == list(range(2101, 3001))
