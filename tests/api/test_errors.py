@@ -158,6 +158,7 @@ ROWS = [
     ),
     Row(errors.NotRoutedInTime(), Code.DEADLINE_EXCEEDED, "NOT_ROUTED_IN_TIME"),
     Row(errors.StoreUnavailable(), Code.UNAVAILABLE, "STORE_UNAVAILABLE", {}, ["RetryInfo"]),
+    Row(errors.NotStorable("order A/1"), Code.INTERNAL, "INTERNAL"),
     Row(
         StoreError("postgresql://u:secret@db/x", "disk of host-7 is full", "free some"),
         Code.UNAVAILABLE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +35,7 @@ from fairlead_server.routing.order_entry import OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Store
+from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, StoreError
 from fairlead_server.venue.gateway import VenueSession
 from fairlead_server.venue.settings import Endpoint, Throttle, VenueSettings
 
@@ -137,6 +138,7 @@ class Link:
         self.told: list[BaseException] = []
         self.events: list[OrderEvent] = []
         self.indigestible = ""  # an ExecID(17) at which a decision dies
+        self.unstorable: Callable[[Batch], bool] = lambda _: False
         self.changes = 0
         self.clock = Clock()
         new_id = map("ID{:06}".format, itertools.count(1)).__next__
@@ -203,6 +205,8 @@ class Link:
         self.gate.wait()
         if self.failure is not None:
             raise self.failure
+        if self.unstorable(batch):
+            raise StoreError("sqlite://", "UNIQUE constraint failed", FAULT_OF_THE_PROGRAM)
         self.store.commit(batch)
         self.batches.append(batch)
         self.trace.append("commit " + " ".join(f"{m.direction.value} {m.msg_type}" for m in batch.messages))

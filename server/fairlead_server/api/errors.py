@@ -248,6 +248,11 @@ def _(error: errors.StreamReplaced) -> Refusal:
     return Refusal(grpc.StatusCode.ABORTED, "STREAM_REPLACED", str(error), facts)
 
 
+@_maps(errors.NotStorable)
+def _(error: errors.NotStorable) -> Refusal:
+    return Refusal(grpc.StatusCode.INTERNAL, "INTERNAL", str(error))
+
+
 @_maps(errors.Draining)
 def _(error: errors.Draining) -> Refusal:
     return Refusal(grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING", str(error), details=(_retry(),))

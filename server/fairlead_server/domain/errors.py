@@ -182,6 +182,14 @@ class StreamReplaced(RouterError):
         super().__init__(f"another stream has taken over session {session_key}")
 
 
+class NotStorable(RouterError):
+    """A fault of the router."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        super().__init__(f"{origin} cannot be made durable and was given up; the router's log says why")
+
+
 class Draining(RouterError):
     def __init__(self) -> None:
         super().__init__("the server is shutting down")

@@ -77,6 +77,6 @@ class MassCancels:
             outcomes[RequestOutcome.DONE],
             outcomes[RequestOutcome.NO_CHANGE],
         )
-        with self._pipeline.deciding():
+        with self._pipeline.deciding(f"request {request_id}"):
             self._ledger.remember_mass_cancel(done)
         return done

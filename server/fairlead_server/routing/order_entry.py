@@ -97,7 +97,7 @@ class OrderEntry:
 
     def submit(self, new: NewOrder, cause: Cause, deadline: datetime | None, now: datetime) -> Answer:
         known = self._book.by_client_order_id(new.account_id, new.client_order_id)
-        with self._pipeline.deciding():
+        with self._pipeline.deciding(_origin(new)):
             return self._submit(new, cause, deadline, now) if known is None else self._repeated(known, new)
 
     def _submit(self, new: NewOrder, cause: Cause, deadline: datetime | None, now: datetime) -> Answer:
@@ -120,7 +120,7 @@ class OrderEntry:
     def turn_down(self, new: NewOrder, reject: Reject, now: datetime) -> Answer:
         """Refuse an order that :meth:`examine` would have refused."""
         known = self._book.by_client_order_id(new.account_id, new.client_order_id)
-        with self._pipeline.deciding():
+        with self._pipeline.deciding(_origin(new)):
             return self._refuse(new, reject, now) if known is None else self._repeated(known, new)
 
     def _examine(
@@ -177,7 +177,7 @@ class OrderEntry:
         expected_version: int | None = None,
     ) -> RequestAnswer:
         order = self.find(ref)
-        with self._pipeline.deciding():
+        with self._pipeline.deciding(f"request {request_id}"):
             repeated = self._requests.repeated(request_id, order, amendment)
             if repeated is not None:
                 return repeated
@@ -195,7 +195,7 @@ class OrderEntry:
     ) -> RequestAnswer:
         """Never refused by risk. With the session down it waits, and goes out first when the session is up."""
         order = self.find(ref)
-        with self._pipeline.deciding():
+        with self._pipeline.deciding(f"request {request_id}"):
             repeated = self._requests.repeated(request_id, order, None)
             if repeated is not None:
                 return repeated
@@ -281,3 +281,7 @@ class OrderEntry:
     def standing(self, request_id: str, order: Order, *, duplicate: bool) -> RequestAnswer:
         """How a request stands that was decided before, given its order as it is now."""
         return self._requests.standing(request_id, order, duplicate=duplicate)
+
+
+def _origin(new: NewOrder) -> str:
+    return f"order {new.account_id}/{new.client_order_id}"

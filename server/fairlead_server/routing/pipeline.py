@@ -8,19 +8,24 @@ which they were decided.
 When a commit fails nothing of that group, nor of the one that was filling, is acted on: whoever waits is told,
 ``on_failure`` is called, and every decision is refused until :meth:`Pipeline.resume`. The same happens when a decision
 dies halfway, which is a bug: memory is ahead of what may become durable, so it is rebuilt from the store.
+
+A commit that fails by a fault of our own is no different, but for that the next ones hold one decision each, until it is
+known what cannot be made durable; see :mod:`~fairlead_server.routing.suspects`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from fairlead_server.domain.errors import RouterError, StoreUnavailable
+from fairlead_server.domain.errors import NotStorable, RouterError, StoreUnavailable
+from fairlead_server.routing.suspects import Suspects
 from fairlead_server.store.batch import Batch
 
 _log = logging.getLogger(__name__)
@@ -33,6 +38,10 @@ class _Group:
     batch: Batch = field(default_factory=Batch)
     acts: list[Act] = field(default_factory=list)
     done: asyncio.Future[None] | None = None  # made when somebody waits
+    origins: list[str] = field(default_factory=list)  # of its decisions, as far as they are named
+
+    def __bool__(self) -> bool:
+        return bool(self.batch or self.acts)
 
 
 class Pipeline:
@@ -49,16 +58,25 @@ class Pipeline:
         self._on_failure = on_failure
         self._writer = ThreadPoolExecutor(1, "writer")
         self._open = _Group()
+        self._sealed: deque[_Group] = (
+            deque()
+        )  # of one decision each, where that is wanted; before the open one
         self._writing: _Group | None = None
+        self._suspects = Suspects(lambda: asyncio.get_running_loop().time())
         self._scheduled = False
         self.broken = False
         self._lost: BaseException | None = None
 
     @contextmanager
-    def deciding(self) -> Iterator[None]:
-        """Around each decision. A :class:`RouterError` must come before the decision's first fact."""
+    def deciding(self, origin: str = "") -> Iterator[None]:
+        """Around each decision. A :class:`RouterError` must come before the decision's first fact.
+
+        ``origin`` names what asks for it; raises NotStorable for one that cannot be made durable.
+        """
         if self.broken:
             raise StoreUnavailable
+        if origin and self._suspects.convicted(origin):
+            raise NotStorable(origin)
         try:
             yield
         except RouterError:
@@ -66,6 +84,28 @@ class Pipeline:
         except Exception as error:
             self._abandon(error)
             raise
+        if origin:
+            self.comes_of(origin)
+        if self._suspects.wary:
+            self._seal()
+
+    def comes_of(self, origin: str) -> None:
+        """Part of a decision: what is being decided comes of ``origin``."""
+        self._open.origins.append(origin)
+
+    def convicted(self, origin: str) -> bool:
+        """Whether what comes of ``origin`` cannot be made durable, as often as it was tried."""
+        return self._suspects.convicted(origin)
+
+    @property
+    def wary(self) -> bool:
+        """Whether each decision is a commit by itself, so that it is seen which of them fails."""
+        return self._suspects.wary
+
+    @property
+    def waiting_messages(self) -> int:
+        """How many messages of sessions wait to be made durable."""
+        return sum(len(group.batch.messages) for group in (*self._sealed, self._open))
 
     @property
     def batch(self) -> Batch:
@@ -87,7 +127,7 @@ class Pipeline:
 
     def settling(self) -> asyncio.Future[None]:
         """What :meth:`durable` waits for: one future for all who wait for a group, to be looked at, never cancelled."""
-        group = self._open if self._open.batch or self._open.acts else self._writing
+        group = self._open or (self._sealed[-1] if self._sealed else self._writing)
         if group is None:
             return self._settled()
         if group.done is None:
@@ -122,9 +162,11 @@ class Pipeline:
 
     def _write(self) -> None:
         self._scheduled = False
-        if self.broken or not (self._open.batch or self._open.acts):
+        if self.broken or not (self._sealed or self._open):
             return
-        group, self._open = self._open, _Group()
+        if not self._sealed:
+            self._seal()
+        group = self._sealed.popleft()
         self._writing = group
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._writer, self._commit, group.batch)
@@ -135,8 +177,10 @@ class Pipeline:
         if error is not None:
             _log.critical("a commit failed, nothing of it was acted on: %s", error)
             _tell_lost(group)
+            self._suspects.failed(group.origins, error)
             self._break(error)
         else:
+            self._suspects.committed(group.origins)
             for act in group.acts:
                 _perform(act)
             _perform(partial(self._committed, group.batch))
@@ -156,8 +200,14 @@ class Pipeline:
     def _break(self, error: BaseException) -> None:
         self.broken = True
         self._lost = error
-        lost, self._open = self._open, _Group()
-        _tell_lost(lost)
+        self._seal()
+        while self._sealed:
+            _tell_lost(self._sealed.popleft())
+
+    def _seal(self) -> None:
+        if self._open:
+            self._sealed.append(self._open)
+        self._open = _Group()
 
 
 def _tell_lost(group: _Group) -> None:

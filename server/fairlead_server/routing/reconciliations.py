@@ -35,7 +35,7 @@ class Reconciliations:
     ) -> Answer:
         """``cause`` names the operator."""
         order = self._entry.find(ref)
-        with self._pipeline.deciding():
+        with self._pipeline.deciding(f"request {request_id}"):
             if self._repeats(request_id, order, ruling):
                 return Answer(order, duplicate=True)
             expect(order, expected_version)

@@ -14,6 +14,7 @@ _PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@|([?&]password=)[^&]*")
 FAULT_OF_THE_PROGRAM = (
     "a fact was given twice or without the order that it belongs to, which is a fault of the program"
 )
+VALUE_OF_THE_PROGRAM = "a value does not fit into its column, which is a fault of the program"
 SEE_THE_LOG = "see the database's own log"
 
 
@@ -34,6 +35,11 @@ class StoreError(Exception):
         self.cause = " ".join(cause.split())
         self.remedy = remedy
         super().__init__(f"store {self.url}: {self.cause}; {remedy}")
+
+    @property
+    def is_fault_of_the_program(self) -> bool:
+        """Whether the same would fail again, whatever is done about the database."""
+        return self.remedy in (FAULT_OF_THE_PROGRAM, VALUE_OF_THE_PROGRAM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,13 @@ from sqlalchemy.exc import DBAPIError
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.committer import Committer
 from fairlead_server.store.deadlines import Deadlines
-from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, SEE_THE_LOG, Faults, StoreError
+from fairlead_server.store.errors import (
+    FAULT_OF_THE_PROGRAM,
+    SEE_THE_LOG,
+    VALUE_OF_THE_PROGRAM,
+    Faults,
+    StoreError,
+)
 
 _READERS = 8
 _OLDEST = 15
@@ -244,6 +250,8 @@ def _keep_prepared(connection: psycopg.Connection[Any]) -> None:
 
 def remedy(error: BaseException) -> str:
     state = (error.sqlstate or "") if isinstance(error, psycopg.Error) else ""
+    if isinstance(error, psycopg.DataError):
+        return VALUE_OF_THE_PROGRAM
     if not state and isinstance(error, psycopg.OperationalError):
         return "see that the server runs and can be reached, and that the URL is right"
     return next((text for start, text in _REMEDIES if state.startswith(start)), SEE_THE_LOG)

@@ -20,7 +20,13 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.committer import Committer
-from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, SEE_THE_LOG, Faults, StoreError
+from fairlead_server.store.errors import (
+    FAULT_OF_THE_PROGRAM,
+    SEE_THE_LOG,
+    VALUE_OF_THE_PROGRAM,
+    Faults,
+    StoreError,
+)
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for a foreign program, such as a backup, that holds the database
 _READERS = 8
@@ -79,6 +85,8 @@ class Database:
 def remedy(error: BaseException) -> str:
     if isinstance(error, sqlite3.IntegrityError):
         return FAULT_OF_THE_PROGRAM
+    if isinstance(error, sqlite3.DataError | sqlite3.InterfaceError):
+        return VALUE_OF_THE_PROGRAM
     name: str = getattr(error, "sqlite_errorname", "")
     return next((text for start, text in _REMEDIES if name.startswith(start)), SEE_THE_LOG)
 

@@ -70,6 +70,7 @@ class VenueSession:
     ) -> None:
         self.settings = settings
         self.facts = Facts()
+        self._row = partial(MessageRow, settings.session_id)
         self._ledger = ledger
         self._pipeline = pipeline
         self._entry = entry
@@ -86,7 +87,7 @@ class VenueSession:
             self._unanswered,
             lambda: self.settings.resend_rate,
         )
-        self._hearing = Hearing(self, executions, entry, journal)
+        self._hearing = Hearing(self, executions, entry, journal, pipeline)
         self._state = State.DISCONNECTED
         self.halted = ""
         self.load(Numbers())
@@ -240,7 +241,8 @@ class VenueSession:
     def received(self, data: bytes) -> None:
         now = self._clock()
         self.facts.last_received_time = now
-        self._absorb(self.session.receive(data, now), now)
+        for part in self._hearing.parts(data):
+            self._absorb(self.session.receive(part, now), now)
 
     def tick(self) -> None:
         now = self._clock()
@@ -291,7 +293,7 @@ class VenueSession:
     @property
     def unsaved(self) -> int:
         """Messages, of all sessions, that wait to be made durable."""
-        return len(self._pipeline.batch.messages)
+        return self._pipeline.waiting_messages
 
     def once_durable(self, act: Callable[[], None]) -> None:
         self._pipeline.then(act)
@@ -317,7 +319,7 @@ class VenueSession:
 
     def _outbound(self, ready: Ready, now: datetime) -> Outbound:
         rows = [
-            self._row(Direction.OUT, s.epoch, s.msg_seq_num, s.msg_type, s.sending_time, s.frame)
+            self._row(s.epoch, Direction.OUT, s.msg_seq_num, s.msg_type, s.sending_time, s.frame)
             for s in ready.journal
         ]
         self._recorded = self.session.numbers
@@ -325,11 +327,6 @@ class VenueSession:
         if ready.wire:
             self.facts.last_sent_time = now
         return Outbound(self.session_id, rows, self._recorded, write)
-
-    def _row(
-        self, direction: Direction, epoch: int, number: int, msg_type: str, time: datetime, frame: bytes
-    ) -> MessageRow:
-        return MessageRow(self.session_id, epoch, direction, number, msg_type, time, frame)
 
     def _write(self, wire: Wire | None, data: bytes) -> None:
         if data and wire is not None and wire is self._wire:
@@ -387,7 +384,7 @@ class VenueSession:
 
     def _keep(self, message: Message, now: datetime) -> None:
         epoch = self.session.numbers.epoch
-        row = self._row(Direction.IN, epoch, message.msg_seq_num, message.msg_type, now, mask(message.raw))
+        row = self._row(epoch, Direction.IN, message.msg_seq_num, message.msg_type, now, mask(message.raw))
         self._pipeline.batch.messages.append(row)
 
     def refuse(self, message: Message, reason: str, text: str, now: datetime) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -15,14 +17,16 @@ from fairlead_server.fix.message import Message
 from fairlead_server.fix.session import Session
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.order_entry import OrderEntry
+from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Gateway
 from fairlead_server.store.errors import StoreError
 from fairlead_server.venue import incoming
 from fairlead_server.venue.resending import Journal, cl_ord_id
-from fairlead_server.venue.settings import VenueSettings
+from fairlead_server.venue.settings import Facts, VenueSettings
 
 _log = logging.getLogger(__name__)
 
+_MESSAGES = re.compile(rb".+?\x0110=[^\x01]*\x01|.+", re.DOTALL)  # as far as they are whole; any part will do
 _TRIES = 3  # of a message at which a decision died
 
 
@@ -31,6 +35,8 @@ class Hears(Gateway, Protocol):
 
     session: Session
     settings: VenueSettings
+    facts: Facts
+    changed: Callable[[], None]
 
     def refuse(self, message: Message, reason: str, text: str, now: datetime) -> None: ...
 
@@ -38,21 +44,36 @@ class Hears(Gateway, Protocol):
 class Hearing:
     """All of it is part of the decision that the session's step is."""
 
-    def __init__(self, gateway: Hears, executions: Executions, entry: OrderEntry, journal: Journal) -> None:
+    def __init__(
+        self,
+        gateway: Hears,
+        executions: Executions,
+        entry: OrderEntry,
+        journal: Journal,
+        pipeline: Pipeline,
+    ) -> None:
         self._gateway = gateway
         self._executions = executions
         self._entry = entry
         self._journal = journal
+        self._pipeline = pipeline
         self._deaths: Counter[tuple[int, int]] = Counter()  # by epoch and MsgSeqNum(34), of decisions
+
+    def parts(self, data: bytes) -> Sequence[bytes]:
+        """``data`` in the parts that are to be decided by themselves: all of it, or message by message."""
+        return _MESSAGES.findall(data) if self._pipeline.wary else (data,)
 
     def hear(self, message: Message, now: datetime) -> None:
         """What we cannot digest is tried again, for the peer sends it again; then it is kept and passed over."""
         number = self._gateway.session.numbers.epoch, message.msg_seq_num
-        if self._deaths[number] == _TRIES:
-            _log.critical(
-                "%s: message %d is passed over, see the journal", self._gateway.session_id, number[1]
-            )
+        origin = f"{self._gateway.session_id}: message {number[1]} of epoch {number[0]}"
+        if self._pipeline.convicted(origin):
+            self._pass_over(message, origin, now)
             return
+        if self._deaths[number] == _TRIES:
+            self._tell_passed_over(number[1])
+            return
+        self._pipeline.comes_of(origin)
         try:
             self._take(message, now)
         except StoreError:
@@ -60,6 +81,20 @@ class Hearing:
         except Exception:
             self._deaths[number] += 1
             raise
+
+    def _pass_over(self, message: Message, origin: str, now: datetime) -> None:
+        """It may have been a fill; if not even the doubt can be made durable, it is only kept."""
+        doubt = f"{origin}, the doubt"
+        if not self._pipeline.convicted(doubt):
+            self._pipeline.comes_of(doubt)
+            self._doubt(message, "it cannot be made durable", now)
+        self._tell_passed_over(message.msg_seq_num)
+
+    def _tell_passed_over(self, number: int) -> None:
+        text = f"message {number} is passed over, see the journal"
+        _log.critical("%s: %s", self._gateway.session_id, text)
+        self._gateway.facts.passed_over = text
+        self._pipeline.then(self._gateway.changed)
 
     def _take(self, message: Message, now: datetime) -> None:
         try:

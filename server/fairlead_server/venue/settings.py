@@ -72,6 +72,9 @@ class Facts:
     """What operations see of a session beside its state and numbers."""
 
     reason: str = "not connected yet"
+    passed_over: str = (
+        ""  # the last message that could not be taken, for as long as nothing else is to be said
+    )
     connection: int = 0
     endpoint: Endpoint | None = None  # the one in use, or tried last
     connecting: bool = False
@@ -90,7 +93,7 @@ def view(
     return SessionView(
         settings.session_id,
         state,
-        facts.reason,
+        facts.reason or facts.passed_over,
         config.begin_string,
         config.sender_comp_id,
         config.target_comp_id,
