@@ -131,6 +131,17 @@ async def test_what_a_version_cannot_say_is_asked_of_the_session(link: Link) -> 
 # The connection is lost.
 
 
+async def test_the_end_of_an_old_connection_does_not_end_a_new_one(link: Link) -> None:
+    await link.up()
+    old = link.wire
+    link.cut()
+    await link.up()
+    link.venue.disconnected("the connection was lost", old)
+    assert link.venue.available
+    link.venue.disconnected("the connection was lost", link.wire)
+    assert not link.venue.is_connected
+
+
 async def test_bytes_of_an_old_connection_are_never_written_to_a_new_one(link: Link) -> None:
     await link.up()
     order = link.submit()

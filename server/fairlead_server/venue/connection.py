@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         try:
-            self._venue.disconnected(f"{self._reason}: {exc}" if exc else self._reason)
+            self._venue.disconnected(f"{self._reason}: {exc}" if exc else self._reason, self)
         finally:
             self.ended.set_result(None)  # whatever dies there: who waits for the end must not wait for ever
 

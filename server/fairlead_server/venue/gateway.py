@@ -262,7 +262,10 @@ class VenueSession:
             now = self._clock()
             self._absorb(self.session.logout(text, now), now)
 
-    def disconnected(self, reason: str) -> None:
+    def disconnected(self, reason: str, wire: Wire | None = None) -> None:
+        """``wire`` is the one that has ended; None: whichever there was."""
+        if wire is not None and self._wire not in (None, wire):
+            return  # one that we had left: the present one goes on
         now = self._clock()
         self._wire = None
         self._congested = self._behind = self.facts.connecting = False
