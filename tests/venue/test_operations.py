@@ -21,6 +21,7 @@ from tests.venue.link import Link
 DESK = Operator("desk", "ticket 7")
 EVERY_DAY = frozenset(range(7))
 MORNING = Hours(EVERY_DAY, time(8, tzinfo=UTC), time(12, tzinfo=UTC))
+AFTERNOON = Schedule((Hours(EVERY_DAY, time(12, tzinfo=UTC), time(18, tzinfo=UTC)),))
 AT_SIX = Reset(EVERY_DAY, time(6, tzinfo=UTC))
 
 
@@ -211,6 +212,23 @@ async def test_a_halt_is_shown_when_it_is_durable_and_what_repairs_it_at_once(de
     assert desk.link.venue.is_connected
     assert (view.state, view.repair[:29]) == ("HALTED", "fairlead session reset BROKER")
     assert view.reason == desk.link.venue.halted
+
+
+@pytest.mark.parametrize(
+    ("settings", "stands"),
+    [({}, "running"), ({"enabled": False}, "DISABLED"), ({"schedule": AFTERNOON}, "OUT_OF_WINDOW")],
+)
+async def test_the_audit_says_how_a_session_stands_before_and_after(
+    desk: Desk, settings: dict[str, Any], stands: str
+) -> None:
+    desk.settle(**settings)
+    desk.at(9)
+    desk.operations.stop(DESK, NOW)
+    desk.operations.start(DESK, NOW)
+    await desk.link.pipeline.durable()
+    started, stopped = desk.link.store.audit("BROKER", 9)
+    assert (stopped.action, stopped.before, stopped.after) == ("session.stop", stands, "stopped")
+    assert (started.action, started.before, started.after) == ("session.start", "stopped", stands)
 
 
 async def test_a_halted_session_says_what_repairs_it_and_is_started_again(desk: Desk) -> None:

@@ -133,16 +133,15 @@ class Operations:
 
     def start(self, by: Operator, now: datetime) -> None:
         with self._pipeline.deciding():
-            self._audit("session.start", by, now, self.hindrance() or "running", "running")
-            self._stop_for("")
+            before = self._standing()
             if self.venue.halted:
                 self.venue.halted = ""
                 self.venue.load(self.venue.session.numbers)
+            self._stop_for("", "session.start", by, now, before)
 
     def stop(self, by: Operator, now: datetime) -> None:
         with self._pipeline.deciding():
-            self._audit("session.stop", by, now, self.hindrance() or "running", "stopped")
-            self._stop_for(by.reason)
+            self._stop_for(by.reason, "session.stop", by, now, self._standing())
 
     def reset(self, expected: Numbers, wanted: Numbers, by: Operator, now: datetime) -> None:
         """Numbers that go back open a new epoch, so that none is used twice. Ends a halt."""
@@ -201,9 +200,14 @@ class Operations:
         expected = f"--expected-in {numbers.next_in} --expected-out {numbers.next_out}"
         return f"fairlead session reset {session_id} {expected} {wanted} --reason REASON"
 
-    def _stop_for(self, reason: str) -> None:
+    def _standing(self) -> str:
+        return "stopped" if self._stopped else self.hindrance() or "running"
+
+    def _stop_for(self, reason: str, action: str, by: Operator, now: datetime, before: str) -> None:
+        """Empty: not any more."""
         self._stopped = reason
         self._pipeline.batch.stopped[self.venue.session_id] = reason
+        self._audit(action, by, now, before, self._standing())
         self._then_look()
 
     def _then_look(self) -> None:
