@@ -90,6 +90,24 @@ async def test_one_is_added_while_another_works(hall: Hall) -> None:
     assert hall.sessions.default_accounts == {"ONE": "ACC1", "TWO": "ACC1"}
 
 
+async def test_one_that_dies_when_it_is_to_end_keeps_no_other_from_ending(
+    hall: Hall, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = await hall.open("ONE"), await hall.open("TWO")
+    await start(hall, one, two)
+    hall.sessions.gateways["ONE"].session = NoSession()  # type: ignore[assignment] # a bug
+
+    await hall.sessions.stop("the process ends")
+
+    assert hall.houses["TWO"].broker.wire_types[-1].startswith("5 ")
+    assert "a session did not end as it should" in caplog.text
+    assert all(task.done() for task in hall.sessions._tasks.values())
+
+
+class NoSession:
+    """Dies at whatever it is asked."""
+
+
 async def test_one_is_let_go_and_later_goes_on_where_it_ended(hall: Hall) -> None:
     one, two = await hall.open("ONE"), await hall.open("TWO")
     await start(hall, one, two)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from fairlead_server.venue.gateway import VenueSession
 from fairlead_server.venue.initiator import Chance, Initiator
 from fairlead_server.venue.operations import Operations
 from fairlead_server.venue.settings import VenueSettings
+
+_log = logging.getLogger(__name__)
 
 _LOGOUT_SECONDS = 3.0  # for a venue to answer our Logout(5)
 
@@ -65,8 +68,12 @@ class Sessions:
             self._start(name)
 
     async def stop(self, text: str) -> None:
+        """Whatever dies in one of them is logged: the others log out all the same, and their caller goes on."""
         stops = [_stop(kept, self._tasks.get(name), text) for name, kept in self._kept.items()]
-        await asyncio.gather(*stops, *(task for _, task in self._leaving.values()))
+        leaving = [task for _, task in self._leaving.values()]
+        for died in await asyncio.gather(*stops, *leaving, return_exceptions=True):
+            if isinstance(died, Exception):
+                _log.error("a session did not end as it should", exc_info=died)
 
     def suspend(self, reason: str) -> None:
         for kept in self._all():
@@ -140,7 +147,9 @@ class Sessions:
 
 
 async def _stop(kept: _Kept, running: asyncio.Task[None] | None, text: str) -> None:
-    await kept.initiator.stop(text, _LOGOUT_SECONDS)
-    if running is not None:
-        running.cancel()
-        await asyncio.wait([running])
+    try:
+        await kept.initiator.stop(text, _LOGOUT_SECONDS)
+    finally:
+        if running is not None:
+            running.cancel()
+            await asyncio.wait([running])
