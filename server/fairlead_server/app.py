@@ -197,9 +197,8 @@ class App:
 
     async def _tell_health(self) -> None:
         """Overall: the process answers. OrderService: orders can be made durable and routed somewhere."""
-        known: dict[
-            str, bool
-        ] = {}  # those that were let go as well: whoever watches one must hear of its end
+        # Those that were let go as well: whoever watches one must hear of its end.
+        known: dict[str, bool] = {}
         while True:
             await self._news.wait()
             self._news.clear()

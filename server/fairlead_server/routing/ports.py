@@ -186,9 +186,8 @@ class Reloaded:
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    restart: tuple[
-        str, ...
-    ] = ()  # other parts of the configuration that have changed, for a restart to take up
+    # Other parts of the configuration that have changed, for a restart to take up.
+    restart: tuple[str, ...] = ()
 
 
 class Reloads(Protocol):

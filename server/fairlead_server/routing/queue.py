@@ -56,9 +56,8 @@ class Queue:
 
     def __init__(self) -> None:
         self._turns: dict[Turn, OrderedDict[_Key, Waiting]] = {turn: OrderedDict() for turn in Turn}
-        self._deadlines: list[
-            tuple[datetime, int, Waiting]
-        ] = []  # a heap; entries that have left go when reached
+        # A heap; entries that have left go when reached.
+        self._deadlines: list[tuple[datetime, int, Waiting]] = []
         self._count = 0  # of all that ever had a deadline, which keeps the heap from comparing entries
         self._size = 0
 

@@ -119,11 +119,8 @@ class Initiator:
         self._venue.connecting(endpoint)
         try:
             connection = await self._connected(endpoint)
-        except (
-            OSError,
-            TimeoutError,
-            ValueError,
-        ) as error:  # a name may be one that cannot even be looked up
+        except (OSError, TimeoutError, ValueError) as error:
+            # The last for a name that cannot even be looked up.
             cause = str(error) or "timed out"
             self._venue.disconnected(f"cannot connect to {endpoint.host}:{endpoint.port}: {cause}")
             return None
