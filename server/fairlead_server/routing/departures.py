@@ -55,9 +55,6 @@ class Departures:
         self._examine = examine
         self._mass = MassRequests(book, ledger, cl_ord_ids)
 
-    def free(self, gateway: Gateway, now: datetime) -> bool:
-        return free(self._book, gateway, now)
-
     # What is sent.
 
     def send(self, order: Order, gateway: Gateway, now: datetime) -> Order:
@@ -124,7 +121,7 @@ class Departures:
         order = self._supersede(order, wanted, now)
         if gateway is not None and not wanted.is_cancel and behind_another(order, gateway):
             return self._ledger.enter(order, Change(order.requested(wanted, now), _asked(wanted)), cause, now)
-        if gateway is not None and gateway.available and self.free(gateway, now):
+        if gateway is not None and gateway.available and free(self._book, gateway, now):
             return self._send_request(order, wanted, gateway, cause, now)
         order = self._ledger.enter(order, Change(order.requested(wanted, now), _asked(wanted)), cause, now)
         until = None if wanted.is_cancel or gateway is None else now + gateway.max_queue
@@ -143,7 +140,7 @@ class Departures:
             if scope is None:
                 for order, wanted in group:
                     self.request(order, wanted, gateway, cause, now)
-            elif gateway.available and self.free(gateway, now):
+            elif gateway.available and free(self._book, gateway, now):
                 self._mass.send(scope, group, gateway, now, cause)
             else:
                 for order, wanted in group:

@@ -31,7 +31,7 @@ from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Gateway, NewId
 from fairlead_server.routing.requests import RequestAnswer, Requests, expect
-from fairlead_server.routing.unanswered import Unanswered
+from fairlead_server.routing.unanswered import Unanswered, free
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +156,12 @@ class OrderEntry:
     def _route(
         self, new: NewOrder, gateway: Gateway, cause: Cause, deadline: datetime | None, now: datetime
     ) -> Answer:
-        symbol, free = self._instruments[new.instrument_id].symbol, self._departures.free(gateway, now)
-        created = pending_new(self._new_id(), new, symbol, now, "" if free else gateway.session_id)
+        symbol, at_once = self._instruments[new.instrument_id].symbol, free(self._book, gateway, now)
+        created = pending_new(self._new_id(), new, symbol, now, "" if at_once else gateway.session_id)
         order = self._ledger.enter(None, Change(created, EventKind.ACCEPTED), cause, now)
         self._checks.decided(order, None, now)
         self._recent.add(new, now)
-        if free:
+        if at_once:
             return Answer(self._departures.send(order, gateway, now))
         return Answer(self._departures.hold(order, gateway, deadline, now))
 
