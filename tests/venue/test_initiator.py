@@ -198,7 +198,7 @@ async def test_a_fault_of_ours_is_told_and_the_session_connected_all_the_same(
 async def test_a_fault_at_the_end_of_a_connection_keeps_no_one_waiting(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(reason: str) -> None:
+    def die(reason: str, wire: object) -> None:
         house.link.venue._wire = None
         raise ZeroDivisionError
 
