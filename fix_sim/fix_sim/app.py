@@ -5,7 +5,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from fairlead_server.fix.session import Session
 from fairlead_server.fix.terms import Numbers, Role, SessionConfig, Validation
 from fairlead_server.fix.versions import FIXT, time_digits
+from msgspec import Struct
 
 from fix_sim.acceptor import Connection, Desk, Door
 from fix_sim.broker import Broker, client_name
@@ -37,8 +37,7 @@ _PATIENCE = 3.0  # seconds for all sessions to log out
 _GRACE = 0.5  # seconds for what an operator has asked
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """A simulator that is up, and where."""
 
     desk: Desk

@@ -5,7 +5,7 @@ after any crash. Reports for a session that is not ACTIVE are queued in the Turn
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeGuard, assert_never
@@ -16,6 +16,7 @@ from fairlead_server.fix.events import Disconnect, Event, Halted, LoggedOn, Rece
 from fairlead_server.fix.message import Fields, Message
 from fairlead_server.fix.session import Session
 from fairlead_server.fix.terms import Numbers, Ready, Sent, State
+from msgspec.structs import replace
 
 from fix_sim.edits import NO_EDITS, OnWire
 from fix_sim.engine import Decision, Engine, Price

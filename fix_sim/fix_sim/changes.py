@@ -1,7 +1,8 @@
 """What a report of a scenario does to the order that it tells of, beside trades and answers to requests."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fix_sim.orders import ExecType, Order, OrdStatus
 from fix_sim.scenario import Tell

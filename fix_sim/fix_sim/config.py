@@ -7,13 +7,13 @@ unnoticed makes a broker that behaves differently than its author thinks.
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from fairlead_server.fix.dictionaries import TRANSPORTS
 from fairlead_server.fix.terms import Validation
+from msgspec import Struct
 
 from fix_sim.errors import StartError
 from fix_sim.masses import MassPolicy
@@ -29,8 +29,7 @@ _DELAYS = range(60_001)
 _INTERVALS = range(1, 86_400_001)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """``store`` is a folder or ``:memory:``. ``peers`` are the CompIDs that may log on, in each of ``versions``.
 
     FIX goes over TLS if there is a ``tls_cert``, the file of our certificate; its key is in ``tls_key`` or in the same file.

@@ -1,9 +1,9 @@
 """What a scenario makes a message say otherwise: fields of it replaced, added or left out, and what befalls it on the wire."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from fairlead_server.fix.message import Fields
+from msgspec import Struct
 
 
 class OnWire(Enum):
@@ -20,8 +20,7 @@ class OnWire(Enum):
     BAD_LENGTH = "bad_length"
 
 
-@dataclass(frozen=True, slots=True)
-class Edits:
+class Edits(Struct, frozen=True):
     """``replaced`` fields take the place of those with the same tag, or go to the end."""
 
     replaced: tuple[tuple[int, str], ...] = ()

@@ -9,10 +9,13 @@ Liquidity is endless at the reference price, so every fill is at the reference a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fix_sim import masses
 from fix_sim.book import Book
@@ -65,8 +68,7 @@ class Ids:
         return f"{self.seed}-E{self.executions}"
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True):
     """A symbol's reference price; ``set_at`` is None while it is the universe's."""
 
     value: Decimal
@@ -86,8 +88,7 @@ class Decision:
         return [said for said in self.said if isinstance(said, Report)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(Struct, frozen=True):
     reason: CxlRejReason
     text: str
     order: Order | None = None

@@ -4,9 +4,10 @@ They reach the live orders of the session that they come over, of one symbol, of
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from enum import Enum
+
+from msgspec.structs import replace
 
 from fix_sim.orders import (
     NO_ORDER_ID,

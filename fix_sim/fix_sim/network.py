@@ -2,16 +2,16 @@
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
+
+from msgspec import Struct
 
 from fix_sim.edits import OnWire
 from fix_sim.translate import Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """Each answer takes ``delay``, and up to ``jitter`` more, evenly spread."""
 
     delay: timedelta = timedelta()

@@ -4,10 +4,12 @@ Enumerations carry the characters of FIX 4.4 vol. 6; how FIX.4.2 spells the same
 business. An order stores facts (quantities, how it ended) and derives OrdStatus(39) from them.
 """
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from enum import Enum, IntEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from fix_sim.edits import NO_EDITS, Edits
 from fix_sim.rules import Rule
@@ -135,8 +137,7 @@ class CxlRejResponseTo(Enum):
         return CxlRejResponseTo.REPLACE if isinstance(request, ReplaceOrder) else CxlRejResponseTo.CANCEL
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What a NewOrderSingle(D) fixes and an OrderCancelReplaceRequest(G) may change."""
 
     order_qty: Decimal
@@ -157,8 +158,7 @@ class Terms:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class NewOrder:
+class NewOrder(Struct, frozen=True):
     client: str
     cl_ord_id: str
     symbol: str
@@ -169,8 +169,7 @@ class NewOrder:
     msg_seq_num: int = 0  # of the message, for a reject that names it
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceOrder:
+class ReplaceOrder(Struct, frozen=True):
     client: str
     cl_ord_id: str
     orig_cl_ord_id: str
@@ -180,8 +179,7 @@ class ReplaceOrder:
     msg_seq_num: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CancelOrder:
+class CancelOrder(Struct, frozen=True):
     client: str
     cl_ord_id: str
     orig_cl_ord_id: str
@@ -190,8 +188,7 @@ class CancelOrder:
     msg_seq_num: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StatusRequest:
+class StatusRequest(Struct, frozen=True):
     client: str
     cl_ord_id: str
     symbol: str
@@ -200,8 +197,7 @@ class StatusRequest:
     msg_seq_num: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MassScope:
+class MassScope(Struct, frozen=True):
     """An empty ``symbol`` or ``account`` is any, and no ``side`` is both."""
 
     symbol: str = ""
@@ -209,8 +205,7 @@ class MassScope:
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MassCancel:
+class MassCancel(Struct, frozen=True):
     """``request_type`` is MassCancelRequestType(530) as it came."""
 
     client: str
@@ -220,8 +215,7 @@ class MassCancel:
     msg_seq_num: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MassStatus:
+class MassStatus(Struct, frozen=True):
     client: str
     mass_status_req_id: str
     scope: MassScope = MassScope()
@@ -232,8 +226,7 @@ OrderRequest = NewOrder | ReplaceOrder | CancelOrder | StatusRequest | MassCance
 Request = OrderRequest | MassStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Struct, frozen=True):
     """One execution as it stands: a correction takes its place, a bust takes it away."""
 
     exec_id: str
@@ -241,8 +234,7 @@ class Fill:
     price: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One order in the broker's book.
 
     ``client`` is the session that sent it; a ClOrdID(11) is unique within it. ``done`` says how the order
@@ -330,8 +322,7 @@ class Order:
         return limit is None or (reference <= limit if self.side is Side.BUY else reference >= limit)
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionReport:
+class ExecutionReport(Struct, frozen=True):
     """Message 8. ``order`` is the order as it stands after what is reported."""
 
     order: Order
@@ -367,8 +358,7 @@ class ExecutionReport:
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class OrderCancelReject:
+class OrderCancelReject(Struct, frozen=True):
     """Message 9. ``order`` is None when nothing goes by OrigClOrdID(41)."""
 
     client: str
@@ -382,8 +372,7 @@ class OrderCancelReject:
     edits: Edits = NO_EDITS
 
 
-@dataclass(frozen=True, slots=True)
-class MassCancelReport:
+class MassCancelReport(Struct, frozen=True):
     """Message r. ``reason``, MassCancelRejectReason(532), is there where the request is refused."""
 
     request: MassCancel

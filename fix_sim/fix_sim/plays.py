@@ -7,10 +7,13 @@ When its steps are over, an order is the engine's again, and trades when an oper
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fix_sim.changes import changed, returned, unasked
 from fix_sim.edits import Edits
@@ -55,8 +58,7 @@ EXEC_RESTATEMENT_REASON = 378
 _CL_ORD_ID, _ORIG_CL_ORD_ID = 11, 41
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRefused:
+class MessageRefused(Struct, frozen=True):
     """BusinessMessageReject(j) or Reject(3) of a client's message."""
 
     request: OrderRequest
@@ -67,8 +69,7 @@ class MessageRefused:
         return self.request.client
 
 
-@dataclass(frozen=True, slots=True)
-class SessionBroken:
+class SessionBroken(Struct, frozen=True):
     """Something befalls the client's session, in its turn among the reports."""
 
     client: str

@@ -1,9 +1,10 @@
 """Which orders the broker treats in a special way. The first rule that matches decides; none means a plain fill."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Action(Enum):
@@ -16,8 +17,7 @@ class Action(Enum):
     REJECT = "reject"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """An empty ``symbol``, ``account`` or ``cl_ord_id_prefix`` matches every order."""
 
     action: Action = Action.FILL

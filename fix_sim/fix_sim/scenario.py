@@ -4,10 +4,11 @@ The words are those of ExecType(150) (FIX 4.4 vol. 4, "Order State Change Matric
 plays.py plays them.
 """
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum, auto
+
+from msgspec import Struct, field
 
 from fix_sim.edits import NO_EDITS, Edits
 from fix_sim.orders import ExecType, NewOrder
@@ -37,13 +38,11 @@ class Orig(Enum):
     PENDING = "pending"
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     time: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Await:
+class Await(Struct, frozen=True):
     """Wait for a request; what it must say, if anything. A play whose request does not come so has failed."""
 
     asked: Asked
@@ -53,8 +52,7 @@ class Await:
     orig: Orig | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Struct, frozen=True):
     """Send an ExecutionReport(8), which also is what happens to the order.
 
     ``qty`` and ``price`` are those of the fill, or what a restatement changes; ``fill`` counts the order's fills from 1,
@@ -71,8 +69,7 @@ class Tell:
     edits: Edits = NO_EDITS
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Struct, frozen=True):
     """Send an OrderCancelReject(9)."""
 
     reason: int
@@ -81,8 +78,7 @@ class Refuse:
     edits: Edits = NO_EDITS
 
 
-@dataclass(frozen=True, slots=True)
-class TellMassCancel:
+class TellMassCancel(Struct, frozen=True):
     """Send an OrderMassCancelReport(r): it is done, or, with a MassCancelRejectReason(532), it is not."""
 
     reason: int | None = None
@@ -90,15 +86,13 @@ class TellMassCancel:
     edits: Edits = NO_EDITS
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """Send the last report once more, under its ExecID(17)."""
 
     edits: Edits = NO_EDITS
 
 
-@dataclass(frozen=True, slots=True)
-class RejectMessage:
+class RejectMessage(Struct, frozen=True):
     """Refuse the last message of the order's client with a BusinessMessageReject(j), or with a session Reject(3)."""
 
     reason: int
@@ -106,8 +100,7 @@ class RejectMessage:
     by_session: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """Nothing that is asked of the order from here on is ever answered."""
 
 
@@ -125,8 +118,7 @@ class Fault(Enum):
     LOGOUT = "logout"
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(Struct, frozen=True):
     """``time`` is that of a stall or a skew, ``count`` the messages or the missing numbers that the fault is about."""
 
     fault: Fault
@@ -138,8 +130,7 @@ class Break:
 Step = Wait | Await | Tell | Refuse | TellMassCancel | Repeat | RejectMessage | Silence | Break
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """All that is given must fit; an empty match fits every order."""
 
     symbol: str = ""
@@ -156,8 +147,7 @@ class Match:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """``times`` is how many orders it is played with, then it fits no more; 0: all."""
 
     name: str

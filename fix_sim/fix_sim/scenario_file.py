@@ -5,7 +5,6 @@ says what it is, so quantities and prices stay the decimals that were written.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 from fairlead_server.fix.message import sendable
+from msgspec import Struct
 
 from fix_sim.edits import Edits, OnWire
 from fix_sim.errors import StartError
@@ -53,8 +53,7 @@ class _WrongError(ValueError):
     """Says what would be right."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(Struct, frozen=True):
     """A value of the file, and where it stands."""
 
     node: yaml.Node
@@ -201,8 +200,7 @@ def _read(table: Mapping[str, _Node], readers: Mapping[str, "_Reader"]) -> dict[
 _Reader = Callable[[_Node], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(Struct, frozen=True):
     """How a step is written. ``short`` is the key that a bare value stands for: ``wait: 2s``."""
 
     make: Callable[[dict[str, Any]], Step]

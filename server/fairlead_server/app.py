@@ -15,8 +15,10 @@ import random
 import secrets
 import signal
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from fairlead_server.api.execution_service import ExecutionService
 from fairlead_server.api.messages import event_line

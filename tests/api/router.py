@@ -6,10 +6,11 @@ HALTED is halted. The account SMALL has limits that nearly everything exceeds.
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from itertools import count
@@ -45,6 +46,7 @@ from fairlead_server.domain.routes import Route
 from fairlead_server.fix.session import Numbers, Role, SessionConfig
 from fairlead_server.venue.settings import Endpoint, Throttle, VenueSettings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from msgspec.structs import replace
 
 from tests.api.broker import Broker, Resting, listening
 
@@ -160,7 +162,7 @@ async def running(
         async with listening(numbers) as (broker, port):
             broker.orders |= orders or {}
             config = _config(store_url, port, taken.getsockname()[1], throttle)
-            app = App(replace(config, retention=retention))
+            app = App(dataclasses.replace(config, retention=retention))
             try:
                 address = f"127.0.0.1:{await app.start()}"
                 async with grpc.aio.insecure_channel(address) as channel:
@@ -222,7 +224,7 @@ def _config(store_url: str, port: int, taken: int, throttle: Throttle | None) ->
         shard=0,
         instruments={i.instrument_id: i for i in (_instrument("ACME"), _instrument("FAR"), _halted())},
         policy=Policy({account.account_id: account for account in accounts}, version="policy-1"),
-        sessions=(replace(_session("BROKER", port), throttle=throttle), _session("DOWN", taken)),
+        sessions=(dataclasses.replace(_session("BROKER", port), throttle=throttle), _session("DOWN", taken)),
         routes=(Route("FAR", "DOWN", instruments=frozenset({"FAR"})), Route("NEAR", "BROKER")),
         log_level="info",
         version="config-1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Abilities, Operator, Reloaded, SessionView
 from fairlead_server.store.batch import AuditRow, Batch
 from fairlead_server.store.errors import StoreError
+from msgspec.structs import replace
 
 from tests.api.refusals import Refused, refused
 

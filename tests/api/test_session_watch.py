@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import grpc
@@ -16,6 +15,7 @@ from fairlead_server.domain.errors import Draining
 from fairlead_server.routing.news import News
 from fairlead_server.routing.ports import SessionView, Viewed
 from google.protobuf.duration_pb2 import Duration
+from msgspec.structs import replace
 
 from tests.api.refusals import refused
 from tests.api.router import Router

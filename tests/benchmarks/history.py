@@ -6,7 +6,7 @@ are written by the store's own code, in groups.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -20,6 +20,7 @@ from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms, TimeI
 from fairlead_server.domain.transitions import apply
 from fairlead_server.store.batch import Batch, DecisionRow, Direction, EventRow, ExecutionRow, MessageRow
 from fairlead_server.store.database import Store
+from msgspec.structs import replace
 
 ACCOUNT, INSTRUMENT, SESSION = "BENCH", "AAPL", "PAST"
 

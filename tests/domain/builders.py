@@ -6,7 +6,6 @@ Each builder gives something complete and ordinary; a test names only what it is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,6 +19,7 @@ from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk import AccountPolicy, Limits, Policy, Proposal
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
 from fairlead_server.domain.transitions import apply
+from msgspec.structs import replace
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from decimal import Decimal
 
 import pytest
@@ -10,6 +9,7 @@ from fairlead_server.domain.amendments import Amendment, MassCancel, RequestOutc
 from fairlead_server.domain.order import Terminal
 from fairlead_server.domain.reconciliation import Ruling, Verdict
 from fairlead_server.domain.terms import Side, Terms, TimeInForce
+from msgspec.structs import fields, replace
 
 from tests.domain.builders import LATER, NOW, new_order, sent_order, terms
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -16,6 +15,7 @@ from fairlead_server.domain.order import ZERO, Order, refused
 from fairlead_server.domain.terms import OrderType, Side, TimeInForce
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.domain.builders import (
     NOW,

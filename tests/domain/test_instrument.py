@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span
+from msgspec.structs import replace
 
 WEEKDAYS = frozenset(range(5))
 NEW_YORK = ZoneInfo("America/New_York")

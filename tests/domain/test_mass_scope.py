@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from fairlead_server.domain.amendments import Selection
 from fairlead_server.domain.mass_scope import MassScope, is_exact, scope_of
 from fairlead_server.domain.order import Order, pending_new
 from fairlead_server.domain.terms import Side
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, canceling, new_order, sent_order
 

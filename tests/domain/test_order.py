@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +20,7 @@ from fairlead_server.domain.order import (
     refused,
 )
 from fairlead_server.domain.terms import Side, TimeInForce
+from msgspec.structs import replace
 
 from tests.domain.builders import (
     HUNDRED,

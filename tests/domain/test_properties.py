@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -13,6 +12,7 @@ from fairlead_server.domain.order import ZERO, Flag, Order, OrderState, Terminal
 from fairlead_server.domain.transitions import apply, refuse_request
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.domain.builders import (
     LATER,

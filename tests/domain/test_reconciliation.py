@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,6 +11,7 @@ from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.order import Flag, Order, OrderState
 from fairlead_server.domain.reconciliation import Ruling, Verdict, reconciled
 from fairlead_server.domain.reject import RejectReason, RejectSource
+from msgspec.structs import replace
 
 from tests.domain.builders import LATER, after, canceling, report, sent_order, trade, working_order
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +22,7 @@ from fairlead_server.domain.risk import (
     check_new,
 )
 from fairlead_server.domain.terms import OrderType, Side, TimeInForce
+from msgspec.structs import fields, replace
 
 from tests.domain.builders import NOW, account, instrument, limits, new_order, proposal, terms
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ from fairlead_server.domain.event import Alarm, EventKind
 from fairlead_server.domain.execution import ExecutionReport, ReportKind
 from fairlead_server.domain.order import Flag, OrderState
 from fairlead_server.domain.transitions import apply
+from msgspec.structs import replace
 
 from tests.domain.builders import (
     LATER,

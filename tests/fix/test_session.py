@@ -1,6 +1,6 @@
 """What the transcripts cannot say: errors of the caller, parts of an answer, secrets, and bytes that mean nothing."""
 
-from dataclasses import replace
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -12,6 +12,7 @@ from fairlead_server.fix.session import Numbers, Ready, Role, Sent, Session, Ses
 from fairlead_server.fix.versions import FIXT
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.fix.driver import Driver, pair
 from tests.fix.transcript import PEER, START, US, Runner, frame
@@ -107,7 +108,7 @@ def test_only_an_active_session_refuses_a_message() -> None:
 
 
 def test_the_application_version_of_what_comes_is_that_of_the_peers_logon() -> None:
-    us = Session(replace(CONFIG, begin_string=FIXT, default_appl_ver_id="9"), Numbers())
+    us = Session(dataclasses.replace(CONFIG, begin_string=FIXT, default_appl_ver_id="9"), Numbers())
     us.connected(START)
     assert us.appl_ver_id == "9"
 
@@ -135,8 +136,10 @@ def test_a_refusal_in_words_is_a_reject_in_every_version() -> None:
 
 def test_what_is_to_be_validated_needs_a_dictionary() -> None:
     with pytest.raises(UnknownVersion):
-        Session(replace(CONFIG, begin_string="FIX.2.7"), Numbers())
-    lenient = Session(replace(CONFIG, begin_string="FIX.2.7", validation=Validation.LENIENT), Numbers())
+        Session(dataclasses.replace(CONFIG, begin_string="FIX.2.7"), Numbers())
+    lenient = Session(
+        dataclasses.replace(CONFIG, begin_string="FIX.2.7", validation=Validation.LENIENT), Numbers()
+    )
     assert lenient.state is State.DISCONNECTED
 
 
@@ -254,13 +257,13 @@ def test_raw_data_is_sent_again_byte_by_byte() -> None:
 )
 def test_fields_of_the_sessions_own_are_not_the_callers_to_set(tag: int, value: str) -> None:
     with pytest.raises(UnsendableValue) as caught:
-        replace(CONFIG, logon_fields=((5, "fine"), (tag, value)))
+        dataclasses.replace(CONFIG, logon_fields=((5, "fine"), (tag, value)))
 
     assert caught.value.tag == tag
 
 
 def test_a_venues_own_fields_of_the_logon_are_sent_and_kept_from_the_log() -> None:
-    config = replace(CONFIG, logon_fields=((9001, "desk"), (57, "GATEWAY"), (925, "canary")))
+    config = dataclasses.replace(CONFIG, logon_fields=((9001, "desk"), (57, "GATEWAY"), (925, "canary")))
 
     ready = Session(config, Numbers()).connected(START)
 
@@ -276,7 +279,7 @@ def test_a_venues_own_fields_of_the_logon_are_sent_and_kept_from_the_log() -> No
 
 
 def test_a_clock_that_is_wrong_can_be_let_pass() -> None:
-    session = Session(replace(CONFIG, role=Role.ACCEPTOR, sending_time_accuracy=None), Numbers())
+    session = Session(dataclasses.replace(CONFIG, role=Role.ACCEPTOR, sending_time_accuracy=None), Numbers())
     session.connected(START)
 
     session.receive(frame("35=A|34=1|52=20200101-00:00:00|98=0|108=30", "FIX.4.4", START), START)
@@ -290,7 +293,7 @@ def test_times_are_written_as_finely_as_configured_also_in_what_is_sent_again(
 ) -> None:
     # given
     now = START.replace(microsecond=123456)
-    session = Session(replace(CONFIG, role=Role.ACCEPTOR, time_digits=digits), Numbers())
+    session = Session(dataclasses.replace(CONFIG, role=Role.ACCEPTOR, time_digits=digits), Numbers())
     session.connected(now)
     session.receive(frame("35=A|34=1|98=0|108=30", "FIX.4.4", now), now)
     sent = session.send("8", [(37, "a")], now)
@@ -312,7 +315,7 @@ def test_times_are_written_as_finely_as_configured_also_in_what_is_sent_again(
 
 
 def test_no_secret_reaches_journal_events_or_repr() -> None:
-    config = replace(CONFIG, username="desk", password="canary")
+    config = dataclasses.replace(CONFIG, username="desk", password="canary")
     session = Session(config, Numbers())
 
     ready = session.connected(START)
@@ -353,7 +356,7 @@ def test_a_large_message_is_for_those_who_have_logged_on() -> None:
     large = "x" * (MAX_LOGON_LENGTH + 1)
     logon = frame("35=A|34=1|98=0|108=30", "FIX.4.4", START)
     news = frame(f"35=B|34=2|148=news|33=1|58={large}", "FIX.4.4", START)
-    stranger, peer = (Session(replace(CONFIG, role=Role.ACCEPTOR), Numbers()) for _ in range(2))
+    stranger, peer = (Session(dataclasses.replace(CONFIG, role=Role.ACCEPTOR), Numbers()) for _ in range(2))
     stranger.connected(START)
     peer.connected(START)
 
@@ -443,7 +446,7 @@ def test_no_bytes_make_it_raise(
     data = bytearray(b"".join(frames))
     for at, inserted in changes:
         data[at : at + 1] = inserted
-    session = Session(replace(CONFIG, role=role), Numbers())
+    session = Session(dataclasses.replace(CONFIG, role=role), Numbers())
     session.connected(START)
 
     for begin in range(0, len(data), size):

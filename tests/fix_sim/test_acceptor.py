@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,6 +10,7 @@ from fairlead_server.fix.message import encode
 from fairlead_server.fix.terms import Numbers
 from fix_sim.app import Running
 from fix_sim.rules import Action, Rule
+from msgspec.structs import replace
 
 from tests.fix.versions import SPOKEN
 from tests.fix_sim.router import connected, follow_up, initiator, logged_on, new_order, settings, simulator

@@ -1,6 +1,5 @@
 import json
 import os
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from fairlead_server.fix.terms import Numbers, Role, SessionConfig
 from fix_sim.errors import JournalFailed, StartError
 from fix_sim.journal import FILE_NAME
 from fix_sim.rules import Action, Rule
+from msgspec.structs import replace
 
 from tests.fix_sim.router import connected, follow_up, initiator, logged_on, new_order, settings, simulator
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -7,6 +6,7 @@ from fix_sim.engine import Decision, Engine, Price
 from fix_sim.errors import NotFillable, UnknownOrder, UnknownSymbol
 from fix_sim.orders import ExecType, ExecutionReport, Request, Side, Terms, TimeInForce
 from fix_sim.rules import Action, Rule
+from msgspec.structs import replace
 
 from tests.fix_sim.desk import (
     CLIENT,

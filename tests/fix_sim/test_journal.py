@@ -2,7 +2,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +18,7 @@ from fix_sim.orders import ExecutionReport, OrdStatus, Request, TimeInForce
 from fix_sim.records import Memory
 from fix_sim.rules import Action, Rule
 from fix_sim.translate import Outgoing
+from msgspec.structs import replace
 
 from tests.fix_sim.desk import CLIENT, START, amend, at, cancel, engine, order, terms
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -13,6 +12,7 @@ from fix_sim.app import Running
 from fix_sim.errors import StartError
 from fix_sim.rules import Action, Rule
 from fix_sim.v1 import sim_control_pb2 as pb
+from msgspec.structs import replace
 
 from tests.fix_sim.router import connected, follow_up, logged_on, new_order, settings, simulator
 from tests.fix_sim.test_control import operator

@@ -1,6 +1,5 @@
 import asyncio
 import ssl
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from fix_sim.__main__ import main
 from fix_sim.config import Settings, read_settings
 from fix_sim.errors import StartError
 from fix_sim.tls import server_context
+from msgspec.structs import replace
 
 from tests.fix_sim.router import connected, logged_on, new_order, settings, simulator
 

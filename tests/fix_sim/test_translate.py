@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -19,6 +18,7 @@ from fix_sim.orders import (
     TimeInForce,
 )
 from fix_sim.translate import Outgoing, read_request, write_report
+from msgspec.structs import replace
 
 from tests.fix.versions import SPOKEN, spoken
 from tests.fix_sim.desk import CLIENT, START, amend, at, cancel, engine, order, status, terms

@@ -1,6 +1,6 @@
 """Router and simulator in every version: what either writes pleases a strict peer, and the other reads what was meant."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from fairlead_server.venue import incoming, outgoing
 from fix_sim.engine import Decision, Engine, Ids
 from fix_sim.rules import Action, Rule
 from fix_sim.translate import Outgoing, read_request, write_report
+from msgspec.structs import replace
 
 from fix_sim import orders as sim
 from tests.domain.builders import NOW, amending, canceling, figures, heard, new_order, sent_order, terms

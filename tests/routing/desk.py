@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -38,6 +38,7 @@ from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import Batch, Direction, MessageRow
 from fairlead_server.store.database import OrderQuery, Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, account, instrument, new_order, report, trade
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from fairlead_server.routing.retention import Ages, Retention
 from fairlead_server.store.archive import EVENTS_FLOOR, Folder
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW
 from tests.store.facts import SESSION, event, message, order

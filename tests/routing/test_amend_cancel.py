@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -27,6 +26,7 @@ from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.terms import TimeInForce
 from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.store.database import Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, cancel_reject, new_order, report, terms
 from tests.routing.desk import CLIENT, SECOND, Desk, FakeGateway, about, ref

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
@@ -25,6 +24,7 @@ from fairlead_server.domain.terms import NewOrder
 from fairlead_server.routing.batches import Failure
 from fairlead_server.routing.order_entry import Answer, OrderRef
 from fairlead_server.store.database import OrderQuery, Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, account, limits, new_order, terms
 from tests.routing.desk import CLIENT, SECOND, Desk

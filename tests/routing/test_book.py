@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.errors import ClientOrderIdConflict, OrderTerminal, RequestIdConflict
@@ -11,6 +9,7 @@ from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.store.database import Store
+from msgspec.structs import replace
 
 from tests.domain.builders import bust, new_order, report, terms, trade
 from tests.routing.desk import Desk, about

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -16,6 +15,7 @@ from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.venue_rules import Capabilities, ChainMode, ReplaceQuantity, VenueRules
 from fairlead_server.store.database import Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, account, cancel_reject, figures, limits, new_order, report, terms
 from tests.routing.desk import PATIENT, SECOND, Desk, about

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -25,6 +25,7 @@ from fairlead_server.routing.inquiries import Inquiries
 from fairlead_server.routing.ports import Operator
 from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.store.database import Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, new_order, report, terms
 from tests.routing.desk import CLIENT, SECOND, Desk, FakeGateway, about, ref
@@ -188,7 +189,7 @@ async def test_a_later_bound_of_the_caller_does_not_make_an_order_wait_longer(de
 
 
 async def test_a_session_where_nothing_may_wait_refuses_at_once(store: Store) -> None:
-    desk = Desk(store, gateways={"BROKER": replace(throttled(1), max_queue=timedelta())})
+    desk = Desk(store, gateways={"BROKER": dataclasses.replace(throttled(1), max_queue=timedelta())})
     _, order = submit(desk, 2)
     assert rejects(desk, order) == [THROTTLED]
     assert desk.submit(order.request).order == order
@@ -368,7 +369,7 @@ async def test_an_amend_that_has_waited_for_too_long_is_refused_and_the_order_st
 
 
 async def test_an_amend_that_may_not_wait_is_answered_at_once(store: Store) -> None:
-    desk = Desk(store, gateways={"BROKER": replace(throttled(), max_queue=timedelta())})
+    desk = Desk(store, gateways={"BROKER": dataclasses.replace(throttled(), max_queue=timedelta())})
     order, _ = working(desk)
     answer = desk.amend(order, 200)
     assert answer.outcome is REJECTED

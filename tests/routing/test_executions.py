@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from fairlead_server.domain.reject import RejectReason, RejectSource
 from fairlead_server.domain.terms import OrderType, Side
 from fairlead_server.store.batch import ExecutionRow
 from fairlead_server.store.database import OrderQuery
+from msgspec.structs import replace
 
 from tests.domain.builders import (
     LATER,
@@ -133,7 +134,7 @@ async def test_an_order_that_the_venue_renamed_is_found_under_its_new_name(desk:
 
 async def test_two_sessions_may_use_one_name(desk: Desk) -> None:
     order = desk.working()
-    other = replace(desk.gateway, session_id="ELSEWHERE")
+    other = dataclasses.replace(desk.gateway, session_id="ELSEWHERE")
     desk.executions._default_accounts = {"ELSEWHERE": "ACC1", "BROKER": "ACC1"}
     with desk.pipeline.deciding():
         desk.executions.apply(about(order, trade("E1", 40)), other, NOW)
@@ -280,7 +281,7 @@ async def test_an_external_order_is_known_after_a_restart(desk: Desk) -> None:
 async def test_the_quantity_of_an_external_order_is_the_best_that_is_told(
     desk: Desk, quantities: dict[str, Decimal], expected: int
 ) -> None:
-    desk.hear(replace(trade("E1", 40), cl_ord_id="theirs", **quantities))  # type: ignore[arg-type]
+    desk.hear(replace(trade("E1", 40), cl_ord_id="theirs", **quantities))
     order = desk.events[-1].order
     assert order.terms.quantity == expected
     assert order.request.order_type is OrderType.MARKET
@@ -490,7 +491,7 @@ async def test_a_cancel_of_the_old_epoch_is_sent_anew(desk: Desk) -> None:
 async def test_orders_of_other_sessions_are_not_doubted(desk: Desk) -> None:
     order = desk.sent()
     with desk.pipeline.deciding():
-        desk.executions.session_reset(replace(desk.gateway, session_id="OTHER"), "reset", LATER)
+        desk.executions.session_reset(dataclasses.replace(desk.gateway, session_id="OTHER"), "reset", LATER)
     assert desk.now(order) == order
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fairlead_server.domain.amendments import RequestOutcome, Selection
 from fairlead_server.domain.cause import Cause, Initiator
@@ -19,6 +17,7 @@ from fairlead_server.domain.order import Flag, Order, OrderState
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.reconciliation import Ruling, Verdict
 from fairlead_server.routing.order_entry import Answer, OrderRef
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, new_order
 from tests.routing.desk import CLIENT, SECOND, Desk, ref

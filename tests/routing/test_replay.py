@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +26,7 @@ from fairlead_server.store.database import OrderQuery, Store, open_store
 from fairlead_server.store.tables import ORDER, meta, metadata
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, cancel_reject, new_order, terms
 from tests.domain.lives import CL_ORD_IDS, reports

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from fairlead_server.store.archive import Folder
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.columns import micros
 from fairlead_server.store.database import OrderQuery, Store, StoreError
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW
 from tests.routing.past import (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -29,6 +28,7 @@ from fairlead_server.fix.session import Numbers
 from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import OrderQuery, Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, new_order, report, terms, trade
 from tests.routing.desk import SECOND, Desk, FakeGateway, about, ref

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from fairlead_server.domain.order import Flag, Order, OrderState, PendingAction
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.store.database import Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, cancel_reject, new_order, report, status
 from tests.routing.desk import CLIENT, SECOND, Desk, about, ref

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,6 +29,7 @@ from fairlead_server.store.batch import (
     ExecutionRow,
     MessageRow,
 )
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, new_order
 

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from fairlead_server.domain.amendments import RequestRecord
 from fairlead_server.domain.order import Order
@@ -14,6 +13,8 @@ from fairlead_server.store.codec import Codec
 from fairlead_server.store.tables import BREACHES, ORDER, REQUEST
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import fields
 
 from tests.domain.builders import sent_order
 
@@ -31,10 +32,8 @@ def anything(kind: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*map(anything, arguments))
     if get_origin(kind) is frozenset:
         return st.frozensets(anything(arguments[0]))
-    if is_dataclass(kind):
-        return st.fixed_dictionaries({n: anything(t) for n, t in get_type_hints(kind).items()}).map(
-            lambda values: kind(**values)  # type: ignore[operator]  # a class, as it is one of the annotations
-        )
+    if issubclass(kind, Struct):
+        return st.builds(kind, **{f.name: anything(f.type) for f in fields(kind)})
     return st.sampled_from(kind) if issubclass(kind, Enum) else _PLAIN[kind]
 
 
@@ -52,7 +51,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 
 def written(value: object) -> object:
     """As text, where equality would not see that a digit or a type was lost."""
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
         return [(field.name, written(getattr(value, field.name))) for field in fields(value)]
     if isinstance(value, frozenset):
         return sorted(map(repr, value))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import astuple, replace
 from decimal import Decimal
 
 import pytest
@@ -13,6 +12,7 @@ from fairlead_server.store import tables
 from fairlead_server.store.batch import Batch, Direction
 from fairlead_server.store.database import Store, StoreError
 from fairlead_server.store.keys import client_key
+from msgspec.structs import astuple, replace
 from sqlalchemy import Table, select
 
 from tests.domain.builders import NOW

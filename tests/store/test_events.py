@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from fairlead_server.domain.event import EventKind
 from fairlead_server.store.database import EventQuery, Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW
 from tests.store.facts import SECOND, event, log

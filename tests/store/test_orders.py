@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 from fairlead_server.domain.order import Order, OrderState, Terminal
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import OrderQuery, Store
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW
 from tests.store.facts import SECOND, event, order, orders, whole
@@ -20,7 +21,7 @@ def ids(found: list[Order]) -> list[str]:
 def test_an_order_is_found_by_each_of_its_names(store: Store) -> None:
     placed = order(1).next(NOW, venue_order_id="V1", cl_ord_ids=("C0001", "C0002"))
     names = {("BROKER", "C0001"): "O0001", ("BROKER", "C0002"): "O0001"}
-    store.commit(replace(orders(placed, order(2)), new_cl_ord_ids=names))
+    store.commit(dataclasses.replace(orders(placed, order(2)), new_cl_ord_ids=names))
 
     assert store.order("O0001") == placed
     assert store.order_by_client_order_id("ACC1", "client-1") == placed
@@ -31,7 +32,7 @@ def test_an_order_is_found_by_each_of_its_names(store: Store) -> None:
 
 def test_nobody_is_found_by_the_name_of_another(store: Store) -> None:
     placed = order(1).next(NOW, venue_order_id="V1")
-    store.commit(replace(orders(placed), new_cl_ord_ids={("BROKER", "C0001"): "O0001"}))
+    store.commit(dataclasses.replace(orders(placed), new_cl_ord_ids={("BROKER", "C0001"): "O0001"}))
 
     assert store.order("O0002") is None
     assert store.order_by_client_order_id("ACC2", "client-1") is None

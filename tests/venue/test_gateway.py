@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,7 @@ from fairlead_server.routing.order_entry import OrderRef
 from fairlead_server.store.batch import Direction
 from fairlead_server.store.database import Store
 from fairlead_server.store.errors import StoreError
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, new_order
 from tests.venue.link import SECOND, Link
@@ -328,7 +329,7 @@ async def test_a_slow_resend_is_read_in_steps_of_a_second(link: Link) -> None:
             ranges.append((begin, end))
             return []
 
-    link.venue.settings = replace(link.venue.settings, resend_rate=1)
+    link.venue.settings = dataclasses.replace(link.venue.settings, resend_rate=1)
     link.venue._resending._journal = Empty()
     link.venue.received(link.by_hand("2", [(7, "1"), (16, "0")]))
     await link.exchange()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
@@ -15,6 +14,7 @@ from fairlead_server.domain.terms import NewOrder, OrderCapacity, OrderType, Sid
 from fairlead_server.domain.venue_rules import Capabilities, VenueRules
 from fairlead_server.fix.message import Fields
 from fairlead_server.venue import outgoing
+from msgspec.structs import replace
 
 from tests.domain.builders import NOW, amending, canceling, new_order, sent_order, terms, trade, working_order
 from tests.fix.versions import SPOKEN, problem, spoken

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from fairlead_server.domain.cause import Cause, Initiator
 
@@ -11,8 +12,7 @@ _DEFAULT_WAIT = timedelta(seconds=5)
 _TO_ANSWER = timedelta(milliseconds=50)  # kept back from the deadline, so that the answer arrives before it
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     principal: str
     call_id: str  # x-request-id, the caller's or ours
     traceparent: str = ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import datetime
 
 from fairlead.v1 import execution_service_pb2 as pb
+from msgspec.structs import replace
 
 from fairlead_server.api import framing, messages, requests
 from fairlead_server.api.caller import Caller

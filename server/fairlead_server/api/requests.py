@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2, session_service_pb2
+from msgspec.structs import replace
 
 from fairlead_server.api import enums
 from fairlead_server.api.times import time_of

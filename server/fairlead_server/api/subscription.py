@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from fairlead.v1 import common_pb2
 from fairlead.v1 import execution_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
+from msgspec.structs import replace
 
 from fairlead_server.api import framing, messages
 from fairlead_server.api.expiry import expired

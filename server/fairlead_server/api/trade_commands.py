@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from fairlead.v1 import order_service_pb2 as pb
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fairlead_server.api import errors
 from fairlead_server.api.caller import Caller
@@ -15,8 +16,7 @@ from fairlead_server.routing.batches import FAILURES, Failure
 from fairlead_server.routing.watch import Waiter, Watch
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """Whose commands they are, and which accounts' new orders bear the ``mark`` of their session (None: all)."""
 
     caller: Caller
@@ -27,8 +27,7 @@ class Terms:
         return self.mark if self.accounts is None or account_id in self.accounts else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """``waiter`` is set where the command waits for more than to be durable."""
 
     correlation_id: int

@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from fairlead.v1 import execution_service_pb2 as stream_pb
 from fairlead.v1 import order_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
+from msgspec.structs import replace
 
 from fairlead_server.api import framing, requests
 from fairlead_server.api.caller import Caller

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.reconciliation import Ruling
@@ -13,8 +15,7 @@ from fairlead_server.domain.terms import Side, Terms, TimeInForce
 from fairlead_server.domain.vocabulary import Word
 
 
-@dataclass(frozen=True, slots=True)
-class Amendment:
+class Amendment(Struct, frozen=True):
     """The terms to change; None leaves as it is. ``quantity`` is the new total, filled part included."""
 
     quantity: Decimal | None = None
@@ -44,8 +45,7 @@ class RequestOutcome(Word):
     ALREADY_TERMINAL = "ALREADY_TERMINAL"  # nothing left to cancel
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(Struct, frozen=True):
     """An amend (``amendment`` is set), a ruling or a cancel, remembered so that a repeat is answered alike."""
 
     request_id: str
@@ -61,8 +61,7 @@ class RequestRecord:
         return (self.order_id, self.amendment or self.ruling) == (order_id, asked)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """Which live orders. An empty part is any."""
 
     account_id: str = ""
@@ -85,8 +84,7 @@ class Selection:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MassCancel:
+class MassCancel(Struct, frozen=True):
     """A cancel of all that ``selection`` matched, and what it came to."""
 
     request_id: str
@@ -102,8 +100,7 @@ class MassCancel:
         return self.requested + self.canceled + self.pending
 
 
-@dataclass(frozen=True, slots=True)
-class CancelOnDisconnect:
+class CancelOnDisconnect(Struct, frozen=True):
     """What is to become of a trade session's orders ``grace`` after its client has gone; nothing if not ``armed``."""
 
     session_key: str

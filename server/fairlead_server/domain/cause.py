@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from fairlead_server.domain.vocabulary import Word
 
@@ -15,8 +15,7 @@ class Initiator(Word):
     SYSTEM = "SYSTEM"
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """Who brought it about. ``request_id`` is the caller's for an amend, a cancel or a reconciliation."""
 
     initiator: Initiator

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.execution import Execution, VenueMessage
@@ -53,8 +54,7 @@ class Alarm(Word):
     REJECT_AFTER_ACK = "REJECT_AFTER_ACK"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What one fact did to one order. ``kind`` is None where nothing is to be told but ``alarms``."""
 
     order: Order
@@ -68,8 +68,7 @@ class Change:
     ask_status: bool = False  # the venue must be asked how the order stands
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEvent:
+class OrderEvent(Struct, frozen=True):
     """One line of the log: immutable, numbered without gaps, with the whole order as it was afterwards."""
 
     sequence: int

@@ -6,9 +6,10 @@ the first; the translation folds both versions into one :class:`ReportKind`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec import Struct
 
 from fairlead_server.domain.reject import Reject
 from fairlead_server.domain.terms import Side
@@ -41,8 +42,7 @@ def exec_key(exec_id: str, exec_day: str) -> str:
     return f"{exec_id}@{exec_day}" if exec_day else exec_id
 
 
-@dataclass(frozen=True, slots=True)
-class VenueMessage:
+class VenueMessage(Struct, frozen=True):
     """Which message of which session told us, and when."""
 
     session_id: str
@@ -53,8 +53,7 @@ class VenueMessage:
     poss_resend: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """One fill. It is never changed: a bust or a correction is a fact beside it."""
 
     execution_id: str  # ours
@@ -81,8 +80,7 @@ class Execution:
         return not (self.busted or self.superseded_by)
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionReport:
+class ExecutionReport(Struct, frozen=True):
     """ExecutionReport(8). Quantities are the venue's claim, to be compared with ours; None where it said nothing."""
 
     kind: ReportKind
@@ -113,8 +111,7 @@ class ExecutionReport:
     exec_day: str = ""  # the day of ``exec_id``, where the venue uses it again on another
 
 
-@dataclass(frozen=True, slots=True)
-class CancelReject:
+class CancelReject(Struct, frozen=True):
     """OrderCancelReject(9): a cancel or replace was turned down. CxlRejReason(102) is in ``reject``."""
 
     message: VenueMessage
@@ -127,8 +124,7 @@ class CancelReject:
     reject: Reject
 
 
-@dataclass(frozen=True, slots=True)
-class MassCancelReport:
+class MassCancelReport(Struct, frozen=True):
     """OrderMassCancelReport(r), or another refusal of an OrderMassCancelRequest(q), which ``cl_ord_id`` names.
 
     What becomes of each order it does not tell. Without ``cl_ord_id`` it answers nothing of ours.
@@ -139,8 +135,7 @@ class MassCancelReport:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReject:
+class MessageReject(Struct, frozen=True):
     """Reject(3) or BusinessMessageReject(j): the peer could not take a message of ours.
 
     It is named by RefSeqNum(45), which is 0 where a j leaves it out, or by BusinessRejectRefID(379).

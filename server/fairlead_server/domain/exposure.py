@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from msgspec import Struct
 
 from fairlead_server.domain.order import ZERO, Order
 from fairlead_server.domain.terms import NewOrder
@@ -19,8 +20,7 @@ from fairlead_server.domain.terms import NewOrder
 PositionKey = tuple[str, str]  # account_id, instrument_id
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """One account in one instrument. ``position`` is signed; the working quantities are not."""
 
     position: Decimal = ZERO
@@ -28,8 +28,7 @@ class Exposure:
     selling: Decimal = ZERO
 
 
-@dataclass(frozen=True, slots=True)
-class Working:
+class Working(Struct, frozen=True):
     """What one order adds to its account's working totals."""
 
     buying: Decimal = ZERO

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Span:
+
+class Span(Struct, frozen=True):
     """Open from ``start`` to ``end``, local time, on the weekdays (Monday is 0) on which it *starts*.
 
     An ``end`` that is not after ``start`` lies on the next day.
@@ -29,8 +29,7 @@ class Span:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
+class Calendar(Struct, frozen=True):
     """When a market is open. Spans are local wall-clock times, so they follow daylight saving by themselves."""
 
     calendar_id: str
@@ -50,8 +49,7 @@ class Calendar:
         return local.date() - timedelta(days=1) if overnight else local.date()
 
 
-@dataclass(frozen=True, slots=True)
-class ReferencePrice:
+class ReferencePrice(Struct, frozen=True):
     """The price that values an order which has none of its own, and where it comes from."""
 
     price: Decimal
@@ -62,8 +60,7 @@ class ReferencePrice:
         return now - self.time
 
 
-@dataclass(frozen=True, slots=True)
-class Instrument:
+class Instrument(Struct, frozen=True):
     """Amounts are in ``currency``; ``symbol`` is the venue's Symbol(55)."""
 
     instrument_id: str

@@ -8,15 +8,15 @@ orders that are known here happen to match.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fairlead_server.domain.amendments import Selection
 from fairlead_server.domain.order import Order, PendingAction
 from fairlead_server.domain.terms import Side
 
 
-@dataclass(frozen=True, slots=True)
-class MassScope:
+class MassScope(Struct, frozen=True):
     """All orders of a session; of one symbol there, of one side, if these are set."""
 
     symbol: str = ""

@@ -9,9 +9,11 @@ Every change to an order is a method that returns the next order; none of them l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.execution import Execution
@@ -70,8 +72,7 @@ class PendingAction(Word):
     CANCEL = "CANCEL"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A cancel (``terms`` is None) or an amend that the venue has not answered.
 
     ``cl_ord_id`` is empty while the request waits: for its turn, and a cancel also for the session to come up. It is empty,
@@ -102,8 +103,7 @@ class Request:
         return not (self.cl_ord_id or self.mass_cl_ord_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     order_id: str
     request: NewOrder
     symbol: str  # Symbol(55) at the venue
@@ -267,7 +267,7 @@ class Order:
         What waits to be sent then has become pointless; what was sent is the venue's to answer. Of an order that has ended
         an OrderMassCancelRequest(q) gets no answer.
         """
-        order = replace(self, version=self.version + 1, update_time=now, **changes)  # type: ignore[arg-type]
+        order = replace(self, version=self.version + 1, update_time=now, **changes)
         if order.live:
             return order if order.terminal_time is None else replace(order, terminal_time=None)
         if not all(request.is_sent for request in order.pending):

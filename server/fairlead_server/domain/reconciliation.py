@@ -5,8 +5,10 @@ It ends the doubt and invents nothing: no fill is booked, and what the venue rep
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fairlead_server.domain.event import Change, EventKind
 from fairlead_server.domain.order import Flag, Order, Terminal
@@ -23,8 +25,7 @@ class Verdict(Word):
     DONE_FOR_DAY = "DONE_FOR_DAY"
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True):
     """``ticket`` is where the reason is written down; ``forced`` where the order need not be in doubt."""
 
     verdict: Verdict

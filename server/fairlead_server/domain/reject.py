@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from fairlead_server.domain.vocabulary import Word
 
@@ -82,8 +82,7 @@ class RejectReason(Word):
     ADMIN_RECONCILED = "ADMIN_RECONCILED"
 
 
-@dataclass(frozen=True, slots=True)
-class Breach:
+class Breach(Struct, frozen=True):
     """One control that an order would break. ``limit`` and ``observed`` are text: each control has its own unit."""
 
     rule_id: str
@@ -93,8 +92,7 @@ class Breach:
     observed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class VenueReject:
+class VenueReject(Struct, frozen=True):
     """The refusal as the venue sent it: MsgType(35), Text(58) and the one reason code that the message has."""
 
     msg_type: str
@@ -105,8 +103,7 @@ class VenueReject:
     business_reject_reason: int | None = None  # BusinessRejectReason(380)
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True):
     """A refusal. For RISK, ``breaches`` holds every control that failed and the first of them is the reason."""
 
     source: RejectSource

@@ -8,10 +8,11 @@ here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from fairlead_server.domain.exposure import Exposure
 from fairlead_server.domain.instrument import Instrument
@@ -21,8 +22,7 @@ from fairlead_server.domain.terms import NewOrder, Terms
 from fairlead_server.domain.vocabulary import Word
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """None means that this scope sets no such limit. Values are in the instrument's currency."""
 
     max_order_quantity: Decimal | None = None
@@ -40,8 +40,7 @@ class Limits:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AccountPolicy:
+class AccountPolicy(Struct, frozen=True):
     account_id: str
     limits: Limits
     by_instrument: Mapping[str, Limits] = field(default_factory=dict)
@@ -56,8 +55,7 @@ class AccountPolicy:
         return self.limits.tightened_by(narrower) if narrower else self.limits
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """The whole risk configuration. ``version`` is the SHA-256 that each decision is stamped with."""
 
     accounts: Mapping[str, AccountPolicy]
@@ -73,8 +71,7 @@ class Policy:
         return self.halt_on_overfill or (account is not None and account.halt_on_overfill)
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """What is asked for, and everything that the controls may look at.
 
     For an amend ``new`` is the order as first submitted, ``terms`` are those wanted, ``filled`` is what counts as
@@ -118,16 +115,14 @@ class Applies(Word):
     NEW = "NEW"  # to new orders only
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(Struct, frozen=True):
     rule_id: str
     reason: RejectReason
     applies: Applies
     test: Callable[[Proposal], Finding | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     text: str
     limit: object = ""
     observed: object = ""
@@ -283,7 +278,7 @@ def _limits_missing(p: Proposal) -> Finding | None:
     if p.account is None:
         return None
     limits = p.limits
-    missing = [name for name in Limits.__slots__ if getattr(limits, name) is None]
+    missing = [name for name in Limits.__struct_fields__ if getattr(limits, name) is None]
     return Finding(f"required limits are not set: {', '.join(missing)}") if missing else None
 
 

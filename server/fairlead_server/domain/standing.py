@@ -6,9 +6,10 @@ that says them holds none of those to be true (FIX 4.4 vol. 4, App. D).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, ReportKind
 from fairlead_server.domain.order import Flag, Order, Request, Terminal

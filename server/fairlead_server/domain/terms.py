@@ -5,9 +5,11 @@ Names are those of FIX 4.4 vol. 4; how each is written on the wire is the transl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from fairlead_server.domain.vocabulary import Word
 
@@ -75,8 +77,7 @@ class ManualIndicator(Word):
     AUTOMATED = "AUTOMATED"
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """The part of an order that an amend may change."""
 
     quantity: Decimal  # the total, as OrderQty(38): filled and open together
@@ -92,8 +93,7 @@ class Terms:
         return same_prices and self.quantity <= current.quantity
 
 
-@dataclass(frozen=True, slots=True)
-class NewOrder:
+class NewOrder(Struct, frozen=True):
     """An order as its client described it. It never changes; see :class:`Terms` for what an amend does."""
 
     account_id: str

@@ -6,9 +6,10 @@ or out of order, and the sums are always computed from those that stand. A corre
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.event import Alarm, Change, EventKind
 from fairlead_server.domain.execution import Execution, ExecutionReport, exec_key

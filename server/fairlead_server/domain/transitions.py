@@ -8,8 +8,9 @@ copied (FIX 4.4 vol. 4, App. D). An end that the venue has told is never undone 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.event import Alarm, Change, EventKind
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, ReportKind

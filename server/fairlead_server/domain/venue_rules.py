@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from fairlead_server.domain.terms import NewOrder, OrderType, TimeInForce
 from fairlead_server.domain.vocabulary import Word
@@ -32,8 +33,7 @@ class ExecIdScope(Word):
     SYMBOL_DAY = "SYMBOL_DAY"  # of an order, which has one symbol, the same
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """What the venue takes, beside what its version of FIX can say."""
 
     order_types: frozenset[OrderType] = frozenset(OrderType)
@@ -57,8 +57,7 @@ class Capabilities:
         return "POST_ONLY" if new.post_only and not self.post_only else None
 
 
-@dataclass(frozen=True, slots=True)
-class VenueRules:
+class VenueRules(Struct, frozen=True):
     """``inflight_warn`` after a message without any answer the venue is asked how the order stands, and
     ``inflight_alarm`` after it the order is in doubt; zero: never. ``mass_status`` says that it answers an
     OrderMassStatusRequest(AF), where its version has one; ``mass_cancel``, that an OrderMassCancelRequest(q) ends the

@@ -5,25 +5,24 @@ Text that came from the peer is bounded and free of secrets.
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from fairlead_server.fix.message import Message
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedOn:
+class LoggedOn(Struct, frozen=True):
     """The session is ACTIVE: application messages may be sent."""
 
     heart_bt_int: int
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """An application message, or the peer's Reject(3) of one of ours; in sequence, each once."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class ResendWanted:
+class ResendWanted(Struct, frozen=True):
     """The peer asks for ``begin`` to ``end``, both included and already sent; answer with ``Session.resend``.
 
     The numbers are those of ``epoch``. ``connection`` is the one that it was asked on: no other is answered.
@@ -46,32 +45,28 @@ class Violation:
     message: Message | None = field(default=None, compare=False, repr=False)  # the one that was rejected
 
 
-@dataclass(frozen=True, slots=True)
-class Garbled:
+class Garbled(Struct, frozen=True):
     """Bytes that are no message: skipped, no MsgSeqNum(34) consumed. ``data_prefix`` is masked."""
 
     data_prefix: bytes
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class GapDetected:
+class GapDetected(Struct, frozen=True):
     """``begin`` to ``end``, both included, are missing and have been asked for."""
 
     begin: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class StormBroken:
+class StormBroken(Struct, frozen=True):
     """The peer has asked for ``begin`` to ``end`` again and again, and gets no more answers for now: worth an alarm."""
 
     begin: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class NumbersReset:
+class NumbersReset(Struct, frozen=True):
     """The peer moved our numbers otherwise than by sending: worth an alarm.
 
     After a new ``epoch`` both directions count from 1 and what was unacknowledged in the old one is in doubt.
@@ -82,22 +77,19 @@ class NumbersReset:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedOut:
+class LoggedOut(Struct, frozen=True):
     """The peer's Logout(5) and its Text(58)."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
+class Disconnect(Struct, frozen=True):
     """Write what is due, then close the connection. Nothing more comes from it."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Halted:
+class Halted(Struct, frozen=True):
     """Do not connect again until an operator has acted."""
 
     reason: str

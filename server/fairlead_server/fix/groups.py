@@ -5,18 +5,16 @@ before has already; whatever does not belong to the group ends it. The count its
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from fairlead_server.fix.dictionary import Block
 from fairlead_server.fix.message import Fields, Fieldset
 
 
-@dataclass(frozen=True, slots=True)
-class Entry(Fieldset):
+class Entry(Fieldset, frozen=True):
     """One entry of a group, or a message as a whole: its own fields as they came, without those of its groups."""
 
-    fields: list[tuple[int, str]] = field(repr=False)
-    groups: dict[int, list["Entry"]] = field(repr=False)
+    fields: list[tuple[int, str]]
+    groups: dict[int, list["Entry"]]
 
     def group(self, count: int) -> Sequence["Entry"]:
         """The entries that this field counts."""

@@ -7,12 +7,12 @@ Text is Latin-1 both ways, so that every byte survives.
 
 import re
 from collections.abc import Collection, KeysView, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 import simplefix
+from msgspec import Struct
 from simplefix.data import RAW_DATA
 from simplefix.errors import ParsingError
 
@@ -47,11 +47,13 @@ _SECRET_TEXT: Final = re.compile(rb"(\x01(?:554|925)=)[^\x01]*")
 _SECRET_DATA: Final = re.compile(rb"(\x01(?:91|96|1402|1404)=).*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Fieldset:
+class Fieldset(Struct, frozen=True):
     """Fields by tag; of several with the same tag the first. Its repr shows none: there may be secrets."""
 
-    _first: dict[int, str] = field(repr=False, compare=False)
+    _first: dict[int, str]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
     @property
     def tags(self) -> KeysView[int]:
@@ -79,14 +81,16 @@ class Fieldset:
         return values.read_utc_timestamp(tag, self[tag])
 
 
-@dataclass(frozen=True, slots=True)
-class Message(Fieldset):
+class Message(Fieldset, frozen=True):
     """A decoded message; its fields in the order of arrival, as text."""
 
     msg_type: str
     msg_seq_num: int
-    fields: Fields = field(repr=False)
-    raw: bytes = field(repr=False)
+    fields: Fields
+    raw: bytes
+
+    def __repr__(self) -> str:
+        return f"Message(msg_type={self.msg_type!r}, msg_seq_num={self.msg_seq_num})"
 
     @property
     def poss_dup(self) -> bool:

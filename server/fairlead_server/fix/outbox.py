@@ -7,8 +7,9 @@ So numbers reach the wire in their order, and the peer's wish for "all up to the
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from fairlead_server.fix import resend
 from fairlead_server.fix.events import ResendWanted

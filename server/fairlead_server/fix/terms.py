@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from msgspec import Struct
+
 from fairlead_server.fix import tags
 from fairlead_server.fix.errors import UnsendableValue
 from fairlead_server.fix.events import Event
@@ -118,8 +120,7 @@ SET_BY_THE_SESSION = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(Struct, frozen=True):
     """The next MsgSeqNum(34) expected and the next to be used; ``epoch`` counts the resets to 1."""
 
     next_in: int = 1
@@ -127,8 +128,7 @@ class Numbers:
     epoch: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """One message for the journal, administrative ones included; secrets in ``frame`` are masked."""
 
     msg_seq_num: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.amendments import Amendment, RequestOutcome, RequestRecord
 from fairlead_server.domain.cause import Cause, Initiator

@@ -12,8 +12,9 @@ it takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.event import Change, EventKind

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from fairlead_server.domain.venue_rules import VenueRules
 
@@ -21,8 +22,7 @@ _LONGEST = timedelta(hours=1)
 _DOUBLINGS = 12  # more would be longer than the longest in any case
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """``about`` is the ClOrdID(11) that is unanswered, empty where some other word is waited for."""
 
     order_id: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.alerts import alert
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestOutcome, RequestRecord

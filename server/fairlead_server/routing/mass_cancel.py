@@ -8,9 +8,10 @@ out first (:mod:`fairlead_server.routing.departures`).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.amendments import MassCancel, RequestOutcome, Selection
 from fairlead_server.domain.cause import Cause

@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.event import Change, EventKind

@@ -8,8 +8,9 @@ REJECTED; an exception means that nothing was created.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from fairlead_server.domain import risk, routes
 from fairlead_server.domain.amendments import Amendment, RequestOutcome, RequestRecord
@@ -34,8 +35,7 @@ from fairlead_server.routing.requests import RequestAnswer, Requests, expect
 from fairlead_server.routing.unanswered import Unanswered, free
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRef:
+class OrderRef(Struct, frozen=True):
     """Names an order: by our ``order_id``, or by the account's ``client_order_id``."""
 
     order_id: str = ""
@@ -46,8 +46,7 @@ class OrderRef:
         return self.order_id or f"{self.account_id}/{self.client_order_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The order as it stood when the request was decided; durable once the pipeline says so."""
 
     order: Order

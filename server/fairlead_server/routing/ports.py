@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 from fairlead_server.domain.amendments import RequestRecord
 from fairlead_server.domain.event import OrderEvent
@@ -23,8 +24,7 @@ NewId = Callable[[], str]  # sortable and unique over processes
 EncodeEvent = Callable[[OrderEvent], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+class Outbound(Struct, frozen=True):
     """What a session decided: rows and numbers for the transaction, bytes for the socket once that has committed."""
 
     session_id: str
@@ -104,8 +104,7 @@ class Archive(Protocol):
     def request(self, request_id: str) -> RequestRecord | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class SessionView:
+class SessionView(Struct, frozen=True):
     """What operations see of one venue session. ``state`` is a SessionState of the API without its prefix."""
 
     session_id: str
@@ -136,8 +135,7 @@ class SessionView:
     stopped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
+class Abilities(Struct, frozen=True):
     """What a venue does with orders; of times in force and capacities, those that its version of FIX can say, too."""
 
     rules: VenueRules
@@ -151,8 +149,7 @@ class Viewed(Protocol):
     def view(self) -> SessionView: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(Struct, frozen=True):
     """Who acts on a session, and why; both are audited."""
 
     principal: str
@@ -179,8 +176,7 @@ class Operated(Viewed, Protocol):
     def abilities(self) -> Abilities: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class Reloaded(Struct, frozen=True):
     """Which sessions are new, other and gone, by their ids."""
 
     added: tuple[str, ...] = ()

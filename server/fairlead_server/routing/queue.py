@@ -12,9 +12,10 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+
+from msgspec import Struct
 
 from fairlead_server.domain.order import Request
 from fairlead_server.domain.reject import RejectReason
@@ -30,8 +31,7 @@ class Turn(IntEnum):
     ASKED = 6  # an operator wants to know, and no order has to wait for that
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """``request_id`` is empty where the order itself is meant; ``reason`` is why it is refused when it is late."""
 
     turn: Turn

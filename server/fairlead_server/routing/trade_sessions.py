@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID, uuid5
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, Selection
 from fairlead_server.domain.cause import Cause, Initiator

@@ -12,6 +12,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
+from msgspec import Struct
+
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.exposure import PositionKey
@@ -25,8 +27,7 @@ class Direction(Enum):
     OUT = "OUT"
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(Struct, frozen=True):
     """One line of the log. ``body`` is the event as the API serialises it, once, for storage and every subscriber."""
 
     sequence: int
@@ -41,8 +42,7 @@ class EventRow:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionRow:
+class ExecutionRow(Struct, frozen=True):
     """A fill, a bust (quantity and price of the fill it undoes) or a correction, as it was reported."""
 
     execution_id: str
@@ -61,8 +61,7 @@ class ExecutionRow:
     exec_day: str = ""  # of ``exec_id``, where the venue uses it again on another
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRow:
+class DecisionRow(Struct, frozen=True):
     """What risk said to one order (``request_id`` empty) or amend, and by which version of its configuration."""
 
     order_id: str
@@ -73,8 +72,7 @@ class DecisionRow:
     policy_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRow:
+class MessageRow(Struct, frozen=True):
     """One FIX message of the journal, with secrets masked; outgoing ones answer a ResendRequest(2)."""
 
     session_id: str
@@ -86,8 +84,7 @@ class MessageRow:
     frame: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+class AuditRow(Struct, frozen=True):
     """What an operator did: ``action`` on ``subject`` and why, with what it changed in words."""
 
     time: datetime

@@ -9,10 +9,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from msgspec.structs import replace
 from sqlalchemy import URL, Connection, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 

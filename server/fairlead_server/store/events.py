@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from fairlead_server.domain.event import EventKind
@@ -13,8 +13,7 @@ from fairlead_server.store.batch import EventRow
 from fairlead_server.store.tables import events, labelled
 
 
-@dataclass(frozen=True, slots=True)
-class EventQuery:
+class EventQuery(Struct, frozen=True):
     """Which events. An empty tuple and None leave out a condition; the others must all hold.
 
     ``until_sequence`` also bounds how far a rare event is searched for: fewer rows than the limit mean that all up

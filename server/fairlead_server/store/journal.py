@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from operator import eq, ge, le, lt
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, LargeBinary, literal, or_, select, tuple_
 
 from fairlead_server.fix.terms import Sent
@@ -18,8 +18,7 @@ from fairlead_server.store.tables import IS_OUT, messages
 _NAMES_OF_ORDERS = (11, 37, 41)  # ClOrdID, OrderID, OrigClOrdID
 
 
-@dataclass(frozen=True, slots=True)
-class MessageQuery:
+class MessageQuery(Struct, frozen=True):
     """Which messages. An empty text or tuple, 0 and None leave out a condition; the others must all hold.
 
     ``order`` is found as ClOrdID(11), OrderID(37) or OrigClOrdID(41), by looking at each message that all else lets
@@ -40,8 +39,7 @@ class MessageQuery:
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
+class StoredMessage(Struct, frozen=True):
     message_id: int
     row: MessageRow
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, literal, select, tuple_
 
 from fairlead_server.domain.order import Order, OrderState
@@ -12,8 +12,7 @@ from fairlead_server.store.columns import Micros
 from fairlead_server.store.tables import HAS_CLIENT, HAS_VENUE, IS_LIVE, cl_ord_ids, labelled, orders
 
 
-@dataclass(frozen=True, slots=True)
-class OrderQuery:
+class OrderQuery(Struct, frozen=True):
     """Which orders, from the oldest on. An empty tuple and None leave out a condition; the others must all hold."""
 
     account_ids: tuple[str, ...] = ()

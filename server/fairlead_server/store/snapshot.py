@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel
 from fairlead_server.domain.exposure import PositionKey
@@ -12,8 +13,7 @@ from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.keys import Keys
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The store at one instant. ``orders`` are the live ones, ``mass_cancels`` those of the last 24 hours."""
 
     log_epoch: int  # made with the store: a cursor from another store does not fit

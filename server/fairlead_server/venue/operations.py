@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.errors import SessionConnected, SessionNumbersMoved
 from fairlead_server.fix.dialect import dialect

@@ -7,9 +7,10 @@ TransactTime(60), is said where the version has a field for it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from fairlead_server.domain.execution import ExecutionReport
 from fairlead_server.domain.mass_scope import MassScope
