@@ -57,7 +57,10 @@ class Evening:
     def _forget(self) -> None:
         """The venue follows when the router's reset is durable."""
         world, self._tries = self._world, self._tries + 1
-        done = world.disk.truth(world.now()).sessions[self._session].epoch > self._epoch
+        stored = world.disk.truth(world.now()).sessions.get(
+            self._session, Numbers()
+        )  # none before the first logon
+        done = stored.epoch > self._epoch
         if done and world.venue is not None and world.venue.numbers(self._session).epoch > self._epoch:
             self._morning()
             return
