@@ -110,11 +110,9 @@ def _correction(order: Order, key: str) -> Execution | None:
 
 
 def _end(order: Order, found: Execution | None) -> Execution | None:
-    """What has taken the place of ``found`` by now."""
+    """What has taken the place of ``found`` by now. That corrections correct each other is never recorded."""
     by_key = {e.key: e for e in order.executions}
-    seen: set[str] = set()  # a venue may tell of corrections that correct each other
-    while found is not None and found.superseded_by and found.superseded_by not in seen:
-        seen.add(found.superseded_by)
+    while found is not None and found.superseded_by:
         found = by_key[found.superseded_by]
     return found
 
