@@ -5,9 +5,9 @@ A request that comes alone and one that is an item of a batch are decided and an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fairlead.v1 import common_pb2, order_service_pb2
 
@@ -25,6 +25,7 @@ from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.routing.watch import Wanted, Watch
 
 T = TypeVar("T")
+R = TypeVar("R", order_service_pb2.AmendOrderResponse, order_service_pb2.CancelOrderResponse)
 R_co = TypeVar("R_co", covariant=True)
 
 AMEND_OUTCOME = {
@@ -152,34 +153,35 @@ class OrderAnswers:
     def amendment(
         self, request: order_service_pb2.AmendOrderRequest, answer: RequestAnswer
     ) -> Course[order_service_pb2.AmendOrderResponse]:
-        def respond(order: Order) -> order_service_pb2.AmendOrderResponse:
-            now = self._resolved(answer, request.request_id, order)
-            return order_service_pb2.AmendOrderResponse(
-                order=messages.order(now.order),
-                outcome=AMEND_OUTCOME[now.outcome],
-                reject=messages.reject(now.reject) if now.reject else None,
-                duplicate=now.duplicate,
-                cursor=self._tokens.cursor(now.order.sequence),
-            )
-
+        respond = self._of_request(order_service_pb2.AmendOrderResponse, AMEND_OUTCOME, request, answer)
         wanted = (_amend_answered if request.ack_level == _VENUE else _amend_sent)(request.request_id)
         return Course(answer.order, _unless_met(wanted, answer.order, request.ack_level), respond)
 
     def cancellation(
         self, request: order_service_pb2.CancelOrderRequest, answer: RequestAnswer
     ) -> Course[order_service_pb2.CancelOrderResponse]:
-        def respond(order: Order) -> order_service_pb2.CancelOrderResponse:
+        respond = self._of_request(order_service_pb2.CancelOrderResponse, CANCEL_OUTCOME, request, answer)
+        wanted = _cancel_answered if request.ack_level == _VENUE else _at_once
+        return Course(answer.order, _unless_met(wanted, answer.order, request.ack_level), respond)
+
+    def _of_request(
+        self,
+        response: Callable[..., R],
+        outcomes: Mapping[RequestOutcome, Any],
+        request: order_service_pb2.AmendOrderRequest | order_service_pb2.CancelOrderRequest,
+        answer: RequestAnswer,
+    ) -> Callable[[Order], R]:
+        def respond(order: Order) -> R:
             now = self._resolved(answer, request.request_id, order)
-            return order_service_pb2.CancelOrderResponse(
+            return response(
                 order=messages.order(now.order),
-                outcome=CANCEL_OUTCOME[now.outcome],
+                outcome=outcomes[now.outcome],
                 reject=messages.reject(now.reject) if now.reject else None,
                 duplicate=now.duplicate,
                 cursor=self._tokens.cursor(now.order.sequence),
             )
 
-        wanted = _cancel_answered if request.ack_level == _VENUE else _at_once
-        return Course(answer.order, _unless_met(wanted, answer.order, request.ack_level), respond)
+        return respond
 
     def _resolved(self, answer: RequestAnswer, request_id: str, order: Order) -> RequestAnswer:
         if order is answer.order or answer.outcome is not RequestOutcome.PENDING:
