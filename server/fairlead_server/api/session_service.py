@@ -25,6 +25,7 @@ from fairlead_server.store.archive import MESSAGES_FLOOR
 from fairlead_server.store.columns import from_micros, micros
 from fairlead_server.store.journal import MessageQuery, StoredMessage
 
+_OnOne = pb.StartSessionRequest | pb.StopSessionRequest | pb.ResetSessionSequenceRequest
 _DAYS, _MOST_DAYS = 7, 366  # of a plan
 
 
@@ -145,8 +146,7 @@ class SessionService:
         caller: Caller,
     ) -> pb.StartSessionResponse:
         validate(request)
-        by = Operator(caller.principal, request.reason)
-        session = await self._operate(request.session_id, lambda it: it.start(by, self._clock()))
+        session = await self._operate(request, caller, lambda it, by, now: it.start(by, now))
         return pb.StartSessionResponse(session=session)
 
     async def stop_session(
@@ -155,8 +155,7 @@ class SessionService:
         caller: Caller,
     ) -> pb.StopSessionResponse:
         validate(request)
-        by = Operator(caller.principal, request.reason)
-        session = await self._operate(request.session_id, lambda it: it.stop(by, self._clock()))
+        session = await self._operate(request, caller, lambda it, by, now: it.stop(by, now))
         return pb.StopSessionResponse(session=session)
 
     async def reset_session_sequence(
@@ -166,11 +165,10 @@ class SessionService:
     ) -> pb.ResetSessionSequenceResponse:
         validate(request)
         consistency.check_reset(request)
-        by = Operator(caller.principal, request.reason)
         expected = Numbers(request.expected_next_in, request.expected_next_out)
         wanted = Numbers(request.next_in or 1, request.next_out or 1)
         session = await self._operate(
-            request.session_id, lambda it: it.reset(expected, wanted, by, self._clock())
+            request, caller, lambda it, by, now: it.reset(expected, wanted, by, now)
         )
         return pb.ResetSessionSequenceResponse(session=session)
 
@@ -206,10 +204,12 @@ class SessionService:
             restart_parts=done.restart,
         )
 
-    async def _operate(self, session_id: str, act: Callable[[Operated], None]) -> pb.Session:
+    async def _operate(
+        self, request: _OnOne, caller: Caller, act: Callable[[Operated, Operator, datetime], None]
+    ) -> pb.Session:
         """Decide, and answer when it is durable with how the session stands then."""
-        session = self._session(session_id)
-        act(session)
+        session = self._session(request.session_id)
+        act(session, Operator(caller.principal, request.reason), self._clock())
         await self._pipeline.durable()
         return sessions.session(session.view())
 
