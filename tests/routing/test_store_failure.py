@@ -11,15 +11,16 @@ import pytest
 from fairlead_server.app import App, now
 from fairlead_server.config import Config
 from fairlead_server.domain.cause import Cause, Initiator
-from fairlead_server.domain.errors import RouterError, StoreUnavailable
+from fairlead_server.domain.errors import NotStorable, RouterError, StoreUnavailable
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.fix.session import Numbers, Role, SessionConfig
+from fairlead_server.routing.suspects import TRIES
 from fairlead_server.store.batch import Batch, EventRow
 from fairlead_server.store.database import Store
-from fairlead_server.store.errors import StoreError
+from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, StoreError
 from fairlead_server.venue.settings import Endpoint, VenueSettings
 
 from tests.api.broker import Broker, fill, listening
@@ -30,15 +31,18 @@ PATIENT = 30.0  # seconds
 
 @dataclass
 class Disk:
-    """Between the pipeline and the store; full for as many commits as it is told."""
+    """Between the pipeline and the store; full for as many commits as it is told, and refusing one order for ever."""
 
     store: Store
     full: int = 0
+    refused: str = ""  # its client_order_id
 
     def commit(self, batch: Batch) -> None:
         if self.full:
             self.full -= 1
             raise StoreError("sqlite://", "database or disk is full", "free some space on the disk")
+        if self.refused in {order.request.client_order_id for order in batch.orders.values()}:
+            raise StoreError("sqlite://", "UNIQUE constraint failed", FAULT_OF_THE_PROGRAM)
         self.store.commit(batch)
 
 
@@ -138,6 +142,22 @@ async def test_an_order_that_was_not_durable_is_none_and_the_next_one_is(rig: Ri
     assert [message[11] for message in rig.broker.heard] == [first.cl_ord_id, again.cl_ord_id]
     await rig.until(lambda: rig.stored(again).state is OrderState.WORKING)
     assert rig.app._store.order_by_client_order_id("ACC1", "client-3") is None
+
+
+async def test_an_order_that_never_can_be_durable_is_given_up_and_takes_no_other_with_it(rig: Rig) -> None:
+    rig.disk.refused = "client-2"
+    for _ in range(1 + TRIES):  # of the first nobody can tell whose fault it was
+        lost = await asyncio.gather(rig.submit(2), rig.submit(1), return_exceptions=True)
+        assert isinstance(lost[0], StoreUnavailable)
+        await rig.up()
+
+    with pytest.raises(NotStorable):
+        await rig.submit(2)
+    other = await rig.submit(1)
+
+    assert rig.app.router.sessions.gateways["BROKER"].available
+    await rig.broker.until("D", 1)
+    assert rig.stored(other).cl_ord_id == rig.broker.heard[-1][11]
 
 
 async def test_a_fill_that_was_not_durable_is_asked_for_and_booked_once(rig: Rig) -> None:
