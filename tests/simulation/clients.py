@@ -60,7 +60,8 @@ class Clients:
     def repeat(self) -> None:
         """Who has got no answer asks again, and who has got one may."""
         if self.submitted:
-            self._submit(self.world.chance.choice(self.submitted[-6:]))
+            late = self.world.chance.random() < 0.3
+            self._submit(self.world.chance.choice(self.submitted if late else self.submitted[-6:]))
 
     def amend(self) -> None:
         if self.submitted:

@@ -58,7 +58,12 @@ def _end(world: World, clients: Clients, follower: Follower) -> list[str]:
         session = router.sessions.gateways[name]
         if not session.available:
             return [f"{name} did not come back: {session.view().state} {session.view().reason}"]
-    found = [*laws.memory(router, world.disk, world), *laws.known(router, world), *world.network.problems]
+    found = [
+        *laws.memory(router, world.disk, world),
+        *laws.known(router, world),
+        *world.network.problems,
+        *world.disk.problems,
+    ]
     world.loop.call_soon(partial(_stop, world, router), context=world.router_process.context)
     world.run(_REST)
     store = world.disk
