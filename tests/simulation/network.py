@@ -37,8 +37,8 @@ class End(asyncio.Transport):
     def write(self, data: Any) -> None:
         if self._over:
             return
-        if not (self._spoken or self.process is not self._network.client or _LOGON in data):
-            self._network.problems.append(f"a connection began with {bytes(data)!r}")
+        if not self._spoken and self.process is self._network.client:
+            self._network.begun(bytes(data))
         self._spoken = True
         half = len(data) // 2
         self._network.effect(self.process, "write")
@@ -137,6 +137,7 @@ class Network:
         self.ends: list[End] = []
         self.accept: Callable[[], tuple[Process, Callable[[], asyncio.Protocol]] | None] = lambda: None
         self.client: Process | None = None
+        self.is_open: Callable[[float], bool] = lambda _: True
         self.problems: list[str] = []
 
     def delay(self) -> float:
@@ -158,6 +159,13 @@ class Network:
         _open(ours, factory)
         assert ours.protocol is not None
         return ours, ours.protocol
+
+    def begun(self, data: bytes) -> None:
+        """The client has begun to speak on a connection."""
+        if _LOGON not in data:
+            self.problems.append(f"a connection began with {data!r}")
+        if not self.is_open(self.loop.time()):
+            self.problems.append(f"a connection began at {self.loop.time():.3f}, out of hours")
 
     def cut(self) -> None:
         """Both ends of one connection, or of all, lose it, each when it notices, and what is on its way."""

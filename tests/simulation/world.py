@@ -51,6 +51,7 @@ class World:
         self.loop = Loop(Random(self.chance.random()), self.around.patience)
         self.network = Network(self.loop, Random(self.chance.random()), self.around.slowest, self.effect)
         self.loop.connect = self.network.connect
+        self.network.is_open = self._is_open
         self.network.accept = lambda: self.venue.answer() if self.venue is not None else None
         self.disk: Disk = disks.empty(self.effect)
         self._memory = _nameless_file()
@@ -64,6 +65,12 @@ class World:
 
     def now(self) -> datetime:
         return NOW + timedelta(seconds=round(self.loop.time(), 6))
+
+    def _is_open(self, seconds: float) -> bool:
+        """Now, or so shortly before that what was decided then may only have become durable by now."""
+        late = NOW + timedelta(seconds=seconds)
+        early = late - timedelta(seconds=1 + self.around.slowest + 2 * self.around.patience)
+        return any(self.around.schedule.is_open(time) for time in (early, late))
 
     def tell(self, text: str) -> None:
         if self._trace is not None:
