@@ -427,6 +427,17 @@ def test_what_is_left_of_an_order_that_does_not_work_now_is_not_compared() -> No
         assert change(working_order(), report(kind, leaves_qty=Decimal(7))).alarms == ()
 
 
+def test_while_amends_are_pending_a_venue_may_count_what_is_left_by_any_of_them() -> None:
+    order = after(amending(amending(working_order(), terms(80)), terms(70), "Z"), trade("1", 10))
+
+    def told(leaves: int) -> tuple[Alarm, ...]:
+        pending = report(ReportKind.PENDING_REPLACE, cl_ord_id="Z", leaves_qty=Decimal(leaves))
+        return change(order, pending).alarms
+
+    assert told(90) == told(70) == told(60) == ()
+    assert told(80) == (Alarm.RECON_BREAK,)
+
+
 def test_no_break_where_the_claim_agrees_is_missing_or_is_an_old_one_sent_again() -> None:
     for fill in (
         trade("1", 30, cum_qty=Decimal(30), leaves_qty=Decimal(70)),

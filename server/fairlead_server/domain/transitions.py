@@ -247,13 +247,15 @@ def _compared(change: Change, report: ExecutionReport) -> Change:
 def _breaks(order: Order, report: ExecutionReport) -> bool:
     """Whether CumQty(14) or LeavesQty(151), where the venue tells them, are not ours.
 
-    What is left of an order that does not work now, some venues count and some do not.
+    What is left of an order that does not work now, some venues count and some do not; and while amends are pending it may
+    be told as if one of them were in force (App. D, D.2.b).
     """
     if order.state is OrderState.REJECTED:
         return False
     if report.cum_qty not in (None, order.cum_qty):
         return True
-    return order.state not in _RESTING and report.leaves_qty not in (None, order.leaves_qty)
+    amended = {r.terms.quantity - order.cum_qty for r in order.pending if r.terms is not None}
+    return order.state not in _RESTING and report.leaves_qty not in {None, order.leaves_qty, *amended}
 
 
 _RESTING = (OrderState.DONE_FOR_DAY, OrderState.SUSPENDED)
