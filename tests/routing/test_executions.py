@@ -430,6 +430,15 @@ async def test_an_amend_that_will_not_arrive_is_refused(desk: Desk) -> None:
     assert desk.amend(order, 200, request_id="amend-2").outcome is RequestOutcome.PENDING
 
 
+async def test_an_increase_that_alone_keeps_a_doubted_order_open_is_not_given_up(desk: Desk) -> None:
+    order = desk.working()
+    request = desk.amend(order, 200).order.pending[0]
+    desk.filled(order, 100)
+    after = doubt(desk, order, request.cl_ord_id)
+    assert (after.state, after.pending, after.live) == (OrderState.FILLED, (request,), True)
+    assert desk.gateway.decided[-1] == f"H {order.cl_ord_id}"
+
+
 async def test_what_is_over_or_unknown_is_not_doubted(desk: Desk) -> None:
     order = desk.filled(desk.working(), 100)
     before = len(desk.events)
