@@ -127,10 +127,20 @@ def test_the_database_refuses_to_give_out_twice(store: Store, second: Batch) -> 
     store.commit(orders(order(2)))
     before = store.load(NOW)
 
-    with pytest.raises(StoreError, match="a fault of the program"):
+    with pytest.raises(StoreError, match="a fault of the program") as raised:
         store.commit(second)
 
+    assert raised.value.is_fault_of_the_program
     assert store.load(NOW) == before
+
+
+def test_a_value_that_does_not_fit_is_the_programs_fault_too(store: Store) -> None:
+    """Some drivers say so themselves, before the database is asked."""
+    with pytest.raises((StoreError, OverflowError)) as raised:
+        store.commit(Batch(counters={"cl_ord_id": 2**70}))
+
+    assert getattr(raised.value, "is_fault_of_the_program", isinstance(raised.value, OverflowError))
+    store.commit(whole(1))
 
 
 @pytest.mark.parametrize(

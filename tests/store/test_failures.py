@@ -81,8 +81,9 @@ def test_a_commit_that_fails_leaves_nothing_and_the_next_succeeds(
     before = store.load(NOW)
 
     with obstacle(store, tmp_path):
-        with pytest.raises(StoreError, match=f"({cause}); .*{remedy}"):
+        with pytest.raises(StoreError, match=f"({cause}); .*{remedy}") as raised:
             store.commit(whole(2, size=200))
+        assert not raised.value.is_fault_of_the_program
         assert store.load(NOW) == before
 
     store.commit(whole(2))
