@@ -80,9 +80,12 @@ class Clients:
         self._ask("cancel", ref, lambda router, key: self._canceled(router, ref, key))
 
     def sweep(self) -> None:
-        """Cancel all, or all of one instrument."""
-        chance = self.world.chance
-        selection = Selection(instrument_ids=(chance.choice(SYMBOLS),) if chance.random() < 0.5 else ())
+        """Cancel all, or all of one instrument, of one side, of the account."""
+        chance, router = self.world.chance, self.world.router
+        live = [order.request.instrument_id for order in router.book.all_live()] if router is not None else []
+        instruments = (chance.choice(live or SYMBOLS),) if chance.random() < 0.5 else ()
+        side = chance.choice([None, None, Side.BUY])
+        selection = Selection(chance.choice(["", "", "", ACCOUNT]), instruments, side=side)
         self.requests += 1
         key = str(UUID(int=self.requests))
         names = ", ".join(selection.instrument_ids) or "all"

@@ -41,6 +41,8 @@ def _live(world: World, clients: Clients) -> None:
     for _ in range(chance.randint(*_ACTS)):
         world.run(chance.expovariate(1 / pace))
         story.go_on()
+    clients.sweep()
+    world.run(chance.expovariate(1 / pace))
     world.tell("from here on nothing goes wrong any more")
     world.spare()
     world.run(_REST)

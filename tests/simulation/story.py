@@ -31,7 +31,7 @@ class Story:
             clients.repeat: 5,
             clients.amend: 5,
             clients.cancel: 6,
-            clients.sweep: 1,
+            clients.sweep: 3,
             self._move_price: 4,
             self._fill: 4,
             self._turn: 4,

@@ -9,6 +9,7 @@ from random import Random
 from fairlead_server.domain.venue_rules import ChainMode
 from fairlead_server.fix.schedule import Hours, Schedule
 from fairlead_server.venue.settings import Throttle
+from fix_sim.masses import MassPolicy
 from fix_sim.network import Network as Delays
 
 
@@ -26,6 +27,7 @@ class Surroundings:
     sessions: dict[str, str]  # SenderCompID(49) by name; the instruments are shared out
     chain_mode: ChainMode
     schedule: Schedule
+    mass_cancel: MassPolicy | None  # the broker's; None: the session does without
 
     @staticmethod
     def drawn(chance: Random) -> Surroundings:
@@ -47,6 +49,7 @@ class Surroundings:
             else {"BROKER": "FAIRLEAD"},
             chance.choice([ChainMode.SERIAL, ChainMode.SERIAL, ChainMode.CHAINED, ChainMode.ACCEPTED]),
             _SHUT_FOR_A_WHILE if chance.random() < 0.2 else Schedule.always(),
+            chance.choice([None, *MassPolicy]) if version != "FIX.4.2" else None,
         )
 
 

@@ -15,6 +15,7 @@ from fix_sim.acceptor import Connection, Desk
 from fix_sim.broker import Broker, Turn, client_name
 from fix_sim.engine import Engine, Ids
 from fix_sim.journal import Journal
+from fix_sim.masses import MassPolicy
 from fix_sim.network import Latency
 from fix_sim.rules import Action, Rule
 
@@ -48,7 +49,8 @@ class Venue:
         os.lseek(memory, 0, os.SEEK_SET)  # as of a file that was just opened
         journal = Journal(os.dup(memory), "the venue's journal")
         found = journal.replay()
-        self.engine = Engine(found.ids or Ids("5"), PRICES, RULES)
+        policy = around.mass_cancel or MassPolicy.ACCEPT
+        self.engine = Engine(found.ids or Ids("5"), PRICES, RULES, mass_policy=policy)
         self.engine.restore(found.orders.values(), found.prices)
         sessions: dict[str, Session] = {}
         for name, us in around.sessions.items():

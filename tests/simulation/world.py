@@ -209,7 +209,7 @@ def _config(around: Surroundings) -> Config:
             reconnect_max=timedelta(seconds=2),
             throttle=around.throttle,
             schedule=around.schedule,
-            rules=VenueRules(chain_mode=around.chain_mode),
+            rules=VenueRules(chain_mode=around.chain_mode, mass_cancel=around.mass_cancel is not None),
         )
         for name, us in around.sessions.items()
     )

@@ -29,6 +29,7 @@ _Fact = tuple[str | Decimal, ...]
 SOH = "\x01"
 _ADMIN = frozenset("012345A")
 _ORDERS = frozenset("DG")  # what may be withheld when the venue asks for it too late
+_QUESTIONS = frozenset({"H", "AF"})  # asked anew instead of being sent again
 _KINDS = {"F": "FILLED", "G": "TRADE_CORRECTED", "H": "TRADE_BUSTED"}  # of executions, by ExecType(150)
 _STATE = {"4": "CANCELED", "8": "REJECTED", "C": "EXPIRED"}
 
@@ -179,10 +180,10 @@ def _what_was_sent_arrived(router: Router, venue: Venue) -> Iterator[str]:
 
 
 def _withheld(router: Router, session_id: str, row: Row) -> Iterator[str]:
-    order_id = router.named.get((session_id, fields(row["frame"])[11]))
+    order_id = router.named.get((session_id, fields(row["frame"]).get(11, "")))
     doubted = any(each["order_id"] == order_id and each["kind"] == "IN_DOUBT" for each in router.events)
     over = row["msg_type"] == "G" and not router.orders[order_id or ""]["live"]
-    if row["msg_type"] != "H" and not over and not (row["msg_type"] in _ORDERS and doubted):
+    if row["msg_type"] not in _QUESTIONS and not over and not (row["msg_type"] in _ORDERS and doubted):
         yield f"{session_id}: the venue never received {row['frame']!r}"
 
 
@@ -208,11 +209,13 @@ def _what_the_venue_said_was_heard_once(router: Router, venue: Venue) -> Iterato
 
 def _no_order_was_received_twice(router: Router, venue: Venue) -> Iterator[str]:
     for client, rows in venue.received.items():
-        times = Counter(row["cl_ord_id"] for row in rows if row["type"] in "DFG")
+        session_id = router.session(client)
+        for_many = {fields(row["frame"])[11] for row in router.out(session_id) if row["msg_type"] == "q"}
+        times = Counter(row["cl_ord_id"] for row in rows if row["type"] in "DFGq")
         for cl_ord_id, count in times.items():
             if count > 1:
                 yield f"{client} received {cl_ord_id} {count} times"
-            if (router.session(client), cl_ord_id) not in router.named:
+            if (session_id, cl_ord_id) not in router.named and cl_ord_id not in for_many:
                 yield f"{client} received {cl_ord_id}, of which the router knows nothing"
 
 
