@@ -155,6 +155,41 @@ async def test_what_became_too_much_while_it_waited_goes_singly(desk: Desk) -> N
     assert after(desk, sent) == ["F", "F"]
 
 
+async def test_what_can_go_together_after_all_does_not_go_singly_too(desk: Desk) -> None:
+    orders, sent = two(desk)
+    desk.gateway.bucket = TokenBucket(1, 1, NOW)
+    cancel_all(desk)
+    theirs = about(orders[0], report(ReportKind.NEW), cl_ord_id="THEIRS", venue_order_id="V-THEIRS")
+    desk.hear(theirs)
+    desk.entry.dispatch(desk.gateway, NOW + SECOND)  # too much by now: the first goes singly
+    assert after(desk, sent) == ["F"]
+    gone = about(
+        orders[0], report(ReportKind.CANCELED), cl_ord_id="THEIRS", venue_order_id="V-THEIRS", exec_id="X9"
+    )
+    desk.hear(gone)
+    down(desk)
+    up(desk, NOW + 2 * SECOND)
+    told = pass_time(desk, NOW + 4 * SECOND)
+    assert after(desk, sent) == ["F", "q"]
+    assert told == []
+    assert desk.entry.queued("BROKER") == 0
+
+
+async def test_while_nothing_can_be_sent_its_time_does_not_run_out(desk: Desk) -> None:
+    """The peer does not read: what waits for its turn is refused in time, what was asked for stays asked for."""
+    _, sent = two(desk)
+    cancel_all(desk)
+    desk.gateway.bucket = TokenBucket(1, 1, NOW)
+    desk.gateway.max_queue = 9 * SECOND
+    late = desk.sent(new_order(client_order_id="late"))
+    desk.gateway.available = False
+    desk.entry.dispatch(desk.gateway, NOW + 9 * SECOND)
+    assert desk.now(late).state is OrderState.REJECTED
+    assert desk.entry.queued("BROKER") == 0
+    up(desk, NOW + 10 * SECOND)
+    assert after(desk, sent) == ["q"]
+
+
 async def test_with_the_session_down_it_goes_out_first_when_it_is_up(desk: Desk) -> None:
     orders, sent = two(desk)
     desk.gateway.available = False
@@ -349,6 +384,7 @@ async def test_a_restart_forgets_none_of_them(desk: Desk) -> None:
     cancel_all(desk)
 
     again = make_able(await desk.restarted())
+    assert again.entry.queued("BROKER") == 0
     up(again)
 
     assert after(again, 0) == []

@@ -101,6 +101,9 @@ async def test_a_version_that_has_no_word_for_it_cancels_singly(store: Store, ve
     link, _ = await began(store, version) if version == "FIX.4.2" else await old(store)
     await cancel_all(link)
     assert link.broker.heard_types() == ["D", "D", "F", "F"]
+    assert not [
+        kind for kind in link.broker.wire_types if kind.startswith("q")
+    ]  # else a strict one rejects it
     await end(link)
 
 
