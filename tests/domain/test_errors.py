@@ -44,6 +44,10 @@ SAID = [
     (errors.NotRoutedInTime(), "the time to route the order by had passed; no order was created"),
     (errors.StoreUnavailable(), "the store does not take writes; nothing was acknowledged or sent"),
     (errors.StreamReplaced("key"), "another stream has taken over session key"),
+    (
+        errors.NotStorable("order O1"),
+        "order O1 cannot be made durable and was given up; the router's log says why",
+    ),
     (errors.Draining(), "the server is shutting down"),
 ]
 
