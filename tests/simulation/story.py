@@ -9,7 +9,7 @@ from decimal import Decimal
 from fix_sim.acceptor import Desk
 from fix_sim.edits import NO_EDITS, Edits, OnWire
 from fix_sim.errors import NotFillable
-from fix_sim.orders import ExecType, Order
+from fix_sim.orders import ExecType, Order, OrdStatus
 from fix_sim.scenario import Break, Fault, Repeat, Step, Tell
 
 from tests.simulation.clients import LIMITS, SYMBOLS, Clients
@@ -81,6 +81,9 @@ class Story:
             half = max(order.leaves_qty // 2, Decimal(1))
             steps += [Tell(ExecType.CANCELED, edits=edits), Tell(ExecType.EXPIRED, edits=edits)]
             steps += [Tell(ExecType.TRADE, qty=half, price=_FIFTY, edits=edits)] * 2
+        elif order.cum_qty < order.terms.order_qty and order.done in (OrdStatus.CANCELED, OrdStatus.EXPIRED):
+            late = max((order.terms.order_qty - order.cum_qty) // 2, Decimal(1))
+            steps.append(Tell(ExecType.TRADE, qty=late, price=_FIFTY, edits=edits))
         for number, fill in enumerate(order.fills, start=1):
             corrected = Tell(ExecType.TRADE_CORRECT, fill.qty, Decimal(49), fill=number, edits=edits)
             steps += [Tell(ExecType.TRADE_CANCEL, fill=number, edits=edits), corrected]
