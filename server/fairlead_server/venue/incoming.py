@@ -234,11 +234,15 @@ def _provenance(message: Message, session_id: str, now: datetime) -> VenueMessag
 
 
 def _id(message: Message, tag: int) -> str:
-    return _UNPRINTABLE.sub(" ", (message.get(tag) or "")[:_ID])
+    return _legible(message.get(tag) or "", _ID)
 
 
 def _text(message: Message) -> str:
-    return _UNPRINTABLE.sub(" ", (message.get(tags.TEXT) or "")[:_TEXT])
+    return _legible(message.get(tags.TEXT) or "", _TEXT)
+
+
+def _legible(text: str, most: int) -> str:
+    return text[:most] if text.isprintable() else _UNPRINTABLE.sub(" ", text[:most])
 
 
 def _decimal(message: Message, tag: int) -> Decimal | None:
