@@ -15,7 +15,7 @@ _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
-_SHIFTS = range(120, -1, -10)
+_SHIFTS = range(100, -1, -10)
 
 
 class ClOrdIds:
@@ -47,11 +47,17 @@ class Ulids:
 
     def __init__(self, chance: int) -> None:
         self._tail = chance << 32
+        self._known = -1, ""
 
     def next(self, now: datetime) -> str:
-        self._tail = (self._tail + 1) % (1 << 80)
-        whole = ((now - _UNIX) // _MILLISECOND << 80) + self._tail
-        return "".join([_PAIRS[whole >> shift & 1023] for shift in _SHIFTS])
+        """All but the last four characters, which twenty bits make, are mostly those of the one before."""
+        tail = self._tail = (self._tail + 1) % (1 << 80)
+        high = ((now - _UNIX) // _MILLISECOND << 60) + (tail >> 20)
+        known, text = self._known
+        if high != known:
+            text = "".join([_PAIRS[high >> shift & 1023] for shift in _SHIFTS])
+            self._known = high, text
+        return text + _PAIRS[tail >> 10 & 1023] + _PAIRS[tail & 1023]
 
 
 def _base36(number: int, places: int) -> str:
