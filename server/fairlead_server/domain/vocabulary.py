@@ -12,3 +12,7 @@ class Word(Enum):
     """
 
     __hash__ = object.__hash__
+
+    def __lt__(self, other: Word) -> bool:
+        """By the word, so that a set of them, which has no order of its own, can be written in one."""
+        return str(self.value) < str(other.value)

@@ -12,7 +12,7 @@ import msgspec
 
 T = TypeVar("T")
 
-_ENCODER = msgspec.json.Encoder()
+_ENCODER = msgspec.json.Encoder(order="deterministic")  # the same value is the same text in every process
 
 
 class Codec(Generic[T]):
