@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import UUID, uuid5
+
 import pytest
 from fairlead_server.domain.amendments import MassCancel, RequestOutcome, Selection
-from fairlead_server.domain.errors import RequestIdConflict, StoreUnavailable
+from fairlead_server.domain.errors import NotStorable, RequestIdConflict, StoreUnavailable
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.order import OrderState
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.terms import Side
+from fairlead_server.routing.suspects import TRIES
 from fairlead_server.store.database import Store
 
 from tests.domain.builders import NOW, cancel_reject, new_order, report
@@ -237,3 +240,21 @@ async def test_orders_of_a_session_that_is_gone_are_cancelled_as_far_as_can_be(d
     assert done.requested == 1
     assert not desk.now(order).pending[0].is_sent
     desk.gateways["BROKER"] = desk.gateway
+
+
+async def test_an_order_whose_cancel_never_can_be_durable_takes_no_other_with_it(desk: Desk) -> None:
+    first, poison, last = (
+        desk.working(new_order(client_order_id=text)) for text in ("first", "poison", "last")
+    )
+    await desk.pipeline.durable()
+    own = str(uuid5(UUID(KEY), poison.order_id))
+    for _ in range(TRIES):
+        desk.pipeline._suspects.failed([f"request {own}"], ValueError("it does not fit"))
+
+    with pytest.raises(NotStorable):
+        cancel_all(desk)
+    await desk.pipeline.durable()
+
+    assert desk.now(first).pending
+    assert desk.now(last).pending
+    assert not desk.now(poison).pending

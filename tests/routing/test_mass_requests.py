@@ -13,10 +13,11 @@ from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.terms import Side
 from fairlead_server.domain.venue_rules import VenueRules
+from fairlead_server.routing.suspects import TRIES
 
 from tests.domain.builders import NOW, cancel_reject, new_order, report, trade
 from tests.routing.desk import SECOND, Desk, about
-from tests.routing.test_mass_cancel import ALL, OTHER, cancel_all, numbered
+from tests.routing.test_mass_cancel import ALL, KEY, OTHER, cancel_all, numbered
 from tests.routing.test_unanswered import down, pass_time, up
 
 RULES = VenueRules(mass_cancel=True)  # five seconds of patience
@@ -441,3 +442,14 @@ async def test_two_hundred_of_them_leave_in_one_message(desk: Desk) -> None:
     sent = len(desk.gateway.decided)
     assert cancel_all(desk).requested == 200
     assert after(desk, sent) == ["q"]
+
+
+async def test_cancels_that_cannot_be_durable_together_are_asked_for_one_by_one(desk: Desk) -> None:
+    orders, sent = two(desk)
+    for _ in range(TRIES):
+        desk.pipeline._suspects.failed([f"request {KEY} on BROKER"], ValueError("it does not fit"))
+
+    cancel_all(desk)
+
+    assert after(desk, sent) == ["F", "F"]
+    assert all(desk.now(order).pending for order in orders)

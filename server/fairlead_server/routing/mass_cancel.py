@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from fairlead_server.domain.amendments import MassCancel, RequestOutcome, Selection
 from fairlead_server.domain.cause import Cause
-from fairlead_server.domain.errors import RequestIdConflict, StoreUnavailable
+from fairlead_server.domain.errors import NotStorable, RequestIdConflict, StoreUnavailable
 from fairlead_server.domain.order import Order, PendingAction, Request
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ledger import Ledger
@@ -49,7 +49,7 @@ class MassCancels:
         return done
 
     def cancel(self, request_id: str, selection: Selection, cause: Cause, now: datetime) -> MassCancel:
-        """Of a request that is not :meth:`known`."""
+        """Of a request that is not :meth:`known`. Raises NotStorable, when all others are, for a cancel that cannot be durable."""
         if self._pipeline.broken:
             raise StoreUnavailable
         mass_cancel_id = self._new_id()
@@ -57,18 +57,24 @@ class MassCancels:
         self._book.put_selection(mass_cancel_id, selection)
         together: defaultdict[str, list[tuple[Order, Request]]] = defaultdict(list)
         outcomes: Counter[RequestOutcome] = Counter()
+        lost: NotStorable | None = None
         for order in self.matching(selection):
             own = str(uuid5(UUID(request_id), order.order_id))  # the key of this order's cancel alone
             if order.pending_action is PendingAction.CANCEL:
                 outcomes[RequestOutcome.NO_CHANGE] += 1
-            elif order.held or not self._entry.takes_together(order.session_id):
-                outcomes[self._entry.cancel(OrderRef(order.order_id), own, part, now).outcome] += 1
+            elif order.held or not self._entry.takes_together(order.session_id, request_id):
+                try:
+                    outcomes[self._entry.cancel(OrderRef(order.order_id), own, part, now).outcome] += 1
+                except NotStorable as error:
+                    lost = error
             else:
                 wanted = Request(own, now, mass_cancel_id=mass_cancel_id)
                 together[order.session_id].append((order, wanted))
                 outcomes[RequestOutcome.PENDING] += 1
         for cancels in together.values():
             self._entry.cancel_together(cancels, mass_cancel_id, part, now)
+        if lost is not None:
+            raise lost
         done = MassCancel(
             request_id,
             mass_cancel_id,

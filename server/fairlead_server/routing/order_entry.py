@@ -217,20 +217,22 @@ class OrderEntry:
             order = self._departures.request(order, wanted, gateway, cause, now)
         return order, RequestOutcome.PENDING
 
-    def takes_together(self, session_id: str) -> bool:
-        """Whether one message may ask for many cancels there."""
+    def takes_together(self, session_id: str, request_id: str) -> bool:
+        """Whether one message may ask for many cancels there, those of a mass cancel that is known by its ``request_id``."""
         gateway = self._gateways.get(session_id)
-        return gateway is not None and gateway.has_mass_cancel
+        fits = not self._pipeline.convicted(_together(session_id, request_id))  # else each is tried by itself
+        return fits and gateway is not None and gateway.has_mass_cancel
 
     def cancel_together(
         self, cancels: Sequence[tuple[Order, Request]], mass_cancel_id: str, cause: Cause, now: datetime
     ) -> None:
         """The cancels of one mass cancel on one session, of live orders that were sent and that no other is pending for."""
-        with self._pipeline.deciding():
+        session_id = cancels[0][0].session_id
+        with self._pipeline.deciding(_together(session_id, cause.request_id)):
             for order, wanted in cancels:
                 outcome = RequestOutcome.PENDING
                 self._ledger.remember(RequestRecord(wanted.request_id, order.order_id, now, None, outcome))
-            gateway = self._gateways[cancels[0][0].session_id]
+            gateway = self._gateways[session_id]
             self._departures.request_together(cancels, mass_cancel_id, gateway, cause, now)
 
     def mass_cancel_answered(self, report: MassCancelReport, gateway: Gateway, now: datetime) -> None:
@@ -284,3 +286,7 @@ class OrderEntry:
 
 def _origin(new: NewOrder) -> str:
     return f"order {new.account_id}/{new.client_order_id}"
+
+
+def _together(session_id: str, request_id: str) -> str:
+    return f"request {request_id} on {session_id}"
