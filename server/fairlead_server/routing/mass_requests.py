@@ -50,10 +50,14 @@ class MassRequests:
         groups: defaultdict[MassScope | None, list[Cancel]] = defaultdict(list)
         for order, wanted in cancels:
             groups[scope_of(selection, order)].append((order, wanted))
-        live = list(self._book.live(gateway.session_id))
+        live: defaultdict[str, list[Order]] = defaultdict(list)  # by symbol; all of them by none
+        for order in self._book.live(gateway.session_id):
+            live[""].append(order)
+            if order.symbol:
+                live[order.symbol].append(order)
         meant = {order.order_id for order, _ in cancels}
         return [
-            (scope if scope and is_exact(scope, selection, meant, live) else None, group)
+            (scope if scope and is_exact(scope, selection, meant, live[scope.symbol]) else None, group)
             for scope, group in groups.items()
         ]
 
