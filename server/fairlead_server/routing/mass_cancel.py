@@ -84,6 +84,7 @@ class MassCancels:
             outcomes[RequestOutcome.DONE],
             outcomes[RequestOutcome.NO_CHANGE],
         )
-        with self._pipeline.deciding(f"request {request_id}"):
-            self._ledger.remember_mass_cancel(done)
+        if self._book.mass_cancel(request_id) is None:  # else only what was to follow it was lost
+            with self._pipeline.deciding(f"request {request_id}"):
+                self._ledger.remember_mass_cancel(done)
         return done

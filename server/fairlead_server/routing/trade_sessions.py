@@ -2,8 +2,8 @@
 
 A session with ``cancel_on_disconnect`` is armed: that is stored when its stream opens, and its orders bear its key. When
 the stream ends the grace begins, unless the client has said that its orders stay; if nobody comes back in time, one mass
-cancel by SYSTEM takes them all, in the same commit that says that it is over. After a restart, and when the store has
-failed, memory begins anew from the store: every armed session without a client gets its whole grace again.
+cancel by SYSTEM takes them all, in the same commit that says that it is over, or in those before it. After a restart, and when
+the store has failed, memory begins anew from the store: every armed session without a client gets its whole grace again.
 """
 
 from __future__ import annotations
