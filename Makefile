@@ -34,9 +34,13 @@ run: .venv/.done ## router and simulated broker, a basket of orders routed and f
 test: .venv/.done ## the tests, with cover
 	$(BIN)/python -m pytest -m "not soak" -n 2 --cov --cov-report=term:skip-covered $(TESTS)
 
-soak: .venv/.done ## the long tests: crash loops, ten thousand simulated runs, fuzz (FUZZ_SECONDS=60 is the usual)
+# With KILLS, the crash loops of tests.soak alone: `make soak KILLS=200`, with SEED= as an earlier run printed it.
+soak: .venv/.done ## the long tests: ten thousand simulated runs, fuzz (FUZZ_SECONDS=60), crash loops (KILLS=200: those alone)
+ifndef KILLS
 	-$(UV) sync --locked --quiet --inexact --group fuzz
 	$(BIN)/python -m pytest -m soak $(TESTS)
+endif
+	@$(BIN)/python -m tests.soak --kills $(or $(KILLS),20) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE))
 
 scenarios: .venv/.done ## FIX's order state change matrices and other races, router against simulator, as a table
 	@$(BIN)/python -m tests.scenarios

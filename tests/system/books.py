@@ -25,7 +25,7 @@ from psycopg.rows import dict_row
 Row = dict[str, Any]
 Number = tuple[int, int]  # epoch, MsgSeqNum(34)
 Read = Callable[[str, str], list[Row]]  # a table, in an order
-_Fact = tuple[str | Decimal, ...]
+Fill = tuple[str | Decimal, ...]  # the order, and what it was
 SOH = "\x01"
 _ADMIN = frozenset("012345A")
 _ORDERS = frozenset("DG")  # what may be withheld when the venue asks for it too late
@@ -36,7 +36,11 @@ _STATE = {"4": "CANCELED", "8": "REJECTED", "C": "EXPIRED"}
 
 def disagreements(store: Path | str, journal: Path) -> list[str]:
     """What is wrong, one line each; none when everything that one side knows the other knows too."""
-    return compared(read_router(store), read_venue(_turns(journal)))
+    return compared(*both(store, journal))
+
+
+def both(store: Path | str, journal: Path) -> tuple[Router, Venue]:
+    return read_router(store), read_venue(_turns(journal))
 
 
 def compared(router: Router, venue: Venue) -> list[str]:
@@ -271,20 +275,24 @@ def _state(order: Row) -> str:
 
 def _fills_agree(router: Router, venue: Venue) -> Iterator[str]:
     """Busts and corrections as well."""
-    theirs: defaultdict[str | None, Counter[_Fact]] = defaultdict(Counter)
+    theirs, ours = fills(router, venue)
+    for missing, times in (theirs - ours).items():
+        yield f"{missing[0]}: the fill {missing[1:]} is missing {times} times"
+    for surplus, times in (ours - theirs).items():
+        yield f"{surplus[0]}: the fill {surplus[1:]} is {times} times too many"
+
+
+def fills(router: Router, venue: Venue) -> tuple[Counter[Fill], Counter[Fill]]:
+    """The venue's, then the router's: what each says of an order, under the router's id of it."""
+    theirs, ours = Counter[Fill](), Counter[Fill]()
     for fill in venue.fills:
-        order_id = router.named.get((router.session(fill["client"]), fill["cl_ord_id"]))
+        order_id = router.named.get((router.session(fill["client"]), fill["cl_ord_id"]), "")
         kind, ids = _KINDS[fill["exec_type"]], (_exec_id(fill, "exec_id"), _exec_id(fill, "exec_ref_id"))
-        theirs[order_id][_fact(kind, *ids, fill["last_qty"], fill["last_px"])] += 1
-    ours: defaultdict[str | None, Counter[_Fact]] = defaultdict(Counter)
+        theirs[order_id, *_fact(kind, *ids, fill["last_qty"], fill["last_px"])] += 1
     for row in router.executions:
         fact = _fact(row["kind"], row["exec_id"], row["ref_exec_id"], row["quantity"], row["price"])
-        ours[row["order_id"]][fact] += 1
-    for order_id in theirs.keys() | ours.keys():
-        for missing, times in (theirs[order_id] - ours[order_id]).items():
-            yield f"{order_id}: the fill {missing} is missing {times} times"
-        for surplus, times in (ours[order_id] - theirs[order_id]).items():
-            yield f"{order_id}: the fill {surplus} is {times} times too many"
+        ours[row["order_id"], *fact] += 1
+    return theirs, ours
 
 
 def _exec_id(fill: Row, name: str) -> str:
@@ -296,7 +304,7 @@ def _exec_id(fill: Row, name: str) -> str:
     return f"{int(seed, 16)}{count:0>8}"
 
 
-def _fact(kind: str, exec_id: str, ref: str, quantity: str, price: str) -> _Fact:
+def _fact(kind: str, exec_id: str, ref: str, quantity: str, price: str) -> tuple[str | Decimal, ...]:
     """A bust says what it undoes by its ExecRefID(19) alone."""
     return (kind, exec_id, ref, *(() if kind == "TRADE_BUSTED" else (Decimal(quantity), Decimal(price))))
 

@@ -102,9 +102,7 @@ class Crowd:
         new = order_number(number)
         key = f"C-{number}"
         response = await self._insist(lambda: client.submit_order(**new))
-        self.told[key] = response
-        async with self._news:
-            self._news.notify_all()
+        await self._note({key: response})
         if OrderState(response.order.state) != OrderState.REJECTED:
             await self._follow(client, number, ClientOrder(ACCOUNT, key))
 
@@ -119,6 +117,11 @@ class Crowd:
                 more = 100 + number
                 await self._insist(lambda: client.amend_order(order, quantity=more, request_id=request_id))
                 self.requests += 1
+
+    async def _note(self, told: dict[str, SubmitOrderResponse]) -> None:
+        self.told |= told
+        async with self._news:
+            self._news.notify_all()
 
     async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
         while True:

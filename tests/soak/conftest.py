@@ -1,0 +1,3 @@
+from tests.system.conftest import world, yard
+
+__all__ = ["world", "yard"]
