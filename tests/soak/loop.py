@@ -11,6 +11,7 @@ from random import Random
 from signal import SIGQUIT
 
 from tests import postgres
+from tests.soak.shifted import shift
 from tests.soak.tally import Tally, counted
 from tests.soak.throng import Throng
 from tests.system.crowd import ACCOUNT, compare
@@ -21,12 +22,13 @@ from tests.system.world import World, at_rest
 
 _ORDERS = "fairlead.v1.OrderService"
 _LONGEST = 1.0  # seconds between one harm and the next, but for what it takes to recover
+_FURTHEST = 55.0  # seconds from the right time; two of them are less than what a SendingTime(52) may be off
 
 
 async def crash_loop(folder: Path, kills: int, random: Random, server: postgres.Server | None) -> Tally:
     """On PostgreSQL if there is a server, which must have an empty database; on SQLite otherwise."""
     yard = Yard(folder)
-    world = World(folder, yard)
+    world = ClockedWorld(folder, yard)
     if server is not None:
         world.database = server.url
     try:
@@ -37,8 +39,28 @@ async def crash_loop(folder: Path, kills: int, random: Random, server: postgres.
         await yard.close()
 
 
+class ClockedWorld(World):
+    """Its router's clock can be set."""
+
+    def __init__(self, folder: Path, yard: Yard) -> None:
+        super().__init__(folder, yard)
+        self._shift = folder / "shift"
+        self.set_clock(0.0)
+
+    def set_clock(self, seconds: float) -> None:
+        """So far from what it is, from now on and over restarts."""
+        shift(self._shift, seconds)
+
+    def router_command(self, *settings: str) -> list[str]:
+        module, name, *arguments = super().router_command(*settings)
+        assert (module, name) == ("-m", "fairlead_server")
+        return ["-m", "tests.soak.shifted", str(self._shift), *arguments]
+
+
 class _Loop:
-    def __init__(self, world: World, between: Proxy, random: Random, server: postgres.Server | None) -> None:
+    def __init__(
+        self, world: ClockedWorld, between: Proxy, random: Random, server: postgres.Server | None
+    ) -> None:
         self._world = world
         self._between = between
         self._random = random
@@ -54,6 +76,7 @@ class _Loop:
             "message lost": (1, self._lose),
             "connection frozen": (1, self._freeze),
             "connection swallowed": (1, self._swallow),
+            "clock set": (2, self._set_clock),
             "store away": (1, self._fill_disk if server is None else self._crash_server),
         }  # each so many times, shuffled; then anew
         self._deck = list[str]()
@@ -137,6 +160,9 @@ class _Loop:
         self._between.swallow()
         await self._world.until_serving(serving=False)
         self._between.heal()
+
+    async def _set_clock(self) -> None:
+        self._world.set_clock(self._random.uniform(-_FURTHEST, _FURTHEST))
 
     async def _fill_disk(self) -> None:
         """No file of the router's takes another byte, until it has noticed."""

@@ -8,14 +8,18 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.soak.loop import ClockedWorld
 from tests.soak.tally import Key, Tally, counted
+from tests.system.books import departures
 from tests.system.crowd import ACCOUNT, Crowd
-from tests.system.processes import ROOT
+from tests.system.processes import ROOT, Yard
 from tests.system.world import World, at_rest
 
 FREE = "CREATE TABLE free AS SELECT * FROM {0}; DROP TABLE {0}; ALTER TABLE free RENAME TO {0};"  # of constraints
@@ -97,6 +101,22 @@ def test_tallies_add_up_and_any_disagreement_is_not_good() -> None:
     assert str(sum_of_two) == "kills=5 orders=35 fills=46 lost=1 doubled=2"
     assert not sum_of_two.good
     assert not Tally(1, 2, 3).after(1, "told otherwise").good
+
+
+async def test_the_clock_that_is_set_is_the_one_that_the_router_goes_by(tmp_path: Path, yard: Yard) -> None:
+    world = ClockedWorld(tmp_path, yard)
+    venue, router = await world.start_venue(), await world.start_router()
+    async with Crowd(world) as crowd:
+        await crowd.answers(5)
+        world.set_clock(100.0)
+        await crowd.answers(5)
+        world.set_clock(0.0)
+        await crowd.finish()
+    await world.until(at_rest)
+    await world.balanced(router, venue)
+
+    times = [time for time, _ in departures(world.store)]
+    assert sum(later - time > timedelta(seconds=50) for time, later in pairwise(times)) == 1
 
 
 @pytest.mark.soak
