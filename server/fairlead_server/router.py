@@ -172,4 +172,6 @@ class Router:
             return await asyncio.to_thread(self.store.load, self._clock(), self._recent_for)
         except StoreError as error:
             _log.error("the store still fails: %s", error)
-            return None
+        except Exception:  # noqa: BLE001 - and logged: nothing else would ever bring the sessions back
+            _log.exception("the store cannot be read")
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from fairlead_server.domain.routes import Route
 from fairlead_server.fix.session import Numbers, Role, SessionConfig
 from fairlead_server.routing.suspects import TRIES
 from fairlead_server.store.batch import Batch, EventRow
-from fairlead_server.store.database import Store
+from fairlead_server.store.database import Snapshot, Store
 from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, StoreError
 from fairlead_server.venue.settings import Endpoint, VenueSettings
 
@@ -158,6 +159,27 @@ async def test_an_order_that_never_can_be_durable_is_given_up_and_takes_no_other
     assert rig.app.router.sessions.gateways["BROKER"].available
     await rig.broker.until("D", 1)
     assert rig.stored(other).cl_ord_id == rig.broker.heard[-1][11]
+
+
+async def test_a_store_that_could_not_be_read_is_read_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, unreadable = rig.app._store.load, [ValueError("no order")]
+
+    def read(time: datetime, recent: timedelta) -> Snapshot:
+        if unreadable:
+            raise unreadable.pop()
+        return load(time, recent)
+
+    monkeypatch.setattr(rig.app._store, "load", read)
+    rig.disk.full = 1
+    with pytest.raises(StoreUnavailable):
+        await rig.submit(1)
+
+    await rig.up()
+
+    order = await rig.submit(1)
+    await rig.until(lambda: rig.stored(order).state is OrderState.WORKING)
 
 
 async def test_a_fill_that_was_not_durable_is_asked_for_and_booked_once(rig: Rig) -> None:
