@@ -84,6 +84,7 @@ class Router:
         self.mass_cancels = MassCancels(self.book, self.ledger, self.pipeline, self.entry, self.new_id)
         self.trade_sessions = TradeSessions(self.ledger, self.pipeline, self.mass_cancels, clock)
         self._recovery: asyncio.Task[None] | None = None
+        self._in_vain = False  # nothing has been committed since the last recovery
         self._load(snapshot)
 
     def _venue_session(self, settings: VenueSettings) -> VenueSession:
@@ -144,6 +145,7 @@ class Router:
         )
 
     def _committed(self, batch: Batch) -> None:
+        self._in_vain = False
         self.book.committed(batch)
         self.feed.publish(batch.events)
         self.watch.changed(batch.orders)
@@ -153,10 +155,15 @@ class Router:
     def _store_failed(self, error: BaseException) -> None:
         self.sessions.suspend(f"nothing can be made durable: {error}")
         self._changed()
-        self._recovery = asyncio.create_task(self._recover())
+        self._recovery = asyncio.create_task(self._recover(_PROBE_SECONDS if self._in_vain else 0.0))
+        self._in_vain = True
 
-    async def _recover(self) -> None:
-        """Try until the store takes a write again, then rebuild everything from it and go on."""
+    async def _recover(self, pause: float) -> None:
+        """Try until the store takes a write again, then rebuild everything from it and go on.
+
+        After a recovery of which nothing has become durable since there is a ``pause``: it would only be repeated.
+        """
+        await asyncio.sleep(pause)
         while (snapshot := await self._reloaded()) is None:  # noqa: ASYNC110 - nothing tells when a disk has room
             await asyncio.sleep(_PROBE_SECONDS)
         self._load(snapshot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.errors import OrderTerminal
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import Flag, Order, OrderState
+from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.reconciliation import Ruling, Verdict
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk import Policy
@@ -17,7 +19,7 @@ from fairlead_server.store.database import Store
 
 from tests.domain.builders import NOW, account, bust, new_order, trade
 from tests.domain.builders import terms as of
-from tests.routing.desk import Desk, about, ref
+from tests.routing.desk import Desk, FakeGateway, about, ref
 
 OPS = Cause(Initiator.ADMIN, "ops")
 STANDS = Ruling(Verdict.STANDS, "the broker lets us keep it", "OPS-9")
@@ -66,6 +68,26 @@ async def test_where_it_halts_only_its_account_and_instrument_open_no_more(store
     assert refusal(refused) == (RejectReason.RISK_SYMBOL_BLOCKED, text)
     assert desk.exposure().position == 110
     assert refusal(desk.sent(new_order(client_order_id="elsewhere", account_id="ACC2"))) is None
+    await desk.end()
+
+
+async def test_what_waits_for_its_turn_is_not_sent_after_it(store: Store) -> None:
+    accounts = {"ACC1": account(halt_on_overfill=True)}
+    bucket = TokenBucket(10, 1, NOW - timedelta(minutes=1))
+    gateway = FakeGateway(bucket=bucket, max_queue=timedelta(seconds=9))
+    desk = Desk(store, policy=Policy(accounts, version="v1"), gateways={"BROKER": gateway})
+    first = desk.sent(new_order(client_order_id="first"))
+    waiting = desk.sent(new_order(client_order_id="waiting"))
+    assert (first.held, waiting.held) == (False, True)
+
+    desk.hear(trade("E1", 110, cl_ord_id=first.cl_ord_id))
+    desk.entry.dispatch(gateway, NOW + timedelta(seconds=1))
+
+    refused = desk.now(waiting)
+    assert (refused.state, refused.held) == (OrderState.REJECTED, True)
+    assert refused.reject is not None
+    assert refused.reject.reason is RejectReason.RISK_SYMBOL_BLOCKED
+    assert first.order_id in refused.reject.text
     await desk.end()
 
 

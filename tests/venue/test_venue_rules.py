@@ -115,6 +115,26 @@ async def test_an_exec_id_is_known_again_within_its_scope(
     await link.pipeline.close()
 
 
+async def test_what_is_sent_again_without_a_time_is_not_of_the_day_of_its_arrival(store: Store) -> None:
+    """TransactTime(60) is optional; SendingTime(52) is that of the sending, not of the trade."""
+    link = Link(store, rules=VenueRules(exec_id_scope=ExecIdScope.DAY))
+    await link.up()
+    order = link.submit(terms=terms(time_in_force=TimeInForce.GTC))
+    fill = (17, "1"), (39, "1"), (32, "40"), (31, "50")
+    link.report(order, "F", *fill)
+    await link.exchange()
+    link.clock.now += timedelta(days=1)
+    link.report(order, "F", (97, "Y"), *fill)
+    await link.exchange()
+    assert link.now(order).cum_qty == 40
+
+    link.report(order, "F", *fill)
+    await link.exchange()
+    assert link.now(order).cum_qty == 80
+    link.cut()
+    await link.pipeline.close()
+
+
 async def test_a_day_that_nobody_can_tell_is_answered_and_asked_about(store: Store) -> None:
     link = Link(store, rules=VenueRules(exec_id_scope=ExecIdScope.DAY))
     await link.up()

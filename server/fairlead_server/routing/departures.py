@@ -22,7 +22,7 @@ from fairlead_server.domain.execution import MassCancelReport
 from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.order import Flag, Order, Request
-from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
+from fairlead_server.domain.reject import Breach, Reject, RejectReason, RejectSource
 from fairlead_server.domain.terms import Terms
 from fairlead_server.domain.venue_rules import ChainMode
 from fairlead_server.routing.book import Book
@@ -212,7 +212,7 @@ class Departures:
             return
         order = self._named_by(waiting)
         if waiting.turn is Turn.NEW:
-            self.send(order, gateway, now)
+            self._leave_new(waiting, order, gateway, now)
         elif waiting.turn is Turn.INQUIRY:
             if self._is_open(order):
                 self._ledger.send(gateway.request_status(order, now))
@@ -226,6 +226,16 @@ class Departures:
                 self._leave_amend(order, request, gateway, cause, now)
             elif order.live:
                 self._send_request(order, request, gateway, cause, now)
+
+    def _leave_new(self, waiting: Waiting, order: Order, gateway: Gateway, now: datetime) -> None:
+        """Its limits were checked when it was entered, and it has counted since; an overfill nobody could foresee."""
+        overfilled = self._book.overfilled(order.request.account_id, order.request.instrument_id)
+        if not overfilled:
+            self.send(order, gateway, now)
+            return
+        text = f"order {overfilled} was overfilled while this one waited for its turn; it was not sent"
+        breach = Breach("overfill", RejectReason.RISK_SYMBOL_BLOCKED, text)
+        self._refuse(waiting, Reject.by_risk((breach,)), now)
 
     def _leave_together(self, order: Order, request: Request, gateway: Gateway, now: datetime) -> None:
         """As many of a mass cancel as one message can ask for; those that none can go singly, each in its turn."""

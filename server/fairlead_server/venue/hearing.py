@@ -122,7 +122,7 @@ class Hearing:
             return heard
         if rules.replace_quantity is ReplaceQuantity.WORKING:
             heard = incoming.of_the_whole(heard)
-        if rules.exec_id_scope is not ExecIdScope.SESSION:
+        if rules.exec_id_scope is not ExecIdScope.SESSION and incoming.tells_its_day(message):
             heard = incoming.of_its_day(heard, self._gateway.settings.schedule)
         return heard
 

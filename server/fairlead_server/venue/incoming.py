@@ -153,6 +153,11 @@ def of_the_whole(report: ExecutionReport) -> ExecutionReport:
     return replace(report, order_qty=(report.cum_qty or ZERO) + is_open)
 
 
+def tells_its_day(message: Message) -> bool:
+    """What is sent again without TransactTime(60) may be of any day: then its ExecID(17) means whoever has it."""
+    return tags.TRANSACT_TIME in message or not (message.poss_dup or message.poss_resend)
+
+
 def of_its_day(report: ExecutionReport, schedule: Schedule) -> ExecutionReport:
     """The report of a venue that uses an ExecID(17) again on another day; the day is that of TransactTime(60)."""
     try:
