@@ -144,9 +144,11 @@ class Book:
 
     def _still_waits(self, wait: Wait) -> bool:
         order = self._orders.get(wait.order_id)
-        if order is None:
-            return False  # only live orders wait, and those are in memory
-        asked = wait.order_id in self.in_flight(order.session_id).asked
+        return order is not None and self.matters(order)  # only live orders wait, and those are in memory
+
+    def matters(self, order: Order) -> bool:
+        """Whether the venue still has to say how the order stands."""
+        asked = order.order_id in self.in_flight(order.session_id).asked
         return asked or Flag.IN_DOUBT in order.flags or bool(order.unanswered)
 
     def asked_epoch(self, session_id: str) -> int:

@@ -214,7 +214,7 @@ class Departures:
         if waiting.turn is Turn.NEW:
             self._leave_new(waiting, order, gateway, now)
         elif waiting.turn is Turn.INQUIRY:
-            if self._is_open(order):
+            if self._book.matters(order):
                 self._ledger.send(gateway.request_status(order, now))
         elif waiting.turn is Turn.ASKED:
             self._ledger.send(gateway.request_status(order, now))
@@ -265,11 +265,6 @@ class Departures:
             self._send_request(order, request, gateway, cause, now, terms)
         else:
             refuse_amend(self._ledger, order, request, reject, now)
-
-    def _is_open(self, order: Order) -> bool:
-        """Whether it still matters how the order stands."""
-        asked = order.order_id in self._book.in_flight(order.session_id).asked
-        return asked or Flag.IN_DOUBT in order.flags or bool(order.unanswered)
 
     def _named_by(self, waiting: Waiting) -> Order:
         order = self._book.order(waiting.order_id)
