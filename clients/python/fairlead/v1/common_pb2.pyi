@@ -404,6 +404,10 @@ class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectRe
     """The instrument is on a restricted list."""
     REJECT_REASON_RISK_MARKET_CLOSED: _RejectReason.ValueType  # 104
     """Outside trading hours."""
+    REJECT_REASON_RISK_EOD_CUTOFF: _RejectReason.ValueType  # 105
+    """After the day's last moment for new orders."""
+    REJECT_REASON_RISK_SYMBOL_NOT_ALLOWED: _RejectReason.ValueType  # 106
+    """The instrument is not on the list of those allowed."""
     REJECT_REASON_RISK_INVALID_QUANTITY: _RejectReason.ValueType  # 110
     """The quantity is not one that can be ordered."""
     REJECT_REASON_RISK_QUANTITY_BELOW_MIN: _RejectReason.ValueType  # 111
@@ -438,6 +442,16 @@ class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectRe
     """The reference price is too old to value the order by."""
     REJECT_REASON_RISK_PRICE_COLLAR: _RejectReason.ValueType  # 134
     """The price is too far from the reference price."""
+    REJECT_REASON_RISK_DYNAMIC_COLLAR: _RejectReason.ValueType  # 135
+    """The price is too far from where the reference price was during the window."""
+    REJECT_REASON_RISK_FAT_FINGER: _RejectReason.ValueType  # 136
+    """The price goes too far through the other side of the market."""
+    REJECT_REASON_RISK_MIN_NOTIONAL: _RejectReason.ValueType  # 137
+    """Worth less than an order must be."""
+    REJECT_REASON_RISK_ADV: _RejectReason.ValueType  # 138
+    """Too large a part of the average daily volume."""
+    REJECT_REASON_RISK_MARKET_ORDER: _RejectReason.ValueType  # 139
+    """Market orders are not allowed here."""
     REJECT_REASON_RISK_OPEN_ORDER_COUNT: _RejectReason.ValueType  # 150
     """Too many orders are open."""
     REJECT_REASON_RISK_POSITION_LIMIT: _RejectReason.ValueType  # 151
@@ -446,6 +460,28 @@ class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectRe
     """The exposure would grow too large."""
     REJECT_REASON_RISK_CREDIT: _RejectReason.ValueType  # 153
     """Not enough credit or margin."""
+    REJECT_REASON_RISK_CONCENTRATION: _RejectReason.ValueType  # 154
+    """Too large a part of the exposure would be in one instrument."""
+    REJECT_REASON_RISK_OPEN_NOTIONAL: _RejectReason.ValueType  # 155
+    """What is open would be worth too much."""
+    REJECT_REASON_RISK_DAILY_VOLUME: _RejectReason.ValueType  # 156
+    """More would be traded in a day than may be."""
+    REJECT_REASON_RISK_DAILY_VALUE: _RejectReason.ValueType  # 157
+    """More would be traded in a day, by value, than may be."""
+    REJECT_REASON_RISK_DAILY_LOSS: _RejectReason.ValueType  # 158
+    """The day's loss has reached its limit. What reduces a position passes."""
+    REJECT_REASON_RISK_DRAWDOWN: _RejectReason.ValueType  # 159
+    """The loss since the highest point has reached its limit. What reduces a position passes."""
+    REJECT_REASON_RISK_MAX_POSITIONS: _RejectReason.ValueType  # 160
+    """Too many positions would be held at a time."""
+    REJECT_REASON_RISK_LOSS_STREAK: _RejectReason.ValueType  # 161
+    """Too many trades in a row have lost. What reduces a position passes."""
+    REJECT_REASON_RISK_TRADE_RISK: _RejectReason.ValueType  # 162
+    """Too much would be lost if the order's protective stop were reached."""
+    REJECT_REASON_RISK_PORTFOLIO_HEAT: _RejectReason.ValueType  # 163
+    """Too much would be lost if all protective stops were reached."""
+    REJECT_REASON_RISK_NET_EXPOSURE: _RejectReason.ValueType  # 164
+    """The net exposure would grow too large."""
     REJECT_REASON_RISK_DUPLICATE_ORDER: _RejectReason.ValueType  # 170
     """The same order was submitted a moment ago under another key."""
     REJECT_REASON_RISK_ORDER_RATE: _RejectReason.ValueType  # 171
@@ -454,10 +490,30 @@ class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectRe
     """It could trade with an order of the same owner."""
     REJECT_REASON_RISK_SHORT_SALE: _RejectReason.ValueType  # 173
     """Short sales are not allowed, or need a locate."""
+    REJECT_REASON_RISK_SYMBOL_RATE: _RejectReason.ValueType  # 174
+    """Too many orders in the instrument in too short a time."""
+    REJECT_REASON_RISK_ORDER_TRADE_RATIO: _RejectReason.ValueType  # 175
+    """Too many orders for what has traded."""
+    REJECT_REASON_RISK_REPEATED_EXECUTIONS: _RejectReason.ValueType  # 176
+    """The strategy has traded too often without a person looking; a person has to enable it again."""
+    REJECT_REASON_RISK_LOCATE_REQUIRED: _RejectReason.ValueType  # 177
+    """A short sale in this instrument needs a locate."""
+    REJECT_REASON_RISK_TOO_MANY_AMENDS: _RejectReason.ValueType  # 178
+    """The order has been amended too often."""
     REJECT_REASON_RISK_KILL_SWITCH: _RejectReason.ValueType  # 190
     """A kill switch is on. Cancels pass."""
     REJECT_REASON_RISK_LIMIT_MISSING: _RejectReason.ValueType  # 191
     """A limit that the account needs is not configured: refused, never waved through."""
+    REJECT_REASON_RISK_TRADING_PAUSED: _RejectReason.ValueType  # 192
+    """Trading is paused. Cancels, and amends that only take away, pass."""
+    REJECT_REASON_RISK_REDUCE_ONLY: _RejectReason.ValueType  # 193
+    """Only what reduces a position is allowed."""
+    REJECT_REASON_RISK_LIVE_DISABLED: _RejectReason.ValueType  # 194
+    """The session or the account has not been enabled for live trading."""
+    REJECT_REASON_RISK_RECONCILING: _RejectReason.ValueType  # 195
+    """Orders are in doubt; nothing is added to them until they are settled."""
+    REJECT_REASON_RISK_CLOCK_UNTRUSTED: _RejectReason.ValueType  # 196
+    """The router's clock cannot be trusted at the moment."""
     REJECT_REASON_VENUE_BROKER_OPTION: _RejectReason.ValueType  # 300
     """OrdRejReason(103) 0: the broker's or exchange's option."""
     REJECT_REASON_VENUE_UNKNOWN_SYMBOL: _RejectReason.ValueType  # 301
@@ -556,6 +612,10 @@ REJECT_REASON_RISK_RESTRICTED: RejectReason.ValueType  # 103
 """The instrument is on a restricted list."""
 REJECT_REASON_RISK_MARKET_CLOSED: RejectReason.ValueType  # 104
 """Outside trading hours."""
+REJECT_REASON_RISK_EOD_CUTOFF: RejectReason.ValueType  # 105
+"""After the day's last moment for new orders."""
+REJECT_REASON_RISK_SYMBOL_NOT_ALLOWED: RejectReason.ValueType  # 106
+"""The instrument is not on the list of those allowed."""
 REJECT_REASON_RISK_INVALID_QUANTITY: RejectReason.ValueType  # 110
 """The quantity is not one that can be ordered."""
 REJECT_REASON_RISK_QUANTITY_BELOW_MIN: RejectReason.ValueType  # 111
@@ -590,6 +650,16 @@ REJECT_REASON_RISK_STALE_REFERENCE_PRICE: RejectReason.ValueType  # 133
 """The reference price is too old to value the order by."""
 REJECT_REASON_RISK_PRICE_COLLAR: RejectReason.ValueType  # 134
 """The price is too far from the reference price."""
+REJECT_REASON_RISK_DYNAMIC_COLLAR: RejectReason.ValueType  # 135
+"""The price is too far from where the reference price was during the window."""
+REJECT_REASON_RISK_FAT_FINGER: RejectReason.ValueType  # 136
+"""The price goes too far through the other side of the market."""
+REJECT_REASON_RISK_MIN_NOTIONAL: RejectReason.ValueType  # 137
+"""Worth less than an order must be."""
+REJECT_REASON_RISK_ADV: RejectReason.ValueType  # 138
+"""Too large a part of the average daily volume."""
+REJECT_REASON_RISK_MARKET_ORDER: RejectReason.ValueType  # 139
+"""Market orders are not allowed here."""
 REJECT_REASON_RISK_OPEN_ORDER_COUNT: RejectReason.ValueType  # 150
 """Too many orders are open."""
 REJECT_REASON_RISK_POSITION_LIMIT: RejectReason.ValueType  # 151
@@ -598,6 +668,28 @@ REJECT_REASON_RISK_GROSS_EXPOSURE: RejectReason.ValueType  # 152
 """The exposure would grow too large."""
 REJECT_REASON_RISK_CREDIT: RejectReason.ValueType  # 153
 """Not enough credit or margin."""
+REJECT_REASON_RISK_CONCENTRATION: RejectReason.ValueType  # 154
+"""Too large a part of the exposure would be in one instrument."""
+REJECT_REASON_RISK_OPEN_NOTIONAL: RejectReason.ValueType  # 155
+"""What is open would be worth too much."""
+REJECT_REASON_RISK_DAILY_VOLUME: RejectReason.ValueType  # 156
+"""More would be traded in a day than may be."""
+REJECT_REASON_RISK_DAILY_VALUE: RejectReason.ValueType  # 157
+"""More would be traded in a day, by value, than may be."""
+REJECT_REASON_RISK_DAILY_LOSS: RejectReason.ValueType  # 158
+"""The day's loss has reached its limit. What reduces a position passes."""
+REJECT_REASON_RISK_DRAWDOWN: RejectReason.ValueType  # 159
+"""The loss since the highest point has reached its limit. What reduces a position passes."""
+REJECT_REASON_RISK_MAX_POSITIONS: RejectReason.ValueType  # 160
+"""Too many positions would be held at a time."""
+REJECT_REASON_RISK_LOSS_STREAK: RejectReason.ValueType  # 161
+"""Too many trades in a row have lost. What reduces a position passes."""
+REJECT_REASON_RISK_TRADE_RISK: RejectReason.ValueType  # 162
+"""Too much would be lost if the order's protective stop were reached."""
+REJECT_REASON_RISK_PORTFOLIO_HEAT: RejectReason.ValueType  # 163
+"""Too much would be lost if all protective stops were reached."""
+REJECT_REASON_RISK_NET_EXPOSURE: RejectReason.ValueType  # 164
+"""The net exposure would grow too large."""
 REJECT_REASON_RISK_DUPLICATE_ORDER: RejectReason.ValueType  # 170
 """The same order was submitted a moment ago under another key."""
 REJECT_REASON_RISK_ORDER_RATE: RejectReason.ValueType  # 171
@@ -606,10 +698,30 @@ REJECT_REASON_RISK_SELF_TRADE: RejectReason.ValueType  # 172
 """It could trade with an order of the same owner."""
 REJECT_REASON_RISK_SHORT_SALE: RejectReason.ValueType  # 173
 """Short sales are not allowed, or need a locate."""
+REJECT_REASON_RISK_SYMBOL_RATE: RejectReason.ValueType  # 174
+"""Too many orders in the instrument in too short a time."""
+REJECT_REASON_RISK_ORDER_TRADE_RATIO: RejectReason.ValueType  # 175
+"""Too many orders for what has traded."""
+REJECT_REASON_RISK_REPEATED_EXECUTIONS: RejectReason.ValueType  # 176
+"""The strategy has traded too often without a person looking; a person has to enable it again."""
+REJECT_REASON_RISK_LOCATE_REQUIRED: RejectReason.ValueType  # 177
+"""A short sale in this instrument needs a locate."""
+REJECT_REASON_RISK_TOO_MANY_AMENDS: RejectReason.ValueType  # 178
+"""The order has been amended too often."""
 REJECT_REASON_RISK_KILL_SWITCH: RejectReason.ValueType  # 190
 """A kill switch is on. Cancels pass."""
 REJECT_REASON_RISK_LIMIT_MISSING: RejectReason.ValueType  # 191
 """A limit that the account needs is not configured: refused, never waved through."""
+REJECT_REASON_RISK_TRADING_PAUSED: RejectReason.ValueType  # 192
+"""Trading is paused. Cancels, and amends that only take away, pass."""
+REJECT_REASON_RISK_REDUCE_ONLY: RejectReason.ValueType  # 193
+"""Only what reduces a position is allowed."""
+REJECT_REASON_RISK_LIVE_DISABLED: RejectReason.ValueType  # 194
+"""The session or the account has not been enabled for live trading."""
+REJECT_REASON_RISK_RECONCILING: RejectReason.ValueType  # 195
+"""Orders are in doubt; nothing is added to them until they are settled."""
+REJECT_REASON_RISK_CLOCK_UNTRUSTED: RejectReason.ValueType  # 196
+"""The router's clock cannot be trusted at the moment."""
 REJECT_REASON_VENUE_BROKER_OPTION: RejectReason.ValueType  # 300
 """OrdRejReason(103) 0: the broker's or exchange's option."""
 REJECT_REASON_VENUE_UNKNOWN_SYMBOL: RejectReason.ValueType  # 301
