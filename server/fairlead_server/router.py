@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from fairlead_server.api.messages import event_bytes
+from fairlead_server.api.images import event_bytes
 from fairlead_server.config import Config
 from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.ids import ClOrdIds, Ulids

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from fairlead_server.api.messages import event_bytes
+from fairlead_server.api.images import event_bytes
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.event import EventKind, OrderEvent
 from fairlead_server.domain.execution import ExecutionReport, ReportKind, VenueMessage

@@ -14,7 +14,7 @@ from fairlead.v1.execution_service_pb2 import (
     EXECUTION_KIND_TRADE_CORRECTED,
     ExecutionEvent,
 )
-from fairlead_server.api import messages
+from fairlead_server.api import images, messages
 from fairlead_server.domain.errors import RouterError
 from fairlead_server.domain.event import OrderEvent
 from fairlead_server.domain.order import ZERO, Order
@@ -52,7 +52,7 @@ class _Desk(Desk):
 
     def _encode(self, event: OrderEvent) -> bytes:
         self.events.append(event)
-        return messages.event_bytes(event)
+        return images.event_bytes(event)
 
 
 class _Scene:
@@ -175,8 +175,8 @@ def test_the_log_alone_gives_each_order_and_each_position(stores: list[Store], l
         log = scene.store.events_after(0, 1_000_000)
 
         stored = scene.store.list_orders(OrderQuery())
-        images = {o.order_id: messages.order(o).SerializeToString(deterministic=True) for o in stored}
-        assert _told(log) == images
+        shown = {o.order_id: images.order(o).SerializeToString(deterministic=True) for o in stored}
+        assert _told(log) == shown
         _replay(messages.events_from(log))
         await scene.end()
 

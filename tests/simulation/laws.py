@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
-from fairlead_server.api import messages
+from fairlead_server.api import images
 from fairlead_server.router import Router
 from fairlead_server.routing.book import Book
 from fairlead_server.store.database import OrderQuery, Store
@@ -53,7 +53,7 @@ def log(store: Store) -> Iterator[str]:
     rows = store.events_after(0, 1_000_000)
     told = {row.order_id: ExecutionEvent.FromString(row.body).order for row in rows}
     for order in store.list_orders(OrderQuery()):
-        if told.get(order.order_id) != messages.order(order):
+        if told.get(order.order_id) != images.order(order):
             yield f"the log ends with {order.order_id} as {told.get(order.order_id)}, the store with {order}"
 
 

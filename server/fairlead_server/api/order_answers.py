@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from fairlead.v1 import common_pb2, order_service_pb2
+from google.protobuf.message import Message
 
-from fairlead_server.api import consistency, messages, requests
+from fairlead_server.api import consistency, images, messages, requests
 from fairlead_server.api.caller import Caller
 from fairlead_server.api.tokens import Tokens
 from fairlead_server.api.validation import validate
+from fairlead_server.api.wire import Fields
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.terms import NewOrder
@@ -24,9 +26,7 @@ from fairlead_server.routing.ports import Clock
 from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.routing.watch import Wanted, Watch
 
-T = TypeVar("T")
-R = TypeVar("R", order_service_pb2.AmendOrderResponse, order_service_pb2.CancelOrderResponse)
-R_co = TypeVar("R_co", covariant=True)
+R = TypeVar("R", bound=Message)
 
 AMEND_OUTCOME = {
     RequestOutcome.PENDING: order_service_pb2.AMEND_OUTCOME_PENDING,
@@ -45,16 +45,16 @@ CANCEL_OUTCOME = {
 
 
 @dataclass(frozen=True, slots=True)
-class Course(Generic[R_co]):
+class Course(Generic[R]):
     """From a decision to its answer. ``order`` is as decided; ``wanted`` is None if to be durable is enough."""
 
     order: Order
     wanted: Wanted | None
-    respond: Callable[[Order], R_co]
+    kind: type[R]
+    body: Callable[[Order], bytes]  # the answer, serialised
 
-    def into(self, wrap: Callable[[R_co], T]) -> Course[T]:
-        """The same with another answer, made of this one."""
-        return Course(self.order, self.wanted, lambda order: wrap(self.respond(order)))
+    def respond(self, order: Order) -> R:
+        return self.kind.FromString(self.body(order))
 
 
 def read_order(request: order_service_pb2.SubmitOrderRequest) -> NewOrder:
@@ -120,7 +120,7 @@ class OrderAnswers:
     ) -> order_service_pb2.CancelOrderResponse:
         return await self._concluded(self.cancellation(request, answer), caller)
 
-    async def _concluded(self, course: Course[R_co], caller: Caller) -> R_co:
+    async def _concluded(self, course: Course[R], caller: Caller) -> R:
         """Durable, and as far along as the caller waits for it, if that comes in time."""
         if course.wanted is None:
             await self._pipeline.durable()
@@ -139,49 +139,54 @@ class OrderAnswers:
     def submission(
         self, request: order_service_pb2.SubmitOrderRequest, answer: Answer
     ) -> Course[order_service_pb2.SubmitOrderResponse]:
-        def respond(order: Order) -> order_service_pb2.SubmitOrderResponse:
-            return order_service_pb2.SubmitOrderResponse(
-                order=messages.order(order),
+        def body(order: Order) -> bytes:
+            mark = order_service_pb2.SubmitOrderResponse(
                 duplicate=answer.duplicate,
                 ack_level_reached=_reached(order),
                 cursor=self._tokens.cursor(order.sequence),
             )
+            return _ORDER(images.order_bytes(order)) + mark.SerializeToString()
 
-        wanted = _seen_by_venue if request.ack_level == _VENUE else _sent_or_over
-        return Course(answer.order, _unless_met(wanted, answer.order, request.ack_level), respond)
+        wanted = _unless_met(
+            _seen_by_venue if request.ack_level == _VENUE else _sent_or_over, answer.order, request.ack_level
+        )
+        return Course(answer.order, wanted, order_service_pb2.SubmitOrderResponse, body)
 
     def amendment(
         self, request: order_service_pb2.AmendOrderRequest, answer: RequestAnswer
     ) -> Course[order_service_pb2.AmendOrderResponse]:
-        respond = self._of_request(order_service_pb2.AmendOrderResponse, AMEND_OUTCOME, request, answer)
+        kind = order_service_pb2.AmendOrderResponse
         wanted = (_amend_answered if request.ack_level == _VENUE else _amend_sent)(request.request_id)
-        return Course(answer.order, _unless_met(wanted, answer.order, request.ack_level), respond)
+        return self._of_request(kind, AMEND_OUTCOME, request, answer, wanted)
 
     def cancellation(
         self, request: order_service_pb2.CancelOrderRequest, answer: RequestAnswer
     ) -> Course[order_service_pb2.CancelOrderResponse]:
-        respond = self._of_request(order_service_pb2.CancelOrderResponse, CANCEL_OUTCOME, request, answer)
+        kind = order_service_pb2.CancelOrderResponse
         wanted = _cancel_answered if request.ack_level == _VENUE else _at_once
-        return Course(answer.order, _unless_met(wanted, answer.order, request.ack_level), respond)
+        return self._of_request(kind, CANCEL_OUTCOME, request, answer, wanted)
 
     def _of_request(
         self,
-        response: Callable[..., R],
+        kind: type[R],
         outcomes: Mapping[RequestOutcome, Any],
         request: order_service_pb2.AmendOrderRequest | order_service_pb2.CancelOrderRequest,
         answer: RequestAnswer,
-    ) -> Callable[[Order], R]:
-        def respond(order: Order) -> R:
+        wanted: Wanted,
+    ) -> Course[R]:
+        response: Callable[..., R] = kind
+
+        def body(order: Order) -> bytes:
             now = self._resolved(answer, request.request_id, order)
             return response(
-                order=messages.order(now.order),
+                order=images.order(now.order),
                 outcome=outcomes[now.outcome],
                 reject=messages.reject(now.reject) if now.reject else None,
                 duplicate=now.duplicate,
                 cursor=self._tokens.cursor(now.order.sequence),
-            )
+            ).SerializeToString()
 
-        return respond
+        return Course(answer.order, _unless_met(wanted, answer.order, request.ack_level), kind, body)
 
     def _resolved(self, answer: RequestAnswer, request_id: str, order: Order) -> RequestAnswer:
         if order is answer.order or answer.outcome is not RequestOutcome.PENDING:
@@ -195,6 +200,7 @@ def _unless_met(wanted: Wanted, order: Order, level: common_pb2.AckLevel.ValueTy
 
 
 _VENUE = common_pb2.ACK_LEVEL_VENUE
+_ORDER = Fields(order_service_pb2.SubmitOrderResponse).nested("order")
 
 
 def _at_once(_: Order) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fairlead.v1 import order_service_pb2 as pb
 
-from fairlead_server.api import consistency, messages, requests
+from fairlead_server.api import consistency, images, requests
 from fairlead_server.api.caller import Caller
 from fairlead_server.api.tokens import Tokens
 from fairlead_server.api.validation import validate
@@ -72,7 +72,7 @@ class OrderOperations:
         )
         await self._pipeline.durable()
         return pb.ReconcileOrderResponse(
-            order=messages.order(answer.order),
+            order=images.order(answer.order),
             duplicate=answer.duplicate,
             cursor=self._tokens.cursor(answer.order.sequence),
         )

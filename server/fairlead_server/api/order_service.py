@@ -8,7 +8,7 @@ from typing import Protocol
 
 from fairlead.v1 import order_service_pb2
 
-from fairlead_server.api import framing, messages, requests
+from fairlead_server.api import framing, images, messages, requests
 from fairlead_server.api.caller import Caller
 from fairlead_server.api.expiry import expired
 from fairlead_server.api.order_answers import OrderAnswers
@@ -118,7 +118,7 @@ class OrderService:
         if request.HasField("wait_for_version") and order.version <= request.wait_for_version:
             head, order = await self._changed(ref, order.order_id, request.wait_for_version, caller)
         return order_service_pb2.GetOrderResponse(
-            order=messages.order(order), as_of_cursor=self._tokens.cursor(max(head, order.sequence))
+            order=images.order(order), as_of_cursor=self._tokens.cursor(max(head, order.sequence))
         )
 
     async def list_orders(
@@ -134,7 +134,7 @@ class OrderService:
             query = requests.after_order(query, *self._tokens.open_page(request.page_token, digest, int, str))
         head = await asyncio.to_thread(self._reader.head)
         found = await asyncio.to_thread(self._reader.list_orders, query)
-        shown = await asyncio.to_thread(messages.orders_that_fit, found[:size])
+        shown = await asyncio.to_thread(images.orders_that_fit, found[:size])
         response = order_service_pb2.ListOrdersResponse(orders=shown, as_of_cursor=self._tokens.cursor(head))
         if len(found) > len(shown):
             last = found[len(shown) - 1]

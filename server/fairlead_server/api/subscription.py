@@ -19,7 +19,7 @@ from fairlead.v1 import execution_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 from msgspec.structs import replace
 
-from fairlead_server.api import framing, messages
+from fairlead_server.api import framing, images
 from fairlead_server.api.expiry import expired
 from fairlead_server.api.times import timestamp
 from fairlead_server.api.tokens import Tokens
@@ -245,7 +245,7 @@ class Subscription:
 
 
 def _orders(orders: Sequence[Order]) -> list[common_pb2.Order]:
-    return [messages.order(order) for order in orders]
+    return [images.order(order) for order in orders]
 
 
 def _duration(seconds: float) -> Duration:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fairlead.v1 import order_service_pb2 as pb
 from msgspec import Struct
@@ -11,7 +12,9 @@ from msgspec.structs import replace
 from fairlead_server.api import errors
 from fairlead_server.api.caller import Caller
 from fairlead_server.api.order_answers import Course, OrderAnswers, read_order
+from fairlead_server.api.wire import Fields
 from fairlead_server.domain.errors import InvalidRequest
+from fairlead_server.domain.order import Order
 from fairlead_server.routing.batches import FAILURES, Failure
 from fairlead_server.routing.watch import Waiter, Watch
 
@@ -31,15 +34,21 @@ class Decided(Struct, frozen=True):
     """``waiter`` is set where the command waits for more than to be durable."""
 
     correlation_id: int
-    course: Course[pb.TradeResult] | Failure
+    kind: str  # of the command, and of its result
+    course: Course[Any] | Failure
     waiter: Waiter | None = None
+
+    def result(self, order: Order) -> bytes:
+        """Serialised, of a command that has not failed."""
+        assert not isinstance(self.course, Exception)  # noqa: S101 - the caller has looked
+        return _CORRELATION_ID(self.correlation_id) + _RESULT[self.kind](self.course.body(order))
 
 
 class TradeCommands:
     def __init__(self, answers: OrderAnswers, watch: Watch) -> None:
         self._answers = answers
         self._watch = watch
-        self._kinds: dict[str, Callable[[pb.TradeCommand, Terms], Course[pb.TradeResult]]] = {
+        self._kinds: dict[str, Callable[[Any, Terms], Course[Any]]] = {
             "submit": self._submit,
             "amend": self._amend,
             "cancel": self._cancel,
@@ -49,36 +58,37 @@ class TradeCommands:
         number = command.correlation_id
         kind = command.WhichOneof("command")
         if kind is None:
-            return Decided(number, InvalidRequest([("command", f"needs one of {', '.join(self._kinds)}")]))
+            missing = InvalidRequest([("command", f"needs one of {', '.join(self._kinds)}")])
+            return Decided(number, "", missing)
         try:
-            course = self._kinds[kind](command, terms)
+            course = self._kinds[kind](getattr(command, kind), terms)
         except FAILURES as failure:
-            return Decided(number, failure)
+            return Decided(number, kind, failure)
         if course.wanted is None:
-            return Decided(number, course)
-        return Decided(number, course, self._watch.expect(course.order.order_id, course.wanted))
+            return Decided(number, kind, course)
+        return Decided(number, kind, course, self._watch.expect(course.order.order_id, course.wanted))
 
-    def _submit(self, command: pb.TradeCommand, terms: Terms) -> Course[pb.TradeResult]:
-        number, request = command.correlation_id, command.submit
+    def _submit(self, request: pb.SubmitOrderRequest, terms: Terms) -> Course[pb.SubmitOrderResponse]:
         new = read_order(request)
         mark = terms.mark_for(new.account_id)
         answer = self._answers.enter(replace(new, trade_session=mark) if mark else new, terms.caller)
-        course = self._answers.submission(request, answer)
-        return course.into(lambda submit: pb.TradeResult(correlation_id=number, submit=submit))
+        return self._answers.submission(request, answer)
 
-    def _amend(self, command: pb.TradeCommand, terms: Terms) -> Course[pb.TradeResult]:
-        number, request = command.correlation_id, command.amend
-        course = self._answers.amendment(request, self._answers.amend(request, terms.caller))
-        return course.into(lambda amend: pb.TradeResult(correlation_id=number, amend=amend))
+    def _amend(self, request: pb.AmendOrderRequest, terms: Terms) -> Course[pb.AmendOrderResponse]:
+        return self._answers.amendment(request, self._answers.amend(request, terms.caller))
 
-    def _cancel(self, command: pb.TradeCommand, terms: Terms) -> Course[pb.TradeResult]:
-        number, request = command.correlation_id, command.cancel
-        course = self._answers.cancellation(request, self._answers.cancel(request, terms.caller))
-        return course.into(lambda cancel: pb.TradeResult(correlation_id=number, cancel=cancel))
+    def _cancel(self, request: pb.CancelOrderRequest, terms: Terms) -> Course[pb.CancelOrderResponse]:
+        return self._answers.cancellation(request, self._answers.cancel(request, terms.caller))
 
 
-def failed(correlation_id: int, failure: Exception) -> pb.TradeResult:
+def failed(correlation_id: int, failure: Exception) -> bytes:
+    """The result of a command that has failed, serialised."""
     refusal = errors.refusal(failure)
     if refusal is None:  # a kind of error without its row in the table
         raise failure
-    return pb.TradeResult(correlation_id=correlation_id, error=refusal.status())
+    return pb.TradeResult(correlation_id=correlation_id, error=refusal.status()).SerializeToString()
+
+
+_FIELDS = Fields(pb.TradeResult)
+_CORRELATION_ID = _FIELDS.number("correlation_id")
+_RESULT = {kind: _FIELDS.nested(kind) for kind in ("submit", "amend", "cancel")}

@@ -172,22 +172,19 @@ class TradeStream:
         if waiter is not None:
             self._desk.watch.drop(waiter)
         if isinstance(course, Exception):
-            self._answer(failed(one.correlation_id, course))
+            self._results.append(failed(one.correlation_id, course))
         elif lost:
-            self._answer(failed(one.correlation_id, StoreUnavailable()))
+            self._results.append(failed(one.correlation_id, StoreUnavailable()))
         else:
-            self._answer(course.respond(course.order))
+            self._results.append(one.result(course.order))
 
     def _told(self, one: Decided, order: Order | None) -> None:
         """How the order stands that was waited for, or None if it took too long."""
         assert one.waiter is not None  # noqa: S101 - it was told
         assert not isinstance(one.course, Exception)  # noqa: S101 - a failure waits for nothing
         self._waiting.discard(one.waiter)
-        self._answer(one.course.respond(order or one.course.order))
+        self._results.append(one.result(order or one.course.order))
         self._news.set()
-
-    def _answer(self, result: pb.TradeResult) -> None:
-        self._results.append(result.SerializeToString())
 
     # What goes out.
 
