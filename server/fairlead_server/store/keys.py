@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable
 from hashlib import blake2b
 from sys import getsizeof
@@ -29,21 +30,27 @@ def _key(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
+def _bucket() -> array[int]:
+    return array("I")
+
+
 class Keys:
     """A set of keys at some five bytes each, of which 44 bits are kept: one new key in a million is taken for one of
     ten million that are there. To add one moves those behind it in its bucket, microseconds even then.
     """
 
     def __init__(self, keys: Iterable[int] = ()) -> None:
-        self._buckets = [array("I") for _ in range(_BUCKETS)]
+        self._buckets: defaultdict[int, array[int]] = defaultdict(_bucket)
         for key in keys:
             self._buckets[key >> 32 & _BUCKETS - 1].append(key & _LOW)
-        for number, bucket in enumerate(self._buckets):
+        for number, bucket in self._buckets.items():
             if len(bucket) > 1:
                 self._buckets[number] = array("I", sorted(set(bucket)))
 
     def __contains__(self, key: int) -> bool:
-        bucket, low = self._buckets[key >> 32 & _BUCKETS - 1], key & _LOW
+        bucket, low = self._buckets.get(key >> 32 & _BUCKETS - 1), key & _LOW
+        if bucket is None:
+            return False
         place = bisect_left(bucket, low)
         return place < len(bucket) and bucket[place] == low
 
@@ -53,10 +60,10 @@ class Keys:
     __hash__ = None  # type: ignore[assignment] # it grows
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets))
+        return sum(map(len, self._buckets.values()))
 
     def __sizeof__(self) -> int:
-        return sum(map(getsizeof, self._buckets))
+        return sum(map(getsizeof, self._buckets.values()))
 
     def add(self, key: int) -> None:
         bucket, low = self._buckets[key >> 32 & _BUCKETS - 1], key & _LOW
