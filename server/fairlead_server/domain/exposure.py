@@ -48,6 +48,16 @@ def held(order: Order) -> Decimal:
     return order.cum_qty * order.request.side.sign
 
 
+def _counts_alike(before: Order, after: Order) -> bool:
+    """Whether nothing has been touched that either of the two is made of, as by most events; else it may have changed."""
+    return (
+        after.terms is before.terms
+        and after.pending is before.pending
+        and after.cum_qty is before.cum_qty
+        and after.terminal is before.terminal
+    )
+
+
 class Exposures:
     """The running totals of all accounts. One owner: the book."""
 
@@ -67,6 +77,8 @@ class Exposures:
 
     def change(self, before: Order | None, after: Order) -> Decimal:
         """Replace what ``before`` counted by what ``after`` counts; returns the new position."""
+        if before is not None and _counts_alike(before, after):
+            return self.of(after.request.account_id, after.request.instrument_id).position
         moved = held(after) - (held(before) if before else ZERO)
         return self._move(after, working(before) if before else Working(), working(after), moved)
 

@@ -241,7 +241,7 @@ def _compared(change: Change, report: ExecutionReport) -> Change:
         alarms = (*alarms, Alarm.OVERFILL)
     if change.kind is not None and _breaks(order, report) and not report.message.poss_dup:
         alarms = (*alarms, Alarm.RECON_BREAK)
-    return replace(change, alarms=alarms)
+    return change if alarms is change.alarms else replace(change, alarms=alarms)
 
 
 def _breaks(order: Order, report: ExecutionReport) -> bool:
@@ -250,12 +250,14 @@ def _breaks(order: Order, report: ExecutionReport) -> bool:
     What is left of an order that does not work now, some venues count and some do not; and while amends are pending it may
     be told as if one of them were in force (App. D, D.2.b).
     """
-    if order.state is OrderState.REJECTED:
+    state = order.state
+    if state is OrderState.REJECTED:
         return False
     if report.cum_qty not in (None, order.cum_qty):
         return True
-    amended = {r.terms.quantity - order.cum_qty for r in order.pending if r.terms is not None}
-    return order.state not in _RESTING and report.leaves_qty not in {None, order.leaves_qty, *amended}
+    if state in _RESTING or report.leaves_qty in (None, order.leaves_qty):
+        return False
+    return all(report.leaves_qty != r.terms.quantity - order.cum_qty for r in order.pending if r.terms)
 
 
 _RESTING = (OrderState.DONE_FOR_DAY, OrderState.SUSPENDED)

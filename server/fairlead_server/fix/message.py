@@ -42,7 +42,7 @@ _SECRETS: Final = (
     tags.ENCRYPTED_PASSWORD,
     tags.ENCRYPTED_NEW_PASSWORD,
 )
-_SECRET: Final = tuple(b"\x01%d=" % tag for tag in _SECRETS)
+_SECRET: Final = re.compile(rb"\x01(?:%b)=" % b"|".join(b"%d" % tag for tag in _SECRETS))
 _SECRET_TEXT: Final = re.compile(rb"(\x01(?:554|925)=)[^\x01]*")
 _SECRET_DATA: Final = re.compile(rb"(\x01(?:91|96|1402|1404)=).*", re.DOTALL)
 
@@ -107,9 +107,14 @@ def decode(frame: bytes) -> Message:
     Raises Undecodable if its fields are not fields, and MissingTag or BadValue if it has no usable MsgSeqNum(34).
     """
     fields = _split(frame)
+    first = dict(fields)
+    if not _RAW_LENGTHS.isdisjoint(first):
+        fields = _split_raw_data(frame)
+        first = dict(fields)
+    if len(first) < len(fields):
+        first = dict(reversed(fields))
     if len(fields) < 4 or (fields[0][0], fields[1][0], fields[2][0], fields[-1][0]) != (8, 9, 35, 10):  # noqa: PLR2004 - tag numbers
         raise Undecodable("BeginString(8), BodyLength(9), MsgType(35) or CheckSum(10) out of place")
-    first = dict(reversed(fields))
     seq_num = first.get(tags.MSG_SEQ_NUM)
     if seq_num is None:
         raise MissingTag(tags.MSG_SEQ_NUM)
@@ -157,7 +162,7 @@ def mask(data: bytes, more: Collection[int] = ()) -> bytes:
     else raw data is cut off where it begins.
     """
     logon = b"\x0135=A\x01" in data
-    if not (any(secret in data for secret in _SECRET) or (logon and (more or b"\x0196=" in data))):
+    if not (_SECRET.search(data) or (logon and (more or b"\x0196=" in data))):
         return data
     try:
         fields = decode(data).fields
@@ -218,10 +223,9 @@ def _render(fields: Fields) -> bytes:
 def _split(frame: bytes) -> list[tuple[int, str]]:
     parts = [part.split("=", 1) for part in frame[:-1].decode("latin-1").split("\x01")]
     try:
-        fields = [(_TAGS[tag], value) for tag, value in parts]
+        return [(_TAGS[tag], value) for tag, value in parts]
     except (KeyError, ValueError):
-        fields = _split_carefully(frame, parts)
-    return fields if _RAW_LENGTHS.isdisjoint(dict(fields)) else _split_raw_data(frame)
+        return _split_carefully(frame, parts)
 
 
 def _split_carefully(frame: bytes, parts: list[list[str]]) -> list[tuple[int, str]]:

@@ -76,6 +76,11 @@ class Session:
         return self._numbers if self._talk is None else self._talk.numbers
 
     @property
+    def epoch(self) -> int:
+        """Of :attr:`numbers`."""
+        return self._numbers.epoch if self._talk is None else self._talk.epoch
+
+    @property
     def state(self) -> State:
         if self._talk is not None:
             return self._talk.state

@@ -31,7 +31,9 @@ def read_int(tag: int, text: str) -> int:
     return int(text)
 
 
+@lru_cache(maxsize=4096)
 def read_decimal(tag: int, text: str) -> Decimal:
+    """Kept, for the quantities and prices of a day are few."""
     if len(text) > _MAX_DECIMAL or _DECIMAL.fullmatch(text) is None:
         raise BadValue(tag, text, "a decimal number")
     return Decimal(text)
@@ -45,19 +47,25 @@ def read_boolean(tag: int, text: str) -> bool:
 
 def read_utc_timestamp(tag: int, text: str) -> datetime:
     """Whole seconds, milliseconds, microseconds or nanoseconds; the last are cut to microseconds."""
-    fraction = text[_SECOND_LENGTH:]
-    if fraction and _FRACTION.fullmatch(fraction) is None:
-        raise BadValue(tag, text, "a UTCTimestamp")
     try:
-        whole = _second(text[:_SECOND_LENGTH])
+        return _utc_timestamp(text)
     except (ValueError, OverflowError):
         raise BadValue(tag, text, "a UTCTimestamp") from None
+
+
+@lru_cache(maxsize=1024)
+def _utc_timestamp(text: str) -> datetime:
+    """Kept, for a time is read more than once, and those of a busy session are the same, ..."""
+    fraction = text[_SECOND_LENGTH:]
+    if fraction and _FRACTION.fullmatch(fraction) is None:
+        raise ValueError(text)
+    whole = _second(text[:_SECOND_LENGTH])
     return whole.replace(microsecond=int(fraction[1:7].ljust(6, "0"))) if fraction else whole
 
 
 @lru_cache(maxsize=64)
 def _second(text: str) -> datetime:
-    """Kept, for the times of a busy session lie in the same few seconds."""
+    """... or lie in the same few seconds."""
     match = _SECOND.fullmatch(text)
     if match is None:
         raise ValueError(text)
@@ -75,8 +83,12 @@ def write_decimal(tag: int, value: Decimal) -> str:
     return format(value, "f")
 
 
+@lru_cache(maxsize=64)
 def write_utc_timestamp(time: datetime, *, digits: int = 3) -> str:
-    """``digits`` of a second's fraction: 0, 3 or 6; what is finer is cut, not rounded into the future."""
+    """``digits`` of a second's fraction: 0, 3 or 6; what is finer is cut, not rounded into the future.
+
+    Kept, for a message says the time of its making more than once.
+    """
     if time.utcoffset() is None:
         raise ValueError(f"{time} has no time zone")
     utc = time if time.tzinfo is UTC else time.astimezone(UTC)

@@ -160,6 +160,8 @@ class Book:
 
     def overfilled(self, account_id: str, instrument_id: str) -> str:
         """The order_id of the latest overfill that keeps the account from opening more in the instrument, empty if none does."""
+        if not self._overfills:
+            return ""
         key = account_id, instrument_id
         return next((order_id for order_id, halted in reversed(self._overfills.items()) if halted == key), "")
 
@@ -200,15 +202,15 @@ class Book:
 
     def _index(self, order: Order) -> None:
         order_id, request = order.order_id, order.request
-        known = order_id in self._orders
+        known = self._orders.get(order_id)
         self._orders.put(order_id, order)
-        if not known:
+        if known is None:
             self._by_client[request.account_id, request.client_order_id] = order_id
         # The venue may have renamed it: what it is called now need not be a ClOrdID(11) of ours.
-        names = order.cl_ord_ids[-1:] if known else order.cl_ord_ids
-        for cl_ord_id in filter(None, (*names, order.cl_ord_id)):
-            self._by_cl_ord_id[order.session_id, cl_ord_id] = order_id
-        if order.venue_order_id:
+        if known is None or order.cl_ord_ids is not known.cl_ord_ids or order.cl_ord_id != known.cl_ord_id:
+            for cl_ord_id in filter(None, (*order.cl_ord_ids, order.cl_ord_id)):
+                self._by_cl_ord_id[order.session_id, cl_ord_id] = order_id
+        if order.venue_order_id and (known is None or order.venue_order_id != known.venue_order_id):
             self._by_venue_id[order.session_id, order.venue_order_id] = order_id
 
     def _forget(self, order: Order) -> None:

@@ -16,7 +16,7 @@ from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import ZERO, Flag, Order, Request, pending_new
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk import Policy
-from fairlead_server.domain.standing import refused
+from fairlead_server.domain.standing import FILLS, refused
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.chains import release
@@ -56,7 +56,8 @@ class Executions:
             self._apply_to_external(report, gateway, now)
             return
         heard_of(self._book, self._ledger, before.order_id, gateway)
-        change = transitions.apply(before, report, self._new_id(), now)
+        execution_id = self._new_id() if report.kind in FILLS else ""
+        change = transitions.apply(before, report, execution_id, now)
         if change is not None:
             self._enter(before, change, gateway, now, report)
 

@@ -18,9 +18,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -42,6 +42,23 @@ class _Group:
 
     def __bool__(self) -> bool:
         return bool(self.batch or self.acts)
+
+
+class _Decision(AbstractContextManager[None]):
+    """One of the many: written out, for a generator would take four times as long."""
+
+    def __init__(
+        self, decided: Callable[[str], None], abandon: Callable[[Exception], None], origin: str
+    ) -> None:
+        self._decided = decided
+        self._abandon = abandon
+        self._origin = origin
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self._decided(self._origin)
+        elif isinstance(error, Exception) and not isinstance(error, RouterError):
+            self._abandon(error)
 
 
 class Pipeline:
@@ -67,8 +84,7 @@ class Pipeline:
         self.broken = False
         self._lost: BaseException | None = None
 
-    @contextmanager
-    def deciding(self, origin: str = "") -> Iterator[None]:
+    def deciding(self, origin: str = "") -> AbstractContextManager[None]:
         """Around each decision. A :class:`RouterError` must come before the decision's first fact.
 
         ``origin`` names what asks for it; raises NotStorable for one that cannot be made durable.
@@ -77,13 +93,9 @@ class Pipeline:
             raise StoreUnavailable
         if origin and self._suspects.convicted(origin):
             raise NotStorable(origin)
-        try:
-            yield
-        except RouterError:
-            raise
-        except Exception as error:
-            self._abandon(error)
-            raise
+        return _Decision(self._decided, self._abandon, origin)
+
+    def _decided(self, origin: str) -> None:
         if origin:
             self.comes_of(origin)
         if self._suspects.wary:

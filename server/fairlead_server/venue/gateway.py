@@ -138,7 +138,7 @@ class VenueSession:
 
     @property
     def epoch(self) -> int:
-        return self.session.numbers.epoch
+        return self.session.epoch
 
     def wake(self) -> None:
         if self._wire is not None:
@@ -386,8 +386,9 @@ class VenueSession:
         self.changed()
 
     def _keep(self, message: Message, now: datetime) -> None:
-        epoch = self.session.numbers.epoch
-        row = self._row(epoch, Direction.IN, message.msg_seq_num, message.msg_type, now, mask(message.raw))
+        row = self._row(
+            self.session.epoch, Direction.IN, message.msg_seq_num, message.msg_type, now, mask(message.raw)
+        )
         self._pipeline.batch.messages.append(row)
 
     def refuse(self, message: Message, reason: str, text: str, now: datetime) -> None:

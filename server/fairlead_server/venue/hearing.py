@@ -65,12 +65,12 @@ class Hearing:
 
     def hear(self, message: Message, now: datetime) -> None:
         """What we cannot digest is tried again, for the peer sends it again; then it is kept and passed over."""
-        number = self._gateway.session.numbers.epoch, message.msg_seq_num
+        number = self._gateway.session.epoch, message.msg_seq_num
         origin = f"{self._gateway.session_id}: message {number[1]} of epoch {number[0]}"
         if self._pipeline.convicted(origin):
             self._pass_over(message, origin, now)
             return
-        if self._deaths[number] == _TRIES:
+        if self._deaths and self._deaths[number] == _TRIES:
             self._tell_passed_over(number[1])
             return
         self._pipeline.comes_of(origin)
@@ -159,7 +159,7 @@ class Hearing:
 
     def _refused(self, answer: MessageReject) -> tuple[str, str]:
         """The type of what was refused, and its ClOrdID(11), of which the journal knows by its number."""
-        epoch, number = self._gateway.session.numbers.epoch, answer.ref_msg_seq_num
+        epoch, number = self._gateway.session.epoch, answer.ref_msg_seq_num
         for sent in self._journal.sent(self._gateway.session_id, epoch, number, number):
             return sent.msg_type, cl_ord_id(sent)
         return answer.ref_msg_type, answer.ref_id
