@@ -8,12 +8,16 @@ rule with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from fairlead.v1 import annotations_pb2 as rules
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from fairlead_server.domain.errors import InvalidRequest
 
@@ -29,21 +33,19 @@ _YEAR_SECONDS = 31556952
 
 Violation = tuple[str, str]  # field, description
 _Test = Callable[[str], str | None]
-_Check = Callable[[Message, str], Iterator[Violation]]
+_Check = Callable[[Any, str], Iterable[Violation]]  # of a value that is set, and its path
 
 
 def validate(request: Message) -> None:
     """Raises :class:`InvalidRequest` with every violation, fields named by their path."""
-    violations = list(_violations(request, ""))
+    violations = _violations(request, "")
     if violations:
         raise InvalidRequest(violations)
 
 
 def unruled(request: Descriptor) -> list[str]:
     """The fields of text for which the proto states no form, so that they could not be checked."""
-    return [
-        field.full_name for field in _texts(request) if not field.GetOptions().Extensions[rules.field].form
-    ]
+    return [field.full_name for field in _texts(request) if not _rule(field).form]
 
 
 def _texts(descriptor: Descriptor) -> Iterator[FieldDescriptor]:
@@ -56,139 +58,140 @@ def _texts(descriptor: Descriptor) -> Iterator[FieldDescriptor]:
             yield from _texts(nested)
 
 
-def _violations(message: Message, prefix: str) -> Iterator[Violation]:
-    for check in _checks(message.DESCRIPTOR):
-        yield from check(message, prefix)
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Of one kind of message, by the numbers of its fields."""
+
+    required: Sequence[int]
+    checks: Mapping[int, _Check]
+    names: Mapping[int, str]  # in the order of the proto
 
 
 @cache
-def _checks(descriptor: Descriptor) -> tuple[_Check, ...]:
-    return tuple(check for field in descriptor.fields for check in _checks_of(field))
+def _rules(descriptor: Descriptor) -> _Rules:
+    found = {field.number: _check(field) for field in descriptor.fields}
+    return _Rules(
+        [field.number for field in descriptor.fields if _rule(field).required],
+        {number: check for number, check in found.items() if check is not None},
+        {field.number: field.name for field in descriptor.fields},
+    )
 
 
-def _checks_of(field: FieldDescriptor) -> Iterator[_Check]:
-    rule = field.GetOptions().Extensions[rules.field]
-    if rule.required:
-        yield _required(field)
+def _rule(field: FieldDescriptor) -> rules.FieldRule:
+    return field.GetOptions().Extensions[rules.field]
+
+
+def _violations(message: Message, prefix: str) -> list[Violation]:
+    """Looks only at what is set; in the order of the proto where there is something to tell."""
+    known = _rules(message.DESCRIPTOR)
+    present = {field.number: value for field, value in message.ListFields()}
+    found: dict[int, Iterable[Violation]] = {}
+    for number in known.required:
+        if number not in present:
+            found[number] = [(prefix + known.names[number], "is required")]
+    for number, value in present.items():
+        check = known.checks.get(number)
+        if check is not None and (wrong := check(value, prefix + known.names[number])):
+            found[number] = wrong
+    return [each for number in known.names for each in found.get(number, ())] if found else []
+
+
+def _check(field: FieldDescriptor) -> _Check | None:
+    rule = _rule(field)
     if field.is_repeated:
-        yield _many(field, rule)
-    elif field.type == FieldDescriptor.TYPE_STRING:
-        yield _text(field, rule)
-    elif field.type == FieldDescriptor.TYPE_ENUM:
-        yield _enum(field)
-    elif field.type == FieldDescriptor.TYPE_MESSAGE:
-        yield _message(field)
-    elif field.name == "page_size":
-        yield _page_size
+        return _many(field, rule)
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return _text(rule)
+    if field.type == FieldDescriptor.TYPE_ENUM:
+        return _enum(field)
+    if field.type == FieldDescriptor.TYPE_MESSAGE:
+        return _message(field)
+    return _page_size if field.name == "page_size" else None
 
 
-def _required(field: FieldDescriptor) -> _Check:
-    name = field.name
+def _text(rule: rules.FieldRule) -> _Check:
+    test = _test_of(rule)
 
-    def check(message: Message, prefix: str) -> Iterator[Violation]:
-        present = message.HasField(name) if field.has_presence else bool(getattr(message, name))
-        if not present:
-            yield prefix + name, "is required"
-
-    return check
-
-
-def _text(field: FieldDescriptor, rule: rules.FieldRule) -> _Check:
-    name, test, presence = field.name, _test_of(rule), field.has_presence
-
-    def check(message: Message, prefix: str) -> Iterator[Violation]:
-        value = getattr(message, name)
-        if value or (presence and message.HasField(name) and not rule.required):
-            wrong = test(value)
-            if wrong:
-                yield prefix + name, wrong
+    def check(value: str, path: str) -> Iterable[Violation]:
+        wrong = test(value) if value or not rule.required else None
+        return [(path, wrong)] if wrong else ()
 
     return check
 
 
 def _enum(field: FieldDescriptor) -> _Check:
-    name, enum = field.name, field.enum_type
+    enum = field.enum_type
     assert enum is not None  # noqa: S101 - its type says so
-    known = frozenset(enum.values_by_number)
+    known, name = frozenset(enum.values_by_number), enum.name
 
-    def check(message: Message, prefix: str) -> Iterator[Violation]:
-        value = getattr(message, name)
-        if value not in known:
-            yield prefix + name, f"{value} is no {enum.name}"
+    def check(value: int, path: str) -> Iterable[Violation]:
+        return () if value in known else [(path, f"{value} is no {name}")]
 
     return check
 
 
 def _message(field: FieldDescriptor) -> _Check:
-    name, type_ = field.name, field.message_type
+    type_ = field.message_type
     assert type_ is not None  # noqa: S101 - its type says so
     if type_.full_name == "google.protobuf.Timestamp":
-        nested: Callable[[Message, str], Iterable[Violation]] = _timestamp
-    elif type_.full_name == "google.protobuf.Duration":
-        nested = _duration
-    else:
-        nested = _nested
-
-    def check(message: Message, prefix: str) -> Iterator[Violation]:
-        if message.HasField(name):
-            yield from nested(getattr(message, name), prefix + name)
-
-    return check
+        return _timestamp
+    return _duration if type_.full_name == "google.protobuf.Duration" else _nested
 
 
-def _nested(message: Message, path: str) -> Iterator[Violation]:
+def _nested(message: Message, path: str) -> Iterable[Violation]:
+    found: list[Violation] = []
     for oneof in message.DESCRIPTOR.oneofs:
         whole = len(oneof.fields) == len(message.DESCRIPTOR.fields) > 1
         if whole and message.WhichOneof(oneof.name) is None:  # a reference that refers to nothing
-            yield path, f"needs one of {', '.join(f.name for f in oneof.fields)}"
-    yield from _violations(message, path + ".")
+            found.append((path, f"needs one of {', '.join(f.name for f in oneof.fields)}"))
+    return found + _violations(message, path + ".")
 
 
-def _page_size(message: Message, prefix: str) -> Iterator[Violation]:
-    if message.page_size < 0:  # type: ignore[attr-defined] # a field of that name by its descriptor
-        yield f"{prefix}page_size", "must not be negative"
+def _page_size(size: int, path: str) -> Iterable[Violation]:
+    return [(path, "must not be negative")] if size < 0 else ()
 
 
-def _timestamp(message: Message, path: str) -> Iterator[Violation]:
-    seconds, nanos = message.seconds, message.nanos  # type: ignore[attr-defined] # a Timestamp by its descriptor
-    if not (0 <= seconds < (_MAX_YEAR - _MIN_YEAR) * _YEAR_SECONDS and 0 <= nanos < 10**9):
-        yield path, f"must be a time between {_MIN_YEAR} and {_MAX_YEAR}"
+def _timestamp(time: Timestamp, path: str) -> Iterable[Violation]:
+    if 0 <= time.seconds < (_MAX_YEAR - _MIN_YEAR) * _YEAR_SECONDS and 0 <= time.nanos < 10**9:
+        return ()
+    return [(path, f"must be a time between {_MIN_YEAR} and {_MAX_YEAR}")]
 
 
-def _duration(message: Message, path: str) -> Iterator[Violation]:
-    seconds, nanos = message.seconds, message.nanos  # type: ignore[attr-defined] # a Duration by its descriptor
-    if not (0 <= seconds <= _YEAR_SECONDS and 0 <= nanos < 10**9):
-        yield path, "must not be negative, nor longer than a year"
+def _duration(span: Duration, path: str) -> Iterable[Violation]:
+    if 0 <= span.seconds <= _YEAR_SECONDS and 0 <= span.nanos < 10**9:
+        return ()
+    return [(path, "must not be negative, nor longer than a year")]
 
 
 def _many(field: FieldDescriptor, rule: rules.FieldRule) -> _Check:
-    name, most, test = field.name, rule.max_items or _DEFAULT_ITEMS, _test_of(rule)
+    most, test = rule.max_items or _DEFAULT_ITEMS, _test_of(rule)
     texts = rule.form != rules.TEXT_FORM_UNSPECIFIED
     known = frozenset(field.enum_type.values_by_number) - {0} if field.enum_type else None
 
-    def check(message: Message, prefix: str) -> Iterator[Violation]:
-        values = getattr(message, name)
-        if len(values) > most:
-            yield prefix + name, f"has {len(values)} elements, at most {most} are allowed"
-            return
+    def elements(values: Any, path: str) -> Iterator[Violation]:
         for index, value in enumerate(values):
-            key = f"{name}[{index}]"
+            key = f"{path}[{index}]"
             if known is not None and value not in known:
-                yield prefix + key, f"{value} is not known"
+                yield key, f"{value} is not known"
             elif texts:
-                yield from _element(prefix, key, value, values, test)
+                yield from _element(key, value, values, test)
+
+    def check(values: Any, path: str) -> Iterable[Violation]:
+        if len(values) > most:
+            return [(path, f"has {len(values)} elements, at most {most} are allowed")]
+        return list(elements(values, path)) if texts or known is not None else ()
 
     return check
 
 
-def _element(prefix: str, key: str, value: str, values: object, test: _Test) -> Iterator[Violation]:
+def _element(path: str, value: str, values: object, test: _Test) -> Iterator[Violation]:
     wrong = "must not be empty" if not value else test(value)
     if wrong:
-        yield prefix + key, wrong
+        yield path, wrong
     elif hasattr(values, "items"):  # a map: its keys are iterated, its values follow the same rule
         wrong = test(values[value])  # type: ignore[index] # as items says
         if wrong:
-            yield f"{prefix}{key}.value", wrong
+            yield f"{path}.value", wrong
 
 
 def _test_of(rule: rules.FieldRule) -> _Test:
