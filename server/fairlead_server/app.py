@@ -102,7 +102,7 @@ class App:
                 tokens,
                 now,
             ),
-            "ReferenceService": ReferenceService(config.instruments, tokens),
+            "ReferenceService": ReferenceService(router.reference, router.pipeline, tokens),
             "SystemService": SystemService(facts, now),
         }
         return Server(services, now, router.new_id, config.server_id)

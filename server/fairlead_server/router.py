@@ -23,6 +23,7 @@ from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import OrderEntry
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock
+from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.shelf import KEEP
 from fairlead_server.routing.trade_sessions import TradeSessions
 from fairlead_server.routing.watch import Watch
@@ -68,13 +69,14 @@ class Router:
         self.book = Book(store.in_place, keep)
         self.new_id = lambda: ulids.next(clock())
         self.ledger = Ledger(self.book, self.pipeline, event_bytes, self.new_id)
+        self.reference = Reference(self.pipeline, config.instruments, config.calendars)
         self._cl_ord_ids = ClOrdIds(config.router_id, config.shard)
         self.sessions = Sessions(self._venue_session, self.pipeline, clock, chance)
         self.entry = self._order_entry(config)
         self._executions = Executions(
             self.book,
             self.ledger,
-            config.instruments,
+            self.reference,
             self.sessions.default_accounts,
             self.new_id,
             config.policy,
@@ -105,7 +107,7 @@ class Router:
             self.ledger,
             self.pipeline,
             config.policy,
-            config.instruments,
+            self.reference,
             config.routes,
             self.sessions.gateways,
             self._cl_ord_ids,
@@ -128,6 +130,7 @@ class Router:
 
     def _load(self, snapshot: Snapshot) -> None:
         """Rebuild memory: at start, and after the store has failed."""
+        self.reference.load(snapshot)
         self.book.load(snapshot)
         self._recent.load(snapshot.recent)
         self.ledger.head = snapshot.head

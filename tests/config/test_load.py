@@ -391,7 +391,7 @@ def test_a_session_may_be_held_to_a_rate(folder: Folder, more: list[str], expect
         ('route_id = "R2"', 'route_id = "R1"', "routes[1].route_id", "R1 stands here twice"),
         ('begin_string = "FIX.4.2"', 'begin_string = "FIX.4.4"', "sessions.B", "is the same session as A"),
         ('session_id = "B"', "session_id = 3", "routes[1].session_id", "Expected str, got int"),
-        ("[calendars.NYSE]", "[calendars.OTHER]", "calendar", "NYSE is not configured; there are OTHER"),
+        ("[calendars.NYSE]", "[calendars.OTHER]", "calendar", "NYSE is not known; there are OTHER"),
     ],
 )
 def test_a_fault_is_named_by_its_key(folder: Folder, old: str, new: str, key: str, problem: str) -> None:

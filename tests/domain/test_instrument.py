@@ -7,8 +7,10 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span
+from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span, TickBand
 from msgspec.structs import replace
+
+from tests.domain.builders import instrument
 
 WEEKDAYS = frozenset(range(5))
 NEW_YORK = ZoneInfo("America/New_York")
@@ -139,3 +141,19 @@ def test_the_age_of_a_reference_price_is_counted_from_its_own_time() -> None:
     noon = at("2026-11-20T12:00:00")
 
     assert ReferencePrice(Decimal(50), noon, "file").age(noon + timedelta(hours=2)) == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("price", "tick"),
+    [("0.0001", "0.05"), ("0.9999", "0.05"), ("1", "0.01"), ("9.99", "0.01"), ("10", "0.5"), ("1000", "0.5")],
+)
+def test_a_tick_depends_on_the_price(price: str, tick: str) -> None:
+    bands = (TickBand(Decimal(1), Decimal("0.01")), TickBand(Decimal(10), Decimal("0.5")))
+
+    assert instrument(tick_table=bands).tick_at(Decimal(price)) == Decimal(tick)
+    assert instrument().tick_at(Decimal(price)) == Decimal("0.05")
+
+
+def test_a_contract_is_worth_its_price_times_its_multiplier() -> None:
+    assert instrument().value(Decimal("50.5"), Decimal(10)) == 505
+    assert instrument(multiplier=Decimal(50)).value(Decimal("50.5"), Decimal(10)) == 25_250

@@ -34,6 +34,7 @@ from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Outbound
 from fairlead_server.routing.reconciliations import Reconciliations
+from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import Batch, Direction, MessageRow
@@ -159,14 +160,14 @@ class Desk:
         self.cl_ord_ids = ClOrdIds("FL", 0)
         own = account(duplicate_window=duplicate_window)
         self.policy = policy or Policy({own.account_id: own}, version="v1")
-        instruments = {"ACME": instrument()}
+        self.reference = Reference(self.pipeline, {"ACME": instrument()})
         self.duplicate_window, self.recent = duplicate_window, RecentOrders(duplicate_window)
         self.entry = OrderEntry(
             self.book,
             self.ledger,
             self.pipeline,
             self.policy,
-            instruments,
+            self.reference,
             routes,
             self.gateways,
             self.cl_ord_ids,
@@ -177,12 +178,13 @@ class Desk:
         self.mass_cancels = MassCancels(self.book, self.ledger, self.pipeline, self.entry, self.new_id)
         self.reconciliations = Reconciliations(self.book, self.ledger, self.pipeline, self.entry)
         self.executions = Executions(
-            self.book, self.ledger, instruments, {"BROKER": "ACC1"}, self.new_id, self.policy
+            self.book, self.ledger, self.reference, {"BROKER": "ACC1"}, self.new_id, self.policy
         )
         self.load()
 
     def load(self) -> None:
         snapshot = self.store.load(NOW, self.duplicate_window)
+        self.reference.load(snapshot)
         self.book.load(snapshot)
         self.recent.load(snapshot.recent)
         self.ledger.head = snapshot.head

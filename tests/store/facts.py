@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fairlead_server.domain.amendments import (
     Amendment,
@@ -16,12 +17,14 @@ from fairlead_server.domain.amendments import (
     Selection,
 )
 from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span
 from fairlead_server.domain.order import Order, pending_new
 from fairlead_server.domain.reject import Breach, RejectReason
 from fairlead_server.domain.terms import Side
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.batch import (
     AuditRow,
+    BackupRow,
     Batch,
     DecisionRow,
     Direction,
@@ -130,7 +133,27 @@ def whole(number: int, size: int = 1) -> Batch:
         batch.counters["cl_ord_id"] = n
         batch.stopped[SESSION] = f"stopped for the {n}. time"
         batch.audit.append(audited(n))
+        batch.instruments[f"I{n}"] = {"halted": "true", "symbol": f"S{n}"}
+        batch.prices[f"I{n}"] = price(n)
+        batch.calendars[f"C{n}"] = calendar(n)
+        batch.backups.append(backup(n))
     return batch
+
+
+def price(number: int = 1) -> ReferencePrice:
+    at = NOW + number * SECOND
+    return ReferencePrice(Decimal("50.10"), at, "feed", Decimal("50.05"), Decimal("50.15"), Decimal(50))
+
+
+def calendar(number: int = 1) -> Calendar:
+    span = Span(frozenset({0, 4}), time(9, 30), time(16))
+    return Calendar(f"C{number}", ZoneInfo("America/New_York"), (span,), frozenset({date(2026, 12, 25)}))
+
+
+def backup(number: int = 1) -> BackupRow:
+    return BackupRow(
+        f"B{number}", NOW + number * SECOND, "ops", f"reason {number}", 22, "instrument_id\nACME\n"
+    )
 
 
 def decision(number: int = 1) -> DecisionRow:

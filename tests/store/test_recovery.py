@@ -10,7 +10,17 @@ from fairlead_server.store.database import Store, open_store
 from fairlead_server.store.keys import Keys, client_key, request_key
 
 from tests.domain.builders import NOW
-from tests.store.facts import SECOND, SESSION, mass_cancel, order, request, trade_session, whole
+from tests.store.facts import (
+    SECOND,
+    SESSION,
+    calendar,
+    mass_cancel,
+    order,
+    price,
+    request,
+    trade_session,
+    whole,
+)
 
 
 def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
@@ -29,6 +39,9 @@ def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
     assert snapshot.sessions == {SESSION: Numbers(next_in=4, next_out=4)}
     assert snapshot.stopped == {SESSION: "stopped for the 3. time"}
     assert snapshot.client_keys == Keys(client_key("ACC1", f"client-{n}") for n in (1, 2, 3))
+    assert snapshot.instruments == {f"I{n}": {"halted": "true", "symbol": f"S{n}"} for n in (1, 2, 3)}
+    assert snapshot.prices == {f"I{n}": price(n) for n in (1, 2, 3)}
+    assert sorted(snapshot.calendars, key=lambda one: one.calendar_id) == [calendar(n) for n in (1, 2, 3)]
 
 
 def test_requests_are_remembered_for_a_day_and_found_for_ever(store: Store) -> None:
@@ -47,6 +60,17 @@ def test_a_trade_session_that_is_over_is_not_armed(store: Store) -> None:
     store.commit(Batch(trade_sessions={"T1": trade_session(1, armed=False)}))
 
     assert store.load(NOW).trade_sessions == [trade_session(2)]
+
+
+def test_what_is_as_the_configuration_says_again_is_not_kept(store: Store) -> None:
+    store.commit(whole(1, size=2))
+    store.commit(Batch(instruments={"I1": {}}, prices={"I1": None}, calendars={"C1": None}))
+
+    snapshot = store.load(NOW)
+
+    assert snapshot.instruments == {"I2": {"halted": "true", "symbol": "S2"}}
+    assert snapshot.prices == {"I2": price(2)}
+    assert snapshot.calendars == [calendar(2)]
 
 
 def test_a_session_that_was_started_again_is_not_stopped(store: Store) -> None:

@@ -33,6 +33,7 @@ from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.order_entry import OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.reference import Reference
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Store
 from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, StoreError
@@ -142,10 +143,10 @@ class Link:
         self.changes = 0
         self.clock = Clock()
         new_id = map("ID{:06}".format, itertools.count(1)).__next__
-        own, instruments = own or account(), {"ACME": instrument()}
+        own = own or account()
         policy = Policy({own.account_id: own}, max_reference_age=timedelta(days=9))
         self.pipeline = Pipeline(self._commit, lambda _: None, self.told.append)
-        self.book = Book(store)
+        self.book, reference = Book(store), Reference(self.pipeline, {"ACME": instrument()})
         self.ledger = Ledger(self.book, self.pipeline, self._encode, new_id)
         self.gateways: dict[str, VenueSession] = {}
         self.cl_ord_ids = ClOrdIds("FL", 0)
@@ -154,7 +155,7 @@ class Link:
             self.ledger,
             self.pipeline,
             policy,
-            instruments,
+            reference,
             [Route("ALL", "BROKER")],
             self.gateways,
             self.cl_ord_ids,
@@ -162,7 +163,7 @@ class Link:
             new_id,
         )
         executions = self.executions = Executions(
-            self.book, self.ledger, instruments, {"BROKER": "ACC1"}, new_id, policy
+            self.book, self.ledger, reference, {"BROKER": "ACC1"}, new_id, policy
         )
         # Lenient, for what a gateway does with messages that are not whole is part of what is tested.
         begin_string, appl_ver_id = SPOKEN[version]

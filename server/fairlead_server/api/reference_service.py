@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from fairlead.v1 import reference_service_pb2 as pb
 
 from fairlead_server.api import reference
@@ -12,12 +10,14 @@ from fairlead_server.api.requests import page_size
 from fairlead_server.api.tokens import Tokens, filter_id
 from fairlead_server.api.validation import validate
 from fairlead_server.domain.errors import UnknownInstrument
-from fairlead_server.domain.instrument import Instrument
+from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.reference import Reference
 
 
 class ReferenceService:
-    def __init__(self, instruments: Mapping[str, Instrument], tokens: Tokens) -> None:
-        self._instruments = instruments
+    def __init__(self, known: Reference, pipeline: Pipeline, tokens: Tokens) -> None:
+        self._known = known
+        self._pipeline = pipeline
         self._tokens = tokens
 
     async def list_instruments(
@@ -29,10 +29,15 @@ class ReferenceService:
         wanted = frozenset(request.instrument_ids)
         digest = filter_id(pb.ListInstrumentsRequest(instrument_ids=wanted))
         after = self._tokens.open_page(request.page_token, digest, str)[0] if request.page_token else ""
-        names = [n for n in sorted(self._instruments) if n > after and (not wanted or n in wanted)]
         size = page_size(request.page_size)
-        shown = [reference.instrument(self._instruments[name]) for name in names[:size]]
-        token = self._tokens.page(digest, names[size - 1]) if len(names) > size else ""
+        found = [
+            instrument
+            for instrument in self._known.instruments()
+            if instrument.instrument_id > after and (not wanted or instrument.instrument_id in wanted)
+        ]
+        shown = [reference.instrument(instrument) for instrument in found[:size]]
+        token = self._tokens.page(digest, found[size - 1].instrument_id) if len(found) > size else ""
+        await self._pipeline.durable()
         return pb.ListInstrumentsResponse(instruments=shown, next_page_token=token)
 
     async def get_instrument(
@@ -41,7 +46,9 @@ class ReferenceService:
         caller: Caller,
     ) -> pb.GetInstrumentResponse:
         validate(request)
-        found = self._instruments.get(request.instrument_id)
+        found = self._known.get(request.instrument_id)
         if found is None:
             raise UnknownInstrument(request.instrument_id)
-        return pb.GetInstrumentResponse(instrument=reference.instrument(found))
+        shown = reference.instrument(found)
+        await self._pipeline.durable()
+        return pb.GetInstrumentResponse(instrument=shown)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from fairlead_server.config.instruments import InstrumentsError, read_instruments
 from fairlead_server.config.schema import (
     DAYS,
     AccountTable,
@@ -24,6 +23,7 @@ from fairlead_server.config.schema import (
 from fairlead_server.config.sessions import SessionReader
 from fairlead_server.config.tables import ConfigError, from_environ, read_text, read_zone, tables
 from fairlead_server.domain.instrument import Calendar, Instrument, Span
+from fairlead_server.domain.instrument_rows import InstrumentsError, read_instruments
 from fairlead_server.domain.risk import AccountPolicy, Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.routing.retention import Ages
@@ -55,6 +55,7 @@ class Config:
     log_level: str
     version: str  # SHA-256 over all that was read
     retention: Retained | None = None  # the store keeps everything
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
 
 
 def load(path: Path, overrides: Iterable[str], environ: Mapping[str, str], now: datetime) -> Config:
@@ -77,7 +78,8 @@ class _Reader:
     now: datetime
 
     def config(self, digest: Any) -> Config:
-        instruments, text = self._instruments()
+        calendars = {name: self._calendar(name, row) for name, row in self.file.calendars.items()}
+        instruments, text = self._instruments(calendars)
         digest.update(text.encode())
         version = digest.hexdigest()
         server, router = self.file.server, self.file.router
@@ -95,6 +97,7 @@ class _Reader:
             self.file.log.level,
             version,
             self._retention(),
+            calendars,
         )
 
     def _retention(self) -> Retained | None:
@@ -107,9 +110,8 @@ class _Reader:
             raise self._error("retention.archive", "is missing: the folder for what the store does not keep")
         return Retained(Ages(_days(row.events_days), _days(row.messages_days)), Path(row.archive))
 
-    def _instruments(self) -> tuple[dict[str, Instrument], str]:
+    def _instruments(self, calendars: Mapping[str, Calendar]) -> tuple[dict[str, Instrument], str]:
         path = self.path.parent / self.file.instruments_file
-        calendars = {name: self._calendar(name, row) for name, row in self.file.calendars.items()}
         text = read_text(path)
         try:
             return read_instruments(text, calendars, self.now), text

@@ -8,7 +8,6 @@ from datetime import datetime
 from fairlead_server.domain import risk
 from fairlead_server.domain.errors import CapabilityMissing, VenueUnavailable
 from fairlead_server.domain.exposure import Assumed, Exposure, RecentOrders, working
-from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import ZERO, Order, Request
 from fairlead_server.domain.reject import Breach, Reject, RejectReason, RejectSource
 from fairlead_server.domain.terms import NewOrder, Terms
@@ -16,6 +15,7 @@ from fairlead_server.domain.venue_rules import ReplaceQuantity
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.ports import Gateway
+from fairlead_server.routing.reference import Reference
 from fairlead_server.store.batch import DecisionRow
 
 
@@ -25,14 +25,14 @@ class Checks:
         book: Book,
         ledger: Ledger,
         policy: risk.Policy,
-        instruments: Mapping[str, Instrument],
+        reference: Reference,
         gateways: Mapping[str, Gateway],
         recent: RecentOrders,
     ) -> None:
         self._book = book
         self._ledger = ledger
         self._policy = policy
-        self._instruments = instruments
+        self._reference = reference
         self._gateways = gateways
         self._recent = recent
 
@@ -86,7 +86,7 @@ class Checks:
         return risk.Proposal(
             new,
             terms,
-            self._instruments.get(new.instrument_id),
+            self._reference.get(new.instrument_id),
             self._policy,
             account,
             exposure,

@@ -12,7 +12,6 @@ from fairlead_server.domain import transitions
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.event import Alarm, Change, EventKind
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject, ReportKind
-from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import ZERO, Flag, Order, Request, pending_new
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk import Policy
@@ -23,6 +22,7 @@ from fairlead_server.routing.chains import release
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.ports import Gateway, NewId
 from fairlead_server.routing.queue import Turn, Waiting, cancel_waiting
+from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.unanswered import ask_all, heard_of, inquire
 
 _log = logging.getLogger(__name__)
@@ -37,14 +37,14 @@ class Executions:
         self,
         book: Book,
         ledger: Ledger,
-        instruments: Mapping[str, Instrument],
+        reference: Reference,
         default_accounts: Mapping[str, str],
         new_id: NewId,
         policy: Policy,
     ) -> None:
         self._book = book
         self._ledger = ledger
-        self._by_symbol = {i.symbol: i.instrument_id for i in instruments.values()}
+        self._reference = reference
         self._default_accounts = default_accounts
         self._new_id = new_id
         self._policy = policy
@@ -83,7 +83,7 @@ class Executions:
         new = NewOrder(
             report.account or self._default_accounts[session_id],
             order_id,
-            self._by_symbol.get(report.symbol, report.symbol),
+            self._reference.by_symbol(report.symbol),
             side,
             order_type,
             Terms(quantity or report.last_qty or ZERO, report.price),

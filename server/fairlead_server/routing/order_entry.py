@@ -20,7 +20,6 @@ from fairlead_server.domain.event import Change, EventKind
 from fairlead_server.domain.execution import MassCancelReport
 from fairlead_server.domain.exposure import Assumed, RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
-from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import Order, OrderState, Request, pending_new, refused
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.terms import NewOrder
@@ -31,6 +30,7 @@ from fairlead_server.routing.departures import Departures
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Gateway, NewId
+from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.requests import RequestAnswer, Requests, expect
 from fairlead_server.routing.unanswered import Unanswered, free
 
@@ -60,7 +60,7 @@ class OrderEntry:
         ledger: Ledger,
         pipeline: Pipeline,
         policy: risk.Policy,
-        instruments: Mapping[str, Instrument],
+        reference: Reference,
         rules: Sequence[routes.Route],
         gateways: Mapping[str, Gateway],
         cl_ord_ids: ClOrdIds,
@@ -70,11 +70,11 @@ class OrderEntry:
         self._book = book
         self._ledger = ledger
         self._pipeline = pipeline
-        self._instruments = instruments
+        self._reference = reference
         self.routes = rules
         self._gateways = gateways
         self._requests = Requests(book, ledger)
-        self._checks = Checks(book, ledger, policy, instruments, gateways, recent)
+        self._checks = Checks(book, ledger, policy, reference, gateways, recent)
         self._departures = Departures(book, ledger, cl_ord_ids, recent, self._checks.waiting_amend)
         self._amending = Amending(ledger, self._checks, self._departures, self._requests)
         self._unanswered = Unanswered(book, ledger)
@@ -144,9 +144,7 @@ class OrderEntry:
         return Answer(known, duplicate=True)
 
     def _refuse(self, new: NewOrder, reject: Reject, now: datetime) -> Answer:
-        instrument = self._instruments.get(new.instrument_id)
-        symbol = instrument.symbol if instrument else ""
-        order = refused(self._new_id(), new, symbol, reject, now)
+        order = refused(self._new_id(), new, self._symbol(new), reject, now)
         change = Change(order, EventKind.RISK_REJECTED, reject=reject)
         order = self._ledger.enter(None, change, Cause(Initiator.RISK), now)
         self._checks.decided(order, reject, now)
@@ -155,7 +153,7 @@ class OrderEntry:
     def _route(
         self, new: NewOrder, gateway: Gateway, cause: Cause, deadline: datetime | None, now: datetime
     ) -> Answer:
-        symbol, at_once = self._instruments[new.instrument_id].symbol, free(self._book, gateway, now)
+        symbol, at_once = self._symbol(new), free(self._book, gateway, now)
         created = pending_new(self._new_id(), new, symbol, now, "" if at_once else gateway.session_id)
         order = self._ledger.enter(None, Change(created, EventKind.ACCEPTED), cause, now)
         self._checks.decided(order, None, now)
@@ -163,6 +161,10 @@ class OrderEntry:
         if at_once:
             return Answer(self._departures.send(order, gateway, now))
         return Answer(self._departures.hold(order, gateway, deadline, now))
+
+    def _symbol(self, new: NewOrder) -> str:
+        instrument = self._reference.get(new.instrument_id)
+        return instrument.symbol if instrument else ""
 
     # Amend and cancel.
 

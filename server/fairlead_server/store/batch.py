@@ -17,6 +17,8 @@ from msgspec import Struct
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.exposure import PositionKey
+from fairlead_server.domain.instrument import Calendar, ReferencePrice
+from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.reject import Breach
 from fairlead_server.fix.session import Numbers
@@ -96,6 +98,17 @@ class AuditRow(Struct, frozen=True):
     after: str = ""
 
 
+class BackupRow(Struct, frozen=True):
+    """All instruments as CSV, as they were before an import, which ``principal`` made for that ``reason``."""
+
+    backup_id: str
+    time: datetime
+    principal: str
+    reason: str
+    count: int
+    text: str
+
+
 @dataclass(slots=True)
 class Batch:
     orders: dict[str, Order] = field(default_factory=dict)  # by order_id
@@ -114,6 +127,10 @@ class Batch:
     counters: dict[str, int] = field(default_factory=dict)  # by name, such as "cl_ord_id"
     stopped: dict[str, str] = field(default_factory=dict)  # session_id: why it is stopped, "" where it is not
     audit: list[AuditRow] = field(default_factory=list)
+    instruments: dict[str, Cells] = field(default_factory=dict)  # what was changed of each, empty: nothing
+    prices: dict[str, ReferencePrice | None] = field(default_factory=dict)  # the last, by instrument_id
+    calendars: dict[str, Calendar | None] = field(default_factory=dict)  # by calendar_id
+    backups: list[BackupRow] = field(default_factory=list)
     gone_events: list[int] = field(default_factory=list)  # sequences of those that are in the archive
     gone_messages: list[int] = field(default_factory=list)  # their message_id
 
@@ -130,5 +147,8 @@ class Batch:
             self.stopped,
             self.audit,
             self.counters,
+            self.instruments,
+            self.prices,
+            self.calendars,
         )
         return any(changes)

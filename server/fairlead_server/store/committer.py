@@ -66,6 +66,10 @@ class Committer:
         self._counters = _Insert(dialect, tables.counters, rows.COUNTER, key="name", update="value")
         self._stops = _Insert(dialect, tables.stops, rows.STOP, key="session_id", update="reason")
         self._audit = _Insert(dialect, tables.audit, rows.AUDIT)
+        self._instruments = _kept(dialect, tables.instruments, rows.INSTRUMENT)
+        self._prices = _kept(dialect, tables.reference_prices, rows.INSTRUMENT)
+        self._calendars = _kept(dialect, tables.calendars, rows.CALENDAR)
+        self._backups = _Insert(dialect, tables.instrument_backups, rows.BACKUP)
         self._gone_events = _Delete(dialect, tables.events, "sequence")
         self._gone_messages = _Delete(dialect, tables.messages, "message_id")
 
@@ -91,6 +95,13 @@ class Committer:
         yield self._counters, list(batch.counters.items())
         yield self._stops, list(batch.stopped.items())
         yield self._audit, [rows.audit(row) for row in batch.audit]
+        yield (
+            self._instruments,
+            [(key, tables.CELLS.encode(dict(cells))) for key, cells in batch.instruments.items()],
+        )
+        yield self._prices, [(key, tables.PRICE.encode(price)) for key, price in batch.prices.items()]
+        yield self._calendars, [(key, tables.CALENDAR.encode(one)) for key, one in batch.calendars.items()]
+        yield self._backups, [rows.backup(row) for row in batch.backups]
 
 
 class _Insert:
@@ -119,6 +130,11 @@ class _Insert:
             values = ", ".join([self._row] * size)
             self._texts[size] = f"{self._head} VALUES {_numbered(values)}{self._tail}"
         return self._texts[size]
+
+
+def _kept(dialect: Dialect, table: Table, columns: str) -> _Insert:
+    key, _, update = columns.partition(" ")
+    return _Insert(dialect, table, columns, key=key, update=update)
 
 
 class _Delete:

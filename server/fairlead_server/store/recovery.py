@@ -41,6 +41,9 @@ def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapsh
         client_keys=Keys(_column(connection, _CLIENT_KEYS)),
         request_keys=Keys(map(request_key, connection.scalars(asked))),
         recent=matching(connection, OrderQuery(created_from=now - recent)) if recent else [],
+        instruments={name: cells for name, cells in connection.execute(_CHANGES) if cells},
+        prices={name: price for name, price in connection.execute(_PRICES) if price is not None},
+        calendars=[calendar for calendar in connection.scalars(_CALENDARS) if calendar is not None],
     )
 
 
@@ -58,4 +61,7 @@ _ARMED = (
     .where(tables.trade_sessions.c.armed)
     .order_by(tables.trade_sessions.c.time)
 )
+_CHANGES = select(tables.instruments.c.instrument_id, tables.instruments.c.facts)
+_PRICES = select(tables.reference_prices.c.instrument_id, tables.reference_prices.c.facts)
+_CALENDARS = select(tables.calendars.c.facts)
 _CLIENT_KEYS = select(tables.orders.c.client_key).where(tables.orders.c.client_key.is_not(None))

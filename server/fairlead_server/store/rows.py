@@ -8,7 +8,7 @@ from __future__ import annotations
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.order import Order
 from fairlead_server.store import tables
-from fairlead_server.store.batch import AuditRow, DecisionRow, EventRow, ExecutionRow, MessageRow
+from fairlead_server.store.batch import AuditRow, BackupRow, DecisionRow, EventRow, ExecutionRow, MessageRow
 from fairlead_server.store.columns import micros
 from fairlead_server.store.keys import client_key
 
@@ -136,3 +136,12 @@ AUDIT = "time principal action subject reason before after"
 
 def audit(row: AuditRow) -> Row:
     return micros(row.time), row.principal, row.action, row.subject, row.reason, row.before, row.after
+
+
+INSTRUMENT = "instrument_id facts"
+CALENDAR = "calendar_id facts"
+BACKUP = "backup_id time principal reason count text"
+
+
+def backup(row: BackupRow) -> Row:
+    return row.backup_id, micros(row.time), row.principal, row.reason, row.count, row.text

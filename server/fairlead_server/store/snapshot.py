@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel
 from fairlead_server.domain.exposure import PositionKey
+from fairlead_server.domain.instrument import Calendar, ReferencePrice
+from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.keys import Keys
@@ -29,3 +31,6 @@ class Snapshot(Struct, frozen=True):
     client_keys: Keys  # of all orders ever
     request_keys: Keys  # of the last 24 hours
     recent: list[Order]  # made since the time asked for, whatever became of them
+    instruments: dict[str, Cells]  # what operators have changed of them
+    prices: dict[str, ReferencePrice]  # the last of each
+    calendars: list[Calendar]  # those of operators

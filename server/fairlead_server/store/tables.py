@@ -7,7 +7,7 @@ not the ``epoch`` of a session, which counts how often its sequence numbers bega
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import (
     BigInteger,
@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestOutcome, RequestRecord
 from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.instrument import Calendar, ReferencePrice
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.domain.reject import Breach
 from fairlead_server.store.batch import Direction
@@ -40,6 +41,9 @@ REQUEST = Codec(RequestRecord)
 MASS_CANCEL = Codec(MassCancel)
 TRADE_SESSION = Codec(CancelOnDisconnect)
 BREACHES = Codec(tuple[Breach, ...])
+CELLS = Codec(dict[str, str])
+PRICE: Codec[ReferencePrice | None] = Codec(ReferencePrice | None)  # type: ignore[arg-type] # an alias
+CALENDAR: Codec[Calendar | None] = Codec(Calendar | None)  # type: ignore[arg-type] # an alias
 
 metadata = MetaData(
     naming_convention={
@@ -301,6 +305,35 @@ audit = Table(
     Column("after", Text, nullable=False),
 )
 Index("ix_audit_subject", audit.c.subject, audit.c.audit_id)
+
+
+# What operators have changed of what the configuration says; an instrument's row is empty where they have not, and of
+# the others it is null.
+def _kept(name: str, key: str, codec: Codec[Any]) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column(key, Text, primary_key=True),
+        *_owner(),
+        Column("facts", Facts(codec), nullable=False),
+    )
+
+
+instruments = _kept("instruments", "instrument_id", CELLS)
+reference_prices = _kept("reference_prices", "instrument_id", PRICE)
+calendars = _kept("calendars", "calendar_id", CALENDAR)
+
+instrument_backups = Table(
+    "instrument_backups",
+    metadata,
+    Column("backup_id", Text, primary_key=True),
+    *_owner(),
+    Column("time", Micros, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+)
 
 
 class Labels(Protocol):
