@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 
 from fairlead_server.api.images import event_bytes
 from fairlead_server.config import Config
 from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.ids import ClOrdIds, Ulids
+from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import OrderEntry
 from fairlead_server.routing.pipeline import Pipeline
@@ -58,8 +59,7 @@ class Router:
         self.store = store
         self._clock = clock
         self._changed = changed
-        windows = (account.duplicate_window for account in config.policy.accounts.values())
-        self._recent_for = max(windows, default=timedelta())
+        self._recent_for = longest_window(config.policy.limits)
         self._recent = RecentOrders(self._recent_for)
         snapshot = store.load(clock(), self._recent_for)
         self.log_epoch, self.secret = snapshot.log_epoch, snapshot.secret
@@ -72,6 +72,7 @@ class Router:
         self.reference = Reference(self.pipeline, config.instruments, config.calendars)
         self._cl_ord_ids = ClOrdIds(config.router_id, config.shard)
         self.sessions = Sessions(self._venue_session, self.pipeline, clock, chance)
+        self.limits = RiskLimits(config.policy, self.book, self.ledger, self.pipeline, self._recent)
         self.entry = self._order_entry(config)
         self._executions = Executions(
             self.book,
@@ -107,6 +108,7 @@ class Router:
             self.ledger,
             self.pipeline,
             config.policy,
+            self.limits,
             self.reference,
             config.routes,
             self.sessions.gateways,
@@ -131,9 +133,10 @@ class Router:
     def _load(self, snapshot: Snapshot) -> None:
         """Rebuild memory: at start, and after the store has failed."""
         self.reference.load(snapshot)
+        self.limits.load(snapshot.limit_sets)
         self.book.load(snapshot)
         self._recent.load(snapshot.recent)
-        self.ledger.head = snapshot.head
+        self.ledger.head, self.ledger.risk_head = snapshot.head, snapshot.risk_head
         counters = snapshot.counters
         since = from_micros(counters[EVENTS_SINCE]) if EVENTS_SINCE in counters else None
         self.feed.load(snapshot.head, counters.get(EVENTS_FLOOR, 0), since)

@@ -41,8 +41,9 @@ from fairlead.v1.system_service_pb2_grpc import SystemServiceStub
 from fairlead_server.app import App
 from fairlead_server.config import Config, Retained
 from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Span
-from fairlead_server.domain.risk import AccountPolicy, Limits, Policy
+from fairlead_server.domain.risk import AccountPolicy, LimitSet, Policy
 from fairlead_server.domain.routes import Route
+from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.session import Numbers, Role, SessionConfig
 from fairlead_server.venue.settings import Endpoint, Throttle, VenueSettings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -210,11 +211,7 @@ def by_key(request: SubmitOrderRequest) -> OrderRef:
 
 
 def _config(store_url: str, port: int, taken: int, throttle: Throttle | None) -> Config:
-    accounts = (
-        AccountPolicy("ACC1", _limits(1_000_000)),
-        AccountPolicy("ACC2", _limits(1_000_000)),
-        AccountPolicy("SMALL", _limits(1)),
-    )
+    most = {"ACC1": 1_000_000, "ACC2": 1_000_000, "SMALL": 1}
     return Config(
         host="127.0.0.1",
         port=0,
@@ -223,7 +220,11 @@ def _config(store_url: str, port: int, taken: int, throttle: Throttle | None) ->
         router_id="FL",
         shard=0,
         instruments={i.instrument_id: i for i in (_instrument("ACME"), _instrument("FAR"), _halted())},
-        policy=Policy({account.account_id: account for account in accounts}, version="policy-1"),
+        policy=Policy(
+            {name: AccountPolicy(name) for name in most},
+            tuple(_limits(name, number) for name, number in most.items()),
+            version="policy-1",
+        ),
         sessions=(dataclasses.replace(_session("BROKER", port), throttle=throttle), _session("DOWN", taken)),
         routes=(Route("FAR", "DOWN", instruments=frozenset({"FAR"})), Route("NEAR", "BROKER")),
         log_level="info",
@@ -231,8 +232,14 @@ def _config(store_url: str, port: int, taken: int, throttle: Throttle | None) ->
     )
 
 
-def _limits(most: int) -> Limits:
-    return Limits(Decimal(most), Decimal(1000 * most), Decimal(1000 * most), most)
+def _limits(account_id: str, most: int) -> LimitSet:
+    values = {
+        "max_order_quantity": Decimal(most),
+        "max_order_notional": Decimal(1000 * most),
+        "max_position": Decimal(1000 * most),
+        "max_open_orders": Decimal(most),
+    }
+    return LimitSet(f"file:{account_id}", Scope(account_id), values)
 
 
 def _session(name: str, port: int) -> VenueSettings:

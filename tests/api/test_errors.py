@@ -73,6 +73,25 @@ ROWS = [
         ["ResourceInfo"],
     ),
     Row(
+        errors.UnknownLimitSet("day"),
+        Code.NOT_FOUND,
+        "LIMIT_SET_NOT_FOUND",
+        {"limit_id": "day"},
+        ["ResourceInfo"],
+    ),
+    Row(
+        errors.LimitSetFixed("file:DEMO"),
+        Code.FAILED_PRECONDITION,
+        "LIMIT_SET_FIXED",
+        {"limit_id": "file:DEMO"},
+    ),
+    Row(
+        errors.EtagMismatch("limit set", "day", "abc", "def"),
+        Code.ABORTED,
+        "ETAG_MISMATCH",
+        {"kind": "limit set", "name": "day", "expected": "abc", "actual": "def"},
+    ),
+    Row(
         errors.UnknownInstrument("ACME"),
         Code.NOT_FOUND,
         "INSTRUMENT_NOT_FOUND",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from fairlead_server.config import Config, ConfigError, load
+from fairlead_server.domain.risk.limits import LimitSet, Mode
+from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.session import Role
 from fairlead_server.routing.retention import Ages
 from fairlead_server.venue.settings import Endpoint, Throttle
@@ -123,15 +125,76 @@ def test_each_layer_gets_its_own(folder: Folder) -> None:
         0,
         "info",
     )
-    policy = config.policy.accounts["DEMO"]
-    assert policy.limits.max_position == Decimal("500.50")
-    assert policy.limits_for("AAPL").max_order_quantity == 10
-    assert policy.limits_for("MSFT").max_order_quantity == 100
-    assert policy.duplicate_window == timedelta(seconds=2)
-    assert config.policy.blocked_instruments == {"MSFT"}
+    sets = {each.limit_id: each for each in config.policy.limits}
+    assert sorted(sets) == ["file:DEMO", "file:DEMO:AAPL", "file:risk"]
+    assert sets["file:DEMO"].scope == Scope("DEMO")
+    assert sets["file:DEMO"].values["max_position"] == Decimal("500.50")
+    assert sets["file:DEMO"].values["max_order_quantity"] == 100
+    assert sets["file:DEMO"].values["duplicate_window_seconds"] == 2
+    assert sets["file:DEMO:AAPL"].scope == Scope("DEMO", instrument_id="AAPL")
+    assert sets["file:DEMO:AAPL"].values == {"max_order_quantity": 10}
+    assert sets["file:risk"].words == {"blocked_instruments": {"MSFT"}}
     assert config.policy.version == config.version
     assert [route.route_id for route in config.routes] == ["R1", "R2"]
     assert config.routes[0].instruments == {"AAPL"}
+
+
+def test_limits_can_be_set_for_any_scope(folder: Folder) -> None:
+    folder.text += """
+[[limits]]
+limit_id = "momentum"
+account = "DEMO"
+strategy = "momentum"
+mode = "WARN"
+override = true
+values = { max_message_rate = 5, message_burst = 20 }
+lists = { allowed_sides = ["BUY"] }
+note = "until the strategy is reviewed"
+"""
+
+    found = folder.load().policy.limits[-1]
+
+    assert found == LimitSet(
+        "file:momentum",
+        Scope("DEMO", strategy_id="momentum"),
+        {"max_message_rate": Decimal(5), "message_burst": Decimal(20)},
+        {"allowed_sides": frozenset({"BUY"})},
+        Mode.WARN,
+        override=True,
+        note="until the strategy is reviewed",
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "key", "problem"),
+    [
+        ('limit_id = "a"', "limits[0].values", "there has to be something that it limits"),
+        ('limit_id = "a"\nvalues = { max_size = 1 }', "limits[0].values.max_size", "is no limit"),
+        ('limit_id = "a"\nlists = { sides = [] }', "limits[0].lists.sides", "is no list"),
+        (
+            'limit_id = "a"\naccount = "X"\nvalues = { max_positions = 1 }',
+            "limits[0].account",
+            "X is no account",
+        ),
+        ('limit_id = "DEMO"\nvalues = { max_positions = 1 }', "limits[0]", "there is another limit set DEMO"),
+        ('limit_id = "a"\nmode = "OFF"\nvalues = { max_positions = 1 }', "limits[0].mode", "OFF"),
+    ],
+)
+def test_a_limit_set_that_is_wrong_is_named_by_its_key(
+    folder: Folder, row: str, key: str, problem: str
+) -> None:
+    folder.text += f"\n[[limits]]\n{row}\n"
+
+    error = folder.error()
+
+    assert error.key == key
+    assert problem in error.problem
+
+
+def test_a_required_limit_has_to_be_one(folder: Folder) -> None:
+    error = folder.error('risk.required_limits=["max_size"]')
+
+    assert (error.key, error.problem[:22]) == ("risk.required_limits", "max_size is no limit; ")
 
 
 def test_a_session_is_ready_to_connect(folder: Folder) -> None:
@@ -205,8 +268,8 @@ def test_a_mark_at_the_beginning_is_no_text(folder: Folder) -> None:
         ("risk.kill_switch=true", lambda c: c.policy.kill_switch),
         ("risk.halt_on_overfill=true", lambda c: c.policy.halts_on_overfill("DEMO")),
         ("accounts.DEMO.halt_on_overfill=true", lambda c: c.policy.halts_on_overfill("DEMO")),
-        ("risk.blocked_instruments=[]", lambda c: not c.policy.blocked_instruments),
-        ("accounts.DEMO.max_open_orders=3", lambda c: c.policy.accounts["DEMO"].limits.max_open_orders == 3),
+        ("risk.blocked_instruments=[]", lambda c: all(not each.words for each in c.policy.limits)),
+        ("accounts.DEMO.max_open_orders=3", lambda c: c.policy.limits[1].values["max_open_orders"] == 3),
         ("log.level=debug", lambda c: c.log_level == "debug"),
     ],
 )

@@ -5,18 +5,19 @@ Each builder gives something complete and ordinary; a test names only what it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from fairlead_server.domain.event import Change
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, ReportKind, VenueMessage
-from fairlead_server.domain.exposure import Exposure
+from fairlead_server.domain.exposure import NOTHING, Exposure, Exposures, RecentOrders, Working, scope_of
 from fairlead_server.domain.instrument import Instrument, ReferencePrice
 from fairlead_server.domain.order import Order, OrderState, Request, pending_new
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
-from fairlead_server.domain.risk import AccountPolicy, Limits, Policy, Proposal
+from fairlead_server.domain.risk import AccountPolicy, Limits, LimitSet, Policy, Proposal, Rates, Standing
+from fairlead_server.domain.scope import EVERYTHING, Scope
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
 from fairlead_server.domain.transitions import apply
 from msgspec.structs import replace
@@ -181,29 +182,91 @@ def instrument(**changes: Any) -> Instrument:
     return replace(ordinary, **changes)
 
 
-def limits(**changes: Any) -> Limits:
-    """Wide enough for the ordinary order; all set."""
-    ordinary = Limits(Decimal(1_000), Decimal(100_000), Decimal(5_000), 10)
-    return replace(ordinary, **changes)
+def limits(**changes: Decimal | int | None) -> dict[str, Decimal]:
+    """Wide enough for the ordinary order; what is required is set. None takes one away."""
+    ordinary: dict[str, Decimal | int | None] = {
+        "max_order_quantity": 1_000,
+        "max_order_notional": 100_000,
+        "max_position": 5_000,
+        "max_open_orders": 10,
+    }
+    return {name: Decimal(value) for name, value in (ordinary | changes).items() if value is not None}
+
+
+def limit_set(scope: Scope = EVERYTHING, limit_id: str = "set", **changes: Any) -> LimitSet:
+    return replace(LimitSet(limit_id, scope), **changes)
 
 
 def account(**changes: Any) -> AccountPolicy:
-    return replace(AccountPolicy("ACC1", limits()), **changes)
+    return replace(AccountPolicy("ACC1"), **changes)
 
 
-def proposal(**changes: Any) -> Proposal:
-    """The ordinary order, which passes. ``new`` also gives the terms unless they are named."""
+def policy(
+    *accounts: AccountPolicy,
+    values: Mapping[str, Decimal] | None = None,
+    sets: Iterable[LimitSet] = (),
+    **changes: Any,
+) -> Policy:
+    """Each account has the ordinary limits, or those of ``values``; ``sets`` are there beside them."""
+    known = accounts or (account(),)
+    wide = [
+        limit_set(Scope(each.account_id), f"wide:{each.account_id}", values=values or limits())
+        for each in known
+    ]
+    return replace(Policy({each.account_id: each for each in known}, (*wide, *sets)), **changes)
+
+
+def duplicates(window: timedelta, most: int = 0) -> LimitSet:
+    seconds = Decimal(str(window.total_seconds()))
+    values = {"duplicate_window_seconds": seconds, "max_duplicates": Decimal(most)}
+    return limit_set(limit_id="duplicates", values=values)
+
+
+def standing(
+    new: NewOrder,
+    exposure: Exposure,
+    open_orders: int,
+    repeats: int,
+    tracked: Iterable[Scope] = (),
+    in_doubt: int = 0,
+    prices: Mapping[str, Decimal] | None = None,
+) -> Standing:
+    """What there is beside the order: ``open_orders`` are those of the account, without saying in what."""
+    names = Scope(new.account_id, instrument_id=new.instrument_id, strategy_id=new.strategy_id)
+    exposures = Exposures([(names, exposure.position)], tracked)
+    at_work = replace(NOTHING, buying=exposure.buying, selling=exposure.selling, value=exposure.value)
+    exposures.add(replace(names, principal=new.principal), replace(at_work, unpriced=exposure.unpriced))
+    exposures.add(replace(names, principal=new.principal, instrument_id="ELSE"), Working(open=open_orders))
+    recent = RecentOrders(timedelta(hours=1))
+    for _ in range(repeats):
+        recent.add(new, NOW)
+    known = {"ACME": HUNDRED / 2} if prices is None else prices
+    return Standing(exposures, recent, Rates(), known.get, lambda _: in_doubt)
+
+
+def proposal(
+    sets: Iterable[LimitSet] | None = None,
+    exposure: Exposure | None = None,
+    open_orders: int = 0,
+    repeats: int = 0,
+    in_doubt: int = 0,
+    **changes: Any,
+) -> Proposal:
+    """The ordinary order, which passes. ``new`` also gives the terms unless they are named; ``sets`` replace all limits."""
     new = changes.get("new", new_order())
     own = account()
+    known = Limits([limit_set(Scope("ACC1"), "wide", values=limits())] if sets is None else sets)
+    scope = scope_of(new, "BROKER")
+    there = standing(new, exposure or Exposure(), open_orders, repeats, known.scopes(), in_doubt)
     ordinary = Proposal(
         new=new,
         terms=new.terms,
+        scope=scope,
         instrument=instrument(),
         policy=Policy({own.account_id: own}),
         account=own,
-        exposure=Exposure(),
-        open_orders=0,
-        repeats=0,
+        bounds=known.binding(scope),
+        standing=there,
         now=NOW,
     )
     return replace(ordinary, **changes)

@@ -29,6 +29,15 @@ SAID = [
     (errors.BatchStopped(3), "not attempted: item 3 has failed"),
     (errors.BatchNotPassed(3), "not attempted: item 3 does not pass"),
     (errors.RequestIdConflict("R1", ""), "request_id R1 was used for another request"),
+    (errors.UnknownLimitSet("day"), "no limit set day"),
+    (
+        errors.LimitSetFixed("file:DEMO"),
+        "limit set file:DEMO is of the configuration file; set one of another name, with override to loosen it",
+    ),
+    (
+        errors.EtagMismatch("limit set", "day", "abc", ""),
+        "limit set day has the etag of nothing, not abc",
+    ),
     (errors.OrderTerminal("O1", "FILLED"), "order O1 has ended: it is FILLED"),
     (errors.ActionPending("O1", "CANCEL"), "order O1 has a pending CANCEL"),
     (errors.CapabilityMissing("BROKER", "post_only"), "session BROKER cannot do post_only"),

@@ -12,6 +12,7 @@ import pytest
 from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.exposure import Assumed, Exposure, Exposures, RecentOrders, Working, held, working
 from fairlead_server.domain.order import ZERO, Order, refused
+from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import OrderType, Side, TimeInForce
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,10 +37,11 @@ from tests.domain.lives import lives, orders, untimed
 from tests.domain.test_properties import lived
 
 SECOND = timedelta(seconds=1)
+HELD = Scope("ACC1", instrument_id="ACME")
 
 
 def buying(quantity: int) -> Working:
-    return Working(Decimal(quantity), ZERO, 1)
+    return Working(Decimal(quantity), ZERO, 1, Decimal(quantity) * 50)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +74,12 @@ def test_an_order_counts_with_what_may_still_trade(order: Order, counts: Working
 def test_a_sale_counts_on_its_own_side_and_takes_from_the_position(side: Side) -> None:
     order = after(working_order(new_order(side=side)), trade("1", 30))
 
-    assert working(order) == Working(ZERO, Decimal(70), 1)
+    assert working(order) == Working(ZERO, Decimal(70), 1, Decimal(3500))
     assert held(order) == -30
 
 
 def test_totals_follow_an_order_from_its_decision_to_its_end() -> None:
-    exposures = Exposures([(("ACC1", "ACME"), Decimal(500))])
+    exposures = Exposures([(HELD, Decimal(500))])
     story = [sent_order()]
     story.append(after(story[-1], trade("1", 30)))
     story.append(after(story[-1], bust("2", "1")))
@@ -92,21 +94,21 @@ def test_totals_follow_an_order_from_its_decision_to_its_end() -> None:
     assert positions == [500, 530, 500, 500]
     assert [each.buying for each in seen] == [100, 70, 100, 0]
     assert [each.position for each in seen] == positions
-    assert exposures.open_orders("ACC1") == 0
+    assert exposures.open_orders(Scope("ACC1")) == 0
 
 
 def test_the_fills_of_an_order_read_back_at_start_are_in_the_position_already() -> None:
-    exposures = Exposures([(("ACC1", "ACME"), Decimal(30))])
+    exposures = Exposures([(HELD, Decimal(30))])
 
     exposures.add_working(after(working_order(), trade("1", 30)))
 
-    assert exposures.of("ACC1", "ACME") == Exposure(Decimal(30), buying=Decimal(70))
-    assert exposures.open_orders("ACC1") == 1
+    assert exposures.of("ACC1", "ACME") == Exposure(Decimal(30), Decimal(70), ZERO, 1, Decimal(3500))
+    assert exposures.open_orders(Scope("ACC1")) == 1
 
 
 def test_an_account_that_nobody_has_traded_for_has_nothing() -> None:
     assert Exposures().of("ACC9", "ACME") == Exposure()
-    assert Exposures().open_orders("ACC9") == 0
+    assert Exposures().open_orders(Scope("ACC9")) == 0
 
 
 def test_accounts_and_instruments_do_not_mix() -> None:
@@ -115,9 +117,9 @@ def test_accounts_and_instruments_do_not_mix() -> None:
     exposures.change(None, working_order(new_order(account_id="ACC1", instrument_id="OTHER")))
     exposures.change(None, working_order(new_order(account_id="ACC2", side=Side.SELL)))
 
-    assert exposures.of("ACC1", "ACME") == Exposure(buying=Decimal(100))
-    assert exposures.of("ACC2", "ACME") == Exposure(selling=Decimal(100))
-    assert (exposures.open_orders("ACC1"), exposures.open_orders("ACC2")) == (2, 1)
+    assert exposures.of("ACC1", "ACME") == Exposure(ZERO, Decimal(100), ZERO, 1, Decimal(5000))
+    assert exposures.of("ACC2", "ACME") == Exposure(ZERO, ZERO, Decimal(100), 1, Decimal(5000))
+    assert (exposures.open_orders(Scope("ACC1")), exposures.open_orders(Scope("ACC2"))) == (2, 1)
 
 
 def recomputed(orders: Iterable[Order]) -> tuple[dict[tuple[str, str], Exposure], dict[str, int]]:
@@ -129,7 +131,12 @@ def recomputed(orders: Iterable[Order]) -> tuple[dict[tuple[str, str], Exposure]
         key = (account, order.request.instrument_id)
         total = totals.get(key, Exposure())
         totals[key] = Exposure(
-            total.position + held(order), total.buying + counts.buying, total.selling + counts.selling
+            total.position + held(order),
+            total.buying + counts.buying,
+            total.selling + counts.selling,
+            total.open + counts.open,
+            total.value + counts.value,
+            total.unpriced + counts.unpriced,
         )
         opened[account] = opened.get(account, 0) + counts.open
     return totals, opened
@@ -150,7 +157,7 @@ def test_totals_kept_by_difference_equal_totals_computed_from_scratch(
 
     totals, opened = recomputed(last)
     assert {key: exposures.of(*key) for key in totals} == totals
-    assert {account: exposures.open_orders(account) for account in opened} == opened
+    assert {account: exposures.open_orders(Scope(account)) for account in opened} == opened
 
 
 # How often the same order was sent.
@@ -237,30 +244,30 @@ def test_assumed_orders_count_as_they_will_when_they_are_there(here: list[Order]
     for order in here:
         exposures.change(None, order)
         later.change(None, order)
-    assumed = Assumed(exposures)
+    assumed = Assumed(())
     for order in more:
-        assumed.add(order.request)
+        assumed.add(order.request, "BROKER")
         later.change(None, held_order(order.request))
 
     for request in (order.request for order in (*here, *more)):
-        key = request.account_id, request.instrument_id
-        assert assumed.of(*key) == later.of(*key)
-        assert assumed.open_orders(request.account_id) == later.open_orders(request.account_id)
+        own, name = Scope(request.account_id), request.instrument_id
+        assert exposures.within(own, name).plus(assumed.within(own, name)) == later.within(own, name)
+        assert exposures.open_orders(own) + assumed.open_orders(own) == later.open_orders(own)
 
 
 def test_assumed_orders_leave_those_that_are_there_as_they_are() -> None:
     exposures = Exposures()
 
-    Assumed(exposures).add(new_order())
+    Assumed(exposures.tracked).add(new_order(), "BROKER")
 
     assert exposures.of("ACC1", "ACME") == Exposure()
-    assert exposures.open_orders("ACC1") == 0
+    assert exposures.open_orders(Scope("ACC1")) == 0
 
 
 def test_assumed_orders_are_alike_whatever_their_keys() -> None:
-    assumed = Assumed(Exposures())
+    assumed = Assumed(())
 
-    assumed.add(new_order(client_order_id="a"))
+    assumed.add(new_order(client_order_id="a"), "")
 
     assert assumed.like(new_order(client_order_id="b")) == 1
     assert assumed.like(new_order(side=Side.SELL)) == 0

@@ -11,23 +11,37 @@ import pytest
 from fairlead_server.domain.exposure import Exposure
 from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span
 from fairlead_server.domain.reject import Breach, Reject, RejectReason, RejectSource
-from fairlead_server.domain.risk import (
-    CONTROLS,
-    AccountPolicy,
-    Applies,
-    Limits,
-    Policy,
-    Proposal,
-    check_amend,
-    check_new,
-)
-from fairlead_server.domain.terms import OrderType, Side, TimeInForce
-from msgspec.structs import fields, replace
+from fairlead_server.domain.risk import CONTROLS, Policy, Proposal, examine_amend, examine_new
+from fairlead_server.domain.risk.caps import burst_of
+from fairlead_server.domain.risk.control import Applies
+from fairlead_server.domain.risk.limits import LimitSet, Mode
+from fairlead_server.domain.risk.table import LISTS, VALUES, problems
+from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.terms import OrderType, Side, Terms, TimeInForce
+from msgspec.structs import replace
 
-from tests.domain.builders import NOW, account, instrument, limits, new_order, proposal, terms
+from tests.domain.builders import (
+    NOW,
+    account,
+    instrument,
+    limit_set,
+    limits,
+    new_order,
+    proposal,
+    terms,
+)
 
 CENT = Decimal("0.01")
 CLOSED = Calendar("XNYS", ZoneInfo("America/New_York"), (Span(frozenset({5}), time(9), time(16)),))
+OWN = Scope("ACC1")
+
+
+def check_new(asked: Proposal) -> tuple[Breach, ...]:
+    return examine_new(asked).breaches
+
+
+def check_amend(asked: Proposal, current: Terms) -> tuple[Breach, ...]:
+    return examine_amend(asked, current).breaches
 
 
 def ask(**changes: Any) -> Proposal:
@@ -37,16 +51,28 @@ def ask(**changes: Any) -> Proposal:
     return proposal(**changes)
 
 
-def selling(**changes: Any) -> Proposal:
-    return proposal(new=new_order(side=Side.SELL, **changes))
+def selling(exposure: Exposure | None = None, sets: Any = None, **changes: Any) -> Proposal:
+    return proposal(new=new_order(**{"side": Side.SELL} | changes), exposure=exposure, sets=sets)
 
 
 def typed(order_type: OrderType, **changes: Any) -> Proposal:
     return proposal(new=new_order(order_type=order_type, terms=terms(**changes)))
 
 
-def limited(**changes: Any) -> AccountPolicy:
-    return account(limits=limits(**changes))
+def limited(**changes: Any) -> list[LimitSet]:
+    """The ordinary limits with some changed; None takes one away."""
+    return [limit_set(OWN, "wide", values=limits(**changes))]
+
+
+def beside(scope: Scope = OWN, **values: Any) -> list[LimitSet]:
+    """The ordinary limits, and a set of its own with these."""
+    known = {name: Decimal(str(value)) for name, value in values.items()}
+    return [*limited(), limit_set(scope, "own", values=known)]
+
+
+def listed(scope: Scope = OWN, **words: set[str]) -> list[LimitSet]:
+    known = {name: frozenset(each) for name, each in words.items()}
+    return [*limited(), limit_set(scope, "list", words=known)]
 
 
 def referenced(price: int | None, age: timedelta = timedelta()) -> Any:
@@ -56,6 +82,22 @@ def referenced(price: int | None, age: timedelta = timedelta()) -> Any:
 def market(**changes: Any) -> Proposal:
     new = new_order(order_type=OrderType.MARKET, terms=terms(price=None))
     return proposal(new=new, **changes)
+
+
+def held(position: int = 0, buying: int = 0, selling: int = 0, **more: Any) -> Exposure:
+    return Exposure(Decimal(position), Decimal(buying), Decimal(selling), **more)
+
+
+def spent(sets: list[LimitSet], number: int = 1, symbol: str = "") -> Proposal:
+    """The ordinary order a moment after ``number`` others were sent."""
+    asked = proposal(sets=sets)
+    for bound in asked.bounds.of("max_message_rate"):
+        for _ in range(number):
+            asked.standing.take(bound, "messages", bound.scope, burst_of(bound, "message_burst"), NOW)
+    for bound in asked.bounds.of("max_symbol_rate"):
+        own = replace(bound.scope, instrument_id=symbol)
+        asked.standing.take(bound, "symbol", own, burst_of(bound, "symbol_burst"), NOW)
+    return asked
 
 
 # A control's rule_id, then proposals that pass it and proposals that do not.
@@ -69,17 +111,55 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
     "instrument_halted": ([proposal()], [proposal(instrument=instrument(halted=True))]),
     "symbol_block": (
         [
-            proposal(policy=Policy({}, blocked_instruments=frozenset({"OTHER"}))),
-            proposal(account=account(blocked_instruments=frozenset({"OTHER"}))),
+            proposal(sets=listed(blocked_instruments={"OTHER"})),
+            proposal(sets=listed(Scope("ACC2"), blocked_instruments={"ACME"})),
         ],
         [
-            proposal(policy=Policy({}, blocked_instruments=frozenset({"ACME"}))),
-            proposal(account=account(blocked_instruments=frozenset({"ACME"}))),
+            proposal(sets=listed(Scope(), blocked_instruments={"ACME"})),
+            proposal(sets=listed(blocked_instruments={"ACME", "OTHER"})),
+        ],
+    ),
+    "restricted_list": (
+        [proposal(sets=listed(restricted_instruments={"OTHER"}))],
+        [proposal(sets=listed(Scope(), restricted_instruments={"ACME"}))],
+    ),
+    "symbol_allowed": (
+        [proposal(sets=listed(allowed_instruments={"ACME", "OTHER"}))],
+        [
+            proposal(sets=listed(allowed_instruments={"OTHER"})),
+            proposal(sets=listed(allowed_instruments=set())),
+        ],
+    ),
+    "side": (
+        [proposal(sets=listed(allowed_sides={"BUY"}))],
+        [proposal(sets=listed(allowed_sides={"SELL"})), selling(sets=listed(allowed_sides={"BUY"}))],
+    ),
+    "order_type": (
+        [proposal(sets=listed(allowed_order_types={"LIMIT"}))],
+        [market(sets=listed(allowed_order_types={"LIMIT"}))],
+    ),
+    "time_in_force": (
+        [proposal(sets=listed(allowed_times_in_force={"DAY"}))],
+        [proposal(sets=listed(allowed_times_in_force={"IOC"}))],
+    ),
+    "locate": (
+        [
+            proposal(sets=listed(shortable_instruments=set())),
+            selling(side=Side.SELL_SHORT, sets=listed(shortable_instruments={"ACME"})),
+            selling(
+                side=Side.SELL_SHORT, tags=(("locate_id", "L-1"),), sets=listed(shortable_instruments=set())
+            ),
+        ],
+        [
+            selling(side=Side.SELL_SHORT, sets=listed(shortable_instruments={"OTHER"})),
+            selling(
+                side=Side.SELL_SHORT, tags=(("locate_id", ""),), sets=listed(shortable_instruments=set())
+            ),
         ],
     ),
     "overfill": (
-        [proposal(), proposal(overfilled="O1", exposure=Exposure(Decimal(-100)))],
-        [proposal(overfilled="O1"), proposal(overfilled="O1", exposure=Exposure(Decimal(-90)))],
+        [proposal(), proposal(overfilled="O1", exposure=held(-100))],
+        [proposal(overfilled="O1"), proposal(overfilled="O1", exposure=held(-90))],
     ),
     "trading_hours": (
         [proposal(), proposal(instrument=instrument(calendar=CLOSED), now=NOW + timedelta(days=1))],
@@ -127,7 +207,10 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
     ),
     "reference": (
         [market(), ask(instrument=referenced(None))],
-        [market(instrument=referenced(None))],
+        [
+            market(instrument=referenced(None)),
+            ask(instrument=referenced(None), sets=beside(fat_finger_bps=5)),
+        ],
     ),
     "reference_age": (
         [
@@ -135,22 +218,49 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
             ask(instrument=referenced(50, timedelta(days=9))),
             market(instrument=referenced(None)),
         ],
-        [market(instrument=referenced(50, timedelta(hours=24, microseconds=1)))],
+        [
+            market(instrument=referenced(50, timedelta(hours=24, microseconds=1))),
+            ask(instrument=referenced(50, timedelta(days=9)), sets=beside(price_collar_percent=5)),
+        ],
     ),
     "limits_set": (
         [proposal(), proposal(account=None)],
-        [proposal(account=limited(**{f.name: None})) for f in fields(Limits)],
+        [proposal(sets=limited(**{name: None})) for name in limits()],
     ),
     "max_quantity": (
         [ask(terms=terms(990)), ask(terms=terms(1000))],
         [ask(terms=terms(1010)), ask(terms=terms(Decimal("1000.000001")))],
     ),
     "max_notional": (
+        [proposal(sets=limited(max_order_notional=value)) for value in (Decimal(5000), Decimal(5000) + CENT)],
+        [proposal(sets=limited(max_order_notional=Decimal(5000) - CENT))],
+    ),
+    "min_notional": (
+        [proposal(sets=beside(min_order_notional=value)) for value in (4999, 5000)],
+        [proposal(sets=beside(min_order_notional="5000.01"))],
+    ),
+    "price_collar": (
         [
-            proposal(account=limited(max_order_notional=value))
-            for value in (Decimal(5000), Decimal(5000) + CENT)
+            ask(terms=terms(price="52.50"), sets=beside(price_collar_percent=5)),
+            ask(terms=terms(price="47.50"), sets=beside(price_collar_percent=5)),
+            market(sets=beside(price_collar_percent=0)),
         ],
-        [proposal(account=limited(max_order_notional=Decimal(5000) - CENT))],
+        [
+            ask(terms=terms(price="52.55"), sets=beside(price_collar_percent=5)),
+            ask(terms=terms(price="47.45"), sets=beside(price_collar_percent=5)),
+        ],
+    ),
+    "fat_finger": (
+        [
+            ask(terms=terms(price="50.50"), sets=beside(fat_finger_bps=100)),
+            ask(terms=terms(price="10"), sets=beside(fat_finger_bps=100)),
+            selling(terms=terms(price="49.50"), sets=beside(fat_finger_bps=100)),
+            selling(terms=terms(price="90"), sets=beside(fat_finger_bps=100)),
+        ],
+        [
+            ask(terms=terms(price="50.55"), sets=beside(fat_finger_bps=100)),
+            selling(terms=terms(price="49.45"), sets=beside(fat_finger_bps=100)),
+        ],
     ),
     "open_orders": (
         [proposal(open_orders=8), proposal(open_orders=9)],
@@ -158,31 +268,88 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
     ),
     "position": (
         [
-            proposal(exposure=Exposure(Decimal(4899))),
-            proposal(exposure=Exposure(Decimal(4900))),
-            proposal(exposure=Exposure(Decimal(1900), buying=Decimal(3000))),
-            replace(selling(), exposure=Exposure(Decimal(-4900))),
-            replace(selling(), exposure=Exposure(Decimal(-1900), selling=Decimal(3000))),
+            proposal(exposure=held(4899)),
+            proposal(exposure=held(4900)),
+            proposal(exposure=held(1900, 3000)),
+            selling(held(-4900)),
+            selling(held(-1900, 0, 3000)),
         ],
         [
-            proposal(exposure=Exposure(Decimal(4901))),
-            proposal(exposure=Exposure(Decimal(1901), buying=Decimal(3000))),
-            replace(selling(), exposure=Exposure(Decimal(-4901))),
-            replace(selling(), exposure=Exposure(Decimal(-1901), selling=Decimal(3000))),
-            proposal(
-                new=new_order(side=Side.SELL_SHORT), exposure=Exposure(Decimal(-4901), buying=Decimal(9000))
-            ),
+            proposal(exposure=held(4901)),
+            proposal(exposure=held(1901, 3000)),
+            selling(held(-4901)),
+            selling(held(-1901, 0, 3000)),
+            selling(held(-4901, 9000), side=Side.SELL_SHORT),
         ],
+    ),
+    "open_notional": (
+        [
+            proposal(exposure=held(value=Decimal(value)), sets=beside(max_open_notional=8000))
+            for value in (2999, 3000)
+        ]
+        + [proposal(exposure=held(unpriced=Decimal(60)), sets=beside(max_open_notional=8000))],
+        [
+            proposal(exposure=held(value=Decimal(3001)), sets=beside(max_open_notional=8000)),
+            proposal(exposure=held(unpriced=Decimal(61)), sets=beside(max_open_notional=8000)),
+        ],
+    ),
+    "max_positions": (
+        [
+            proposal(sets=beside(max_positions=1)),
+            proposal(exposure=held(500), sets=beside(max_positions=1)),
+        ],
+        [proposal(sets=beside(max_positions=0))],
+    ),
+    "gross_exposure": (
+        [proposal(exposure=held(40), sets=beside(max_gross_exposure=value)) for value in (7000, "7000.01")]
+        + [selling(held(-40), sets=beside(max_gross_exposure=7000))],
+        [
+            proposal(exposure=held(40), sets=beside(max_gross_exposure="6999.99")),
+            proposal(exposure=held(40, 1), sets=beside(max_gross_exposure=7000)),
+            selling(held(-41), sets=beside(max_gross_exposure=7000)),
+        ],
+    ),
+    "net_exposure": (
+        [proposal(exposure=held(40), sets=beside(max_net_exposure=7000))],
+        [proposal(exposure=held(41), sets=beside(max_net_exposure=7000))],
+    ),
+    "concentration": (
+        [
+            proposal(sets=beside(max_concentration_percent=100)),
+            proposal(sets=beside(max_concentration_percent=50, concentration_from="5000.01")),
+        ],
+        [proposal(sets=beside(max_concentration_percent=50, concentration_from=5000))],
     ),
     "duplicate": (
         [
             proposal(repeats=99),
-            proposal(account=account(duplicate_window=timedelta(seconds=1), max_duplicates=2), repeats=2),
+            proposal(repeats=2, sets=beside(duplicate_window_seconds=1, max_duplicates=2)),
+            proposal(repeats=9, sets=beside(duplicate_window_seconds=0, max_duplicates=0)),
         ],
         [
-            proposal(account=account(duplicate_window=timedelta(seconds=1)), repeats=1),
-            proposal(account=account(duplicate_window=timedelta(seconds=1), max_duplicates=2), repeats=3),
+            proposal(repeats=1, sets=beside(duplicate_window_seconds=1, max_duplicates=0)),
+            proposal(repeats=3, sets=beside(duplicate_window_seconds=1, max_duplicates=2)),
         ],
+    ),
+    "message_rate": (
+        [proposal(sets=beside(max_message_rate=1))],
+        [spent(beside(max_message_rate=1)), spent(beside(max_message_rate=1, message_burst=3), 3)],
+    ),
+    "symbol_rate": (
+        [proposal(sets=beside(max_symbol_rate=1)), spent(beside(max_symbol_rate=1), symbol="OTHER")],
+        [spent(beside(max_symbol_rate=1), symbol="ACME")],
+    ),
+    "in_doubt": (
+        [proposal(in_doubt=2, sets=beside(max_in_doubt=2))],
+        [proposal(in_doubt=3, sets=beside(max_in_doubt=2))],
+    ),
+}
+
+# Of amends: the same, beside the terms that the order has.
+AMENDS: dict[str, tuple[list[Proposal], list[Proposal]]] = {
+    "amends": (
+        [proposal(terms=terms(110), amends=1, sets=beside(max_amends=2))],
+        [proposal(terms=terms(110), amends=2, sets=beside(max_amends=2))],
     ),
 }
 
@@ -194,9 +361,9 @@ def broken(breaches: tuple[Breach, ...]) -> list[str]:
 def test_every_control_is_tested_here_and_named_once() -> None:
     rules = [control.rule_id for control in CONTROLS]
 
-    assert sorted(CASES) == sorted(rules)
+    assert sorted([*CASES, *AMENDS]) == sorted(rules)
     assert len(set(rules)) == len(rules)
-    assert all(passing and failing for passing, failing in CASES.values())
+    assert all(passing and failing for passing, failing in (*CASES.values(), *AMENDS.values()))
 
 
 @pytest.mark.parametrize(
@@ -220,6 +387,15 @@ def test_a_control_refuses_what_is_beyond_it(rule_id: str, asked: Proposal) -> N
     assert found[0].text
 
 
+@pytest.mark.parametrize("rule_id", AMENDS)
+def test_a_control_of_amends_alone(rule_id: str) -> None:
+    passing, failing = AMENDS[rule_id]
+
+    assert [broken(check_amend(asked, terms())) for asked in passing] == [[] for _ in passing]
+    assert [broken(check_amend(asked, terms())) for asked in failing] == [[rule_id] for _ in failing]
+    assert all(rule_id not in broken(check_new(asked)) for asked in failing)
+
+
 def test_the_ordinary_order_passes_every_control() -> None:
     assert check_new(proposal()) == ()
     assert check_new(selling()) == ()
@@ -227,12 +403,15 @@ def test_the_ordinary_order_passes_every_control() -> None:
 
 
 def test_every_breach_is_reported_in_the_order_of_the_table_and_the_first_is_the_reason() -> None:
-    asked = replace(
-        typed(OrderType.LIMIT, quantity=Decimal(2001), price=Decimal("60.01"), stop_price=Decimal(60)),
+    asked = ask(
+        terms=terms(Decimal(2001), price=Decimal("60.01"), stop_price=Decimal(60)),
         instrument=instrument(halted=True, calendar=CLOSED),
-        policy=Policy({}, kill_switch=True, blocked_instruments=frozenset({"ACME"})),
-        account=account(duplicate_window=timedelta(seconds=1)),
-        exposure=Exposure(Decimal(5000)),
+        policy=Policy({}, kill_switch=True),
+        sets=[
+            *listed(Scope(), blocked_instruments={"ACME"}),
+            limit_set(values={"duplicate_window_seconds": Decimal(1), "max_duplicates": Decimal(0)}),
+        ],
+        exposure=held(5000),
         open_orders=10,
         repeats=1,
     )
@@ -261,7 +440,7 @@ def test_every_breach_is_reported_in_the_order_of_the_table_and_the_first_is_the
 def test_a_breach_tells_the_limit_and_what_was_observed_without_exponents() -> None:
     tight = limited(max_order_quantity=Decimal("1E+1"), max_order_notional=Decimal("4999.50"))
 
-    found = {b.rule_id: (b.limit, b.observed) for b in check_new(proposal(account=tight, open_orders=10))}
+    found = {b.rule_id: (b.limit, b.observed) for b in check_new(proposal(sets=tight, open_orders=10))}
 
     assert found == {
         "max_quantity": ("10", "100"),
@@ -284,33 +463,154 @@ def test_an_account_without_limits_is_refused() -> None:
 
 
 def test_each_limit_that_is_missing_is_named() -> None:
-    (breach,) = check_new(proposal(account=limited(max_position=None, max_open_orders=None)))
+    (breach,) = check_new(proposal(sets=limited(max_position=None, max_open_orders=None)))
 
     assert breach.reason is RejectReason.RISK_LIMIT_MISSING
     assert breach.text == "required limits are not set: max_position, max_open_orders"
 
 
 def test_a_limit_set_only_for_the_instrument_is_set() -> None:
-    narrower = {"ACME": Limits(max_position=Decimal(5000))}
-    own = replace(limited(max_position=None), by_instrument=narrower)
+    def narrower(name: str) -> list[LimitSet]:
+        own = limit_set(Scope("ACC1", instrument_id=name), "own", values={"max_position": Decimal(5000)})
+        return [*limited(max_position=None), own]
 
-    assert check_new(proposal(account=own)) == ()
-    assert broken(check_new(proposal(account=replace(own, by_instrument={"OTHER": limits()})))) == [
-        "limits_set"
+    assert check_new(proposal(sets=narrower("ACME"))) == ()
+    assert broken(check_new(proposal(sets=narrower("OTHER")))) == ["limits_set"]
+
+
+def test_the_tightest_of_all_matching_limits_decides_and_is_named() -> None:
+    sets = [
+        limit_set(limit_id="all", values=limits(max_order_quantity=99)),
+        limit_set(OWN, "account", values=limits(max_order_quantity=90)),
+        limit_set(Scope(strategy_id="other"), "other", values=limits(max_order_quantity=1)),
+    ]
+
+    (breach,) = check_new(proposal(sets=sets))
+
+    assert (breach.rule_id, breach.limit, breach.limit_id) == ("max_quantity", "90", "account")
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({}, True),
+        ({"override": True}, False),
+        ({"override": True, "mode": Mode.SHADOW}, True),
+        ({"override": True, "scope": Scope(principal="desk")}, True),
+        ({"override": True, "scope": Scope("ACC1", instrument_id="ACME")}, False),
+    ],
+    ids=["no override", "override", "only tried", "not ours", "narrower"],
+)
+def test_an_override_takes_the_place_of_what_is_no_narrower(changes: Any, *, refused: bool) -> None:
+    sets = [*limited(max_order_quantity=50)]
+    sets.append(replace(limit_set(OWN, "looser", values=limits(max_order_quantity=500)), **changes))
+
+    assert bool(check_new(proposal(sets=sets))) is refused
+
+
+def test_an_override_leaves_the_limits_alone_that_it_does_not_name() -> None:
+    looser = limit_set(OWN, "looser", values={"max_order_quantity": Decimal(500)}, override=True)
+
+    found = check_new(proposal(sets=[*limited(max_order_quantity=50, max_position=50), looser]))
+
+    assert broken(found) == ["position"]
+
+
+def test_an_override_does_not_loosen_what_is_narrower_than_itself() -> None:
+    narrow = limit_set(
+        Scope("ACC1", instrument_id="ACME"), "narrow", values={"max_order_quantity": Decimal(50)}
+    )
+    looser = limit_set(OWN, "looser", values={"max_order_quantity": Decimal(500)}, override=True)
+
+    assert broken(check_new(proposal(sets=[*limited(), narrow, looser]))) == ["max_quantity"]
+
+
+@pytest.mark.parametrize("mode", [Mode.WARN, Mode.SHADOW])
+def test_what_is_not_in_force_lets_pass_and_is_noted(mode: Mode) -> None:
+    tried = limit_set(OWN, "tried", values={"max_order_quantity": Decimal(50)}, mode=mode)
+
+    found = examine_new(proposal(sets=[*limited(), tried]))
+
+    assert found.breaches == ()
+    assert [(noted.mode, noted.breach.rule_id, noted.breach.limit_id) for noted in found.noted] == [
+        (mode, "max_quantity", "tried")
     ]
 
 
-def test_the_limits_of_an_instrument_tighten_and_never_loosen() -> None:
-    wide = Limits(Decimal(1000), Decimal(100), Decimal(5), 7)
-    narrow = Limits(Decimal(10), Decimal(1000), None, 3)
+def test_a_required_limit_that_is_only_tried_is_missing() -> None:
+    sets = [limit_set(OWN, "tried", values=limits(), mode=Mode.WARN)]
 
-    assert wide.tightened_by(narrow) == Limits(Decimal(10), Decimal(100), Decimal(5), 3)
-    assert narrow.tightened_by(wide) == wide.tightened_by(narrow)
-    assert Limits().tightened_by(Limits()) == Limits()
+    assert broken(check_new(proposal(sets=sets))) == ["limits_set"]
+
+
+def test_what_every_limit_was_compared_with_is_told() -> None:
+    found = examine_new(proposal(exposure=held(7), open_orders=2))
+
+    assert {each.rule_id: (each.limit, each.observed) for each in found.measures} == {
+        "max_quantity": (Decimal(1000), Decimal(100)),
+        "max_notional": (Decimal(100_000), Decimal(5000)),
+        "open_orders": (Decimal(10), 3),
+        "position": (Decimal(5000), Decimal(107)),
+    }
+
+
+# A limit set that is wrong.
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "problem"),
+    [
+        ({"values": {"max_order": Decimal(1)}}, "limits[max_order]", "is no limit; there are "),
+        ({"values": {"max_position": Decimal(-1)}}, "limits[max_position]", "-1 must not be negative"),
+        ({"values": {"max_position": Decimal("NaN")}}, "limits[max_position]", "NaN must not be negative"),
+        (
+            {"values": {"max_open_orders": Decimal("1.5")}},
+            "limits[max_open_orders]",
+            "1.5 must be a whole number",
+        ),
+        ({"values": {"max_message_rate": Decimal(0)}}, "limits[max_message_rate]", "must be at least 1"),
+        (
+            {"values": {"message_burst": Decimal(5)}},
+            "limits[message_burst]",
+            "needs max_message_rate beside it",
+        ),
+        (
+            {"values": {"max_duplicates": Decimal(0), "duplicate_window_seconds": Decimal(86_401)}},
+            "limits[duplicate_window_seconds]",
+            "86401 must be 0 to 86400",
+        ),
+        (
+            {"values": {"max_position": Decimal(1)}, "scope": Scope(session_id="BROKER")},
+            "limits[max_position]",
+            "max_position cannot be set for one session_id",
+        ),
+        ({"words": {"allowed": frozenset({"A"})}}, "lists[allowed]", "is no list; there are "),
+        (
+            {"words": {"allowed_sides": frozenset({"LONG"})}},
+            "lists[allowed_sides]",
+            "LONG is no side; there are BUY",
+        ),
+        ({}, "limits", "and lists are both empty"),
+    ],
+)
+def test_a_limit_set_that_cannot_be_meant_is_told_what_is_wrong(
+    changes: Any, place: str, problem: str
+) -> None:
+    found = list(problems(limit_set(**changes)))
+
+    assert [where for where, _ in found] == [place]
+    assert found[0][1].startswith(problem)
+
+
+def test_every_limit_and_list_can_be_set() -> None:
+    values = {name: Decimal(1) for name in VALUES}
+    words = {name: frozenset[str]() for name in LISTS}
+
+    assert list(problems(limit_set(OWN, values=values, words=words))) == []
 
 
 def test_an_unknown_instrument_silences_only_what_needs_one() -> None:
-    asked = replace(market(), instrument=None, account=limited(max_order_quantity=Decimal(99)))
+    asked = replace(market(), instrument=None, bounds=proposal(sets=limited(max_order_quantity=99)).bounds)
 
     assert broken(check_new(asked)) == ["instrument_known", "max_quantity"]
 
@@ -353,12 +653,10 @@ def test_an_order_is_valued_at_the_dearest_price_at_which_it_may_trade(
 
 
 def test_a_sale_below_the_market_is_valued_at_the_market() -> None:
-    cheap = selling(terms=terms(price=1))
-
-    assert broken(check_new(replace(cheap, account=limited(max_order_notional=Decimal(4999))))) == [
+    assert broken(check_new(selling(terms=terms(price=1), sets=limited(max_order_notional=4999)))) == [
         "max_notional"
     ]
-    assert check_new(replace(cheap, account=limited(max_order_notional=Decimal(5000)))) == ()
+    assert check_new(selling(terms=terms(price=1), sets=limited(max_order_notional=5000))) == ()
 
 
 # Positions.
@@ -366,37 +664,36 @@ def test_a_sale_below_the_market_is_valued_at_the_market() -> None:
 
 def test_after_an_overfill_only_what_takes_from_the_position_passes() -> None:
     """What is at work on the same side takes from it first."""
-    over = replace(selling(), overfilled="O1")
 
-    assert check_new(replace(over, exposure=Exposure(Decimal(110), buying=Decimal(50)))) == ()
-    assert check_new(replace(over, exposure=Exposure(Decimal(110), selling=Decimal(10)))) == ()
-    crowded = replace(over, exposure=Exposure(Decimal(110), selling=Decimal(20)))
-    assert broken(check_new(crowded)) == ["overfill"]
+    def over(exposure: Exposure) -> tuple[Breach, ...]:
+        return check_new(replace(selling(exposure), overfilled="O1"))
+
+    assert over(held(110, 50)) == ()
+    assert over(held(110, 0, 10)) == ()
+    assert broken(over(held(110, 0, 20))) == ["overfill"]
     reduced = amended(terms(90), overfilled="O1")
     assert check_amend(reduced, terms(100)) == ()
     assert broken(check_amend(amended(terms(110), overfilled="O1"), terms(100))) == ["overfill"]
 
 
 def test_an_order_that_reduces_passes_though_the_position_is_beyond_its_limit() -> None:
-    long, short = Exposure(Decimal(9000)), Exposure(Decimal(-9000))
+    long, short = held(9000), held(-9000)
 
-    assert check_new(replace(selling(), exposure=long)) == ()
+    assert check_new(selling(long)) == ()
     assert check_new(proposal(exposure=short)) == ()
     assert broken(check_new(proposal(exposure=long))) == ["position"]
 
 
 def test_an_order_that_turns_a_position_beyond_the_other_limit_is_refused() -> None:
-    turning = selling(terms=terms(1000))
-
-    assert check_new(replace(turning, exposure=Exposure(Decimal(-4000)))) == ()
-    assert broken(check_new(replace(turning, exposure=Exposure(Decimal(-4010))))) == ["position"]
+    assert check_new(selling(held(-4000), terms=terms(1000))) == ()
+    assert broken(check_new(selling(held(-4010), terms=terms(1000)))) == ["position"]
 
 
 def test_orders_on_the_other_side_do_not_make_room() -> None:
-    crowded = Exposure(Decimal(0), buying=Decimal(4950), selling=Decimal(4950))
+    crowded = held(0, 4950, 4950)
 
     assert broken(check_new(proposal(exposure=crowded))) == ["position"]
-    assert broken(check_new(replace(selling(), exposure=crowded))) == ["position"]
+    assert broken(check_new(selling(crowded))) == ["position"]
 
 
 # Amends.
@@ -408,8 +705,8 @@ def amended(wanted: Any, **changes: Any) -> Proposal:
 
 CROWDED: dict[str, Any] = {
     "policy": Policy({}, kill_switch=True),
-    "account": account(limits=Limits(), duplicate_window=timedelta(seconds=1)),
-    "exposure": Exposure(Decimal(9000)),
+    "sets": [limit_set(values={"duplicate_window_seconds": Decimal(1), "max_duplicates": Decimal(0)})],
+    "exposure": held(9000),
     "open_orders": 99,
     "repeats": 99,
 }
@@ -443,7 +740,7 @@ def test_an_amend_is_always_checked_for_its_own_form() -> None:
 
 def test_an_amend_counts_what_is_still_open_and_not_the_order_twice() -> None:
     """Bought 60 of 100, so 60 of the position of 4060 are its own; other orders have 900 working."""
-    exposure = Exposure(Decimal(4060), buying=Decimal(900))
+    exposure = held(4060, 900)
 
     fits = amended(terms(100, 49), exposure=exposure, filled=Decimal(60))
     more = amended(terms(110), exposure=exposure, filled=Decimal(60))

@@ -21,6 +21,7 @@ from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.routes import Route
+from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import NewOrder, TimeInForce
 from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix.session import Numbers
@@ -29,6 +30,7 @@ from fairlead_server.routing.book import Book
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
@@ -41,7 +43,8 @@ from fairlead_server.store.batch import Batch, Direction, MessageRow
 from fairlead_server.store.database import OrderQuery, Store
 from msgspec.structs import replace
 
-from tests.domain.builders import NOW, account, instrument, new_order, report, trade
+from tests.domain.builders import NOW, duplicates, instrument, new_order, report, trade
+from tests.domain.builders import policy as ordinary_policy
 
 SECOND = timedelta(seconds=1)
 CLIENT = Cause(Initiator.CLIENT, "desk")
@@ -158,15 +161,17 @@ class Desk:
         self.book = Book(store, keep)
         self.ledger = Ledger(self.book, self.pipeline, self._encode, self.new_id)
         self.cl_ord_ids = ClOrdIds("FL", 0)
-        own = account(duplicate_window=duplicate_window)
-        self.policy = policy or Policy({own.account_id: own}, version="v1")
+        again = [duplicates(duplicate_window)] if duplicate_window else []
+        self.policy = policy or ordinary_policy(sets=again, version="v1")
         self.reference = Reference(self.pipeline, {"ACME": instrument()})
         self.duplicate_window, self.recent = duplicate_window, RecentOrders(duplicate_window)
+        self.limits = RiskLimits(self.policy, self.book, self.ledger, self.pipeline, self.recent)
         self.entry = OrderEntry(
             self.book,
             self.ledger,
             self.pipeline,
             self.policy,
+            self.limits,
             self.reference,
             routes,
             self.gateways,
@@ -185,9 +190,10 @@ class Desk:
     def load(self) -> None:
         snapshot = self.store.load(NOW, self.duplicate_window)
         self.reference.load(snapshot)
+        self.limits.load(snapshot.limit_sets)
         self.book.load(snapshot)
         self.recent.load(snapshot.recent)
-        self.ledger.head = snapshot.head
+        self.ledger.head, self.ledger.risk_head = snapshot.head, snapshot.risk_head
         self.feed.load(snapshot.head)
         self.cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
         for name, gateway in self.gateways.items():
@@ -291,12 +297,14 @@ class Desk:
         fresh = Book(self.store)
         snapshot = self.store.load(NOW)
         fresh.load(snapshot)
-        positions: dict[tuple[str, str], Decimal] = {}
+        positions: dict[Scope, Decimal] = {}
         for order in self.store.list_orders(OrderQuery()):
             key = order.request.account_id, order.request.instrument_id
-            positions[key] = positions.get(key, Decimal(0)) + order.cum_qty * order.request.side.sign
+            held = Scope(key[0], instrument_id=key[1])
+            positions[held] = positions.get(held, Decimal(0)) + order.cum_qty * order.request.side.sign
             assert self.book.exposures.of(*key) == fresh.exposures.of(*key)
-            assert self.book.exposures.open_orders(key[0]) == fresh.exposures.open_orders(key[0])
+            own = Scope(key[0])
+            assert self.book.exposures.open_orders(own) == fresh.exposures.open_orders(own)
             assert self.now(order) == order
         assert dict(snapshot.positions) == positions
         log = self.store.events_after(0, 1_000_000)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -19,14 +18,13 @@ from fairlead_server.domain.errors import (
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import OrderState
 from fairlead_server.domain.reject import RejectReason
-from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.terms import NewOrder
 from fairlead_server.routing.batches import Failure
 from fairlead_server.routing.order_entry import Answer, OrderRef
 from fairlead_server.store.database import OrderQuery, Store
 from msgspec.structs import replace
 
-from tests.domain.builders import NOW, account, limits, new_order, terms
+from tests.domain.builders import NOW, duplicates, limits, new_order, policy, terms
 from tests.routing.desk import CLIENT, SECOND, Desk
 
 UNKNOWN = OrderRef("nobody")
@@ -66,10 +64,9 @@ def shown(results: list[Answer | Failure]) -> list[str]:
     ]
 
 
-def narrow(store: Store, most: int, **changes: object) -> Desk:
+def narrow(store: Store, most: int, **changes: int) -> Desk:
     """A desk whose account may hold ``most`` of everything, its working orders counted."""
-    own = account(limits=limits(max_position=Decimal(most), **changes))
-    return Desk(store, policy=Policy({own.account_id: own}, version="v1"))
+    return Desk(store, policy=policy(values=limits(max_position=most, **changes), version="v1"))
 
 
 async def test_the_orders_of_a_batch_are_one_commit_in_their_order(desk: Desk) -> None:
@@ -193,8 +190,8 @@ async def test_an_order_that_passes_behind_one_that_does_not_is_judged_without_i
 
 
 async def test_open_orders_and_repeats_are_counted_over_the_batch(store: Store) -> None:
-    own = account(limits=limits(max_open_orders=2), duplicate_window=SECOND, max_duplicates=0)
-    desk = Desk(store, policy=Policy({own.account_id: own}, version="v1"), duplicate_window=SECOND)
+    tight = policy(values=limits(max_open_orders=2), sets=[duplicates(SECOND)], version="v1")
+    desk = Desk(store, policy=tight, duplicate_window=SECOND)
 
     results = submit_all(desk, news(3))
 

@@ -17,7 +17,7 @@ from fairlead_server.domain.venue_rules import Capabilities, ChainMode, ReplaceQ
 from fairlead_server.store.database import Store
 from msgspec.structs import replace
 
-from tests.domain.builders import NOW, account, cancel_reject, figures, limits, new_order, report, terms
+from tests.domain.builders import NOW, cancel_reject, figures, limits, new_order, policy, report, terms
 from tests.routing.desk import PATIENT, SECOND, Desk, about
 
 PENDING, REJECTED = RequestOutcome.PENDING, RequestOutcome.REJECTED
@@ -210,8 +210,8 @@ async def test_a_held_amend_is_refused_when_its_order_comes_to_be_in_doubt(desk:
 
 
 async def test_a_held_amend_faces_the_limits_again_when_it_means_something_else(store: Store) -> None:
-    own = account(limits=limits(max_order_notional=Decimal(10_000)))
-    desk = Desk(store, policy=replace(Desk(store).policy, accounts={"ACC1": own}))
+    tight = policy(values=limits(max_order_notional=10_000))
+    desk = Desk(store, policy=tight)
     order = desk.working(new_order(terms=terms(150, 60)))
     first = desk.amend(order, 100, request_id="a1").order.pending[0]
     desk.amend(order, price="90", request_id="a2")  # 100 of them would do, 150 will not

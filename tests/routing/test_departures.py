@@ -21,6 +21,7 @@ from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.order import Order, OrderState, PendingAction, RouteState
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.reject import RejectReason, RejectSource
+from fairlead_server.domain.scope import Scope
 from fairlead_server.routing.inquiries import Inquiries
 from fairlead_server.routing.ports import Operator
 from fairlead_server.routing.requests import RequestAnswer
@@ -164,7 +165,7 @@ async def test_an_order_that_has_waited_for_too_long_is_refused_and_frees_its_ex
     assert (refused.cl_ord_ids, refused.terminal_time) == ((), NOW + PATIENCE)
     assert desk.kinds(refused) == [EventKind.ACCEPTED, EventKind.RISK_REJECTED]
     assert desk.exposure().buying == 600
-    assert desk.book.exposures.open_orders("ACC1") == 6
+    assert desk.book.exposures.open_orders(Scope("ACC1")) == 6
     assert desk.entry.queued("BROKER") == 0
     assert (await desk.stored(refused)) == refused
     assert desk.cl_ord_ids.last == 6

@@ -13,11 +13,10 @@ from fairlead_server.domain.order import Flag, Order, OrderState
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.reconciliation import Ruling, Verdict
 from fairlead_server.domain.reject import RejectReason
-from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.terms import Side
 from fairlead_server.store.database import Store
 
-from tests.domain.builders import NOW, account, bust, new_order, trade
+from tests.domain.builders import NOW, account, bust, new_order, policy, trade
 from tests.domain.builders import terms as of
 from tests.routing.desk import Desk, FakeGateway, about, ref
 
@@ -27,8 +26,7 @@ STANDS = Ruling(Verdict.STANDS, "the broker lets us keep it", "OPS-9")
 
 def opened(store: Store, *, by_account: bool = False, by_all: bool = False) -> Desk:
     own, other = account(halt_on_overfill=by_account), account(account_id="ACC2")
-    accounts = {own.account_id: own, other.account_id: other}
-    return Desk(store, policy=Policy(accounts, version="v1", halt_on_overfill=by_all))
+    return Desk(store, policy=policy(own, other, version="v1", halt_on_overfill=by_all))
 
 
 def overfilled(desk: Desk, client_order_id: str = "over") -> Order:
@@ -72,10 +70,11 @@ async def test_where_it_halts_only_its_account_and_instrument_open_no_more(store
 
 
 async def test_what_waits_for_its_turn_is_not_sent_after_it(store: Store) -> None:
-    accounts = {"ACC1": account(halt_on_overfill=True)}
     bucket = TokenBucket(10, 1, NOW - timedelta(minutes=1))
     gateway = FakeGateway(bucket=bucket, max_queue=timedelta(seconds=9))
-    desk = Desk(store, policy=Policy(accounts, version="v1"), gateways={"BROKER": gateway})
+    desk = Desk(
+        store, policy=policy(account(halt_on_overfill=True), version="v1"), gateways={"BROKER": gateway}
+    )
     first = desk.sent(new_order(client_order_id="first"))
     waiting = desk.sent(new_order(client_order_id="waiting"))
     assert (first.held, waiting.held) == (False, True)

@@ -15,7 +15,6 @@ from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.errors import NotStorable, RouterError, StoreUnavailable
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import Order, OrderState
-from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.fix.session import Numbers, Role, SessionConfig
 from fairlead_server.routing.suspects import TRIES
@@ -25,7 +24,7 @@ from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, StoreError
 from fairlead_server.venue.settings import Endpoint, VenueSettings
 
 from tests.api.broker import Broker, fill, listening
-from tests.domain.builders import account, instrument, new_order
+from tests.domain.builders import instrument, new_order, policy
 
 PATIENT = 30.0  # seconds
 
@@ -102,7 +101,6 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
             (Endpoint("127.0.0.1", port),),
             "ACC1",
         )
-        own = account()
         app = App(
             Config(
                 host="127.0.0.1",
@@ -112,7 +110,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
                 router_id="FL",
                 shard=0,
                 instruments={"ACME": instrument()},
-                policy=Policy({own.account_id: own}),
+                policy=policy(),
                 sessions=(session,),
                 routes=(Route("ALL", "BROKER"),),
                 log_level="info",

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from fairlead_server.domain.risk import AccountPolicy, Limits
 from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix.session import Role, Session, SessionConfig, Validation
 from fairlead_server.fix.terms import Numbers
@@ -21,11 +20,16 @@ from fix_sim.journal import open_journal
 from fix_sim.network import Latency
 from fix_sim.scenario import Scenario
 
+from tests.domain.builders import limits, policy
 from tests.fix.versions import SPOKEN
 from tests.venue.link import Link, MemoryWire
 
 _MUCH = Decimal(10**9)
-_WIDE = AccountPolicy("ACC1", Limits(_MUCH, _MUCH, _MUCH, 1000))
+_WIDE = policy(
+    values=limits(
+        max_order_quantity=_MUCH, max_order_notional=_MUCH, max_position=_MUCH, max_open_orders=1000
+    )
+)
 _RECONNECT = timedelta(seconds=1)
 
 
@@ -42,7 +46,7 @@ class Stage(Link):
         rules: VenueRules | None = None,
     ) -> None:
         """``version`` is the application's, such as FIX.5.0SP2."""
-        super().__init__(store, version, own=_WIDE, rules=rules, validation=validation)
+        super().__init__(store, version, policy=_WIDE, rules=rules, validation=validation)
         begin_string, appl_ver_id = SPOKEN[version]
         self._journal = open_journal(IN_MEMORY)
         self._client = client_name(begin_string, "BROKER", "FAIRLEAD")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
 from fairlead_server.api import images
+from fairlead_server.domain.scope import Scope
 from fairlead_server.router import Router
 from fairlead_server.routing.book import Book
 from fairlead_server.store.database import OrderQuery, Store
@@ -33,7 +34,7 @@ def memory(router: Router, store: Store, world: World) -> Iterator[str]:
         in_memory, rebuilt = (book.exposures.of(ACCOUNT, name) for book in (router.book, again))
         if in_memory != rebuilt:
             yield f"{name}: exposure {in_memory} in memory, {rebuilt} from the store"
-    if router.book.exposures.open_orders(ACCOUNT) != again.exposures.open_orders(ACCOUNT):
+    if router.book.exposures.open_orders(Scope(ACCOUNT)) != again.exposures.open_orders(Scope(ACCOUNT)):
         yield "memory and store count other open orders"
     for session_id in world.sessions:
         if len(router.book.queue(session_id)):

@@ -19,7 +19,6 @@ from random import Random
 from fairlead_server.config import Config
 from fairlead_server.domain.errors import RouterError
 from fairlead_server.domain.ids import Ulids
-from fairlead_server.domain.risk import AccountPolicy, Limits, Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix.session import Role, SessionConfig
@@ -27,7 +26,7 @@ from fairlead_server.router import Router
 from fairlead_server.store.database import StoreError
 from fairlead_server.venue.settings import Endpoint, VenueSettings
 
-from tests.domain.builders import NOW, instrument
+from tests.domain.builders import NOW, account, instrument, limits, policy
 from tests.fix.versions import SPOKEN
 from tests.simulation.disk import Disk, Disks
 from tests.simulation.loop import Killed, Loop, Process
@@ -37,6 +36,7 @@ from tests.simulation.venue import PRICES, Venue
 
 ACCOUNT = "ACC1"
 _MUCH = Decimal(10**9)
+_WIDE = limits(max_order_quantity=_MUCH, max_order_notional=_MUCH, max_position=_MUCH, max_open_orders=1000)
 _KEEP = 2  # orders in memory that have ended: whatever comes late mostly finds its order in the store alone
 
 
@@ -214,7 +214,6 @@ def _config(around: Surroundings) -> Config:
         for name, us in around.sessions.items()
     )
     shares = zip(cycle(around.sessions), PRICES, strict=False)
-    account = AccountPolicy(ACCOUNT, Limits(_MUCH, _MUCH, _MUCH, 1000))
     return Config(
         host="",
         port=0,
@@ -223,7 +222,7 @@ def _config(around: Surroundings) -> Config:
         router_id="FL",
         shard=0,
         instruments={name: instrument(instrument_id=name, symbol=name) for name in PRICES},
-        policy=Policy({ACCOUNT: account}, max_reference_age=timedelta(days=9)),
+        policy=policy(account(account_id=ACCOUNT), values=_WIDE, max_reference_age=timedelta(days=9)),
         sessions=sessions,
         routes=tuple(Route(name, session, instruments=frozenset({name})) for session, name in shares),
         log_level="",

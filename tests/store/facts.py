@@ -20,6 +20,10 @@ from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span
 from fairlead_server.domain.order import Order, pending_new
 from fairlead_server.domain.reject import Breach, RejectReason
+from fairlead_server.domain.risk.chain import Measure, Noted
+from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
+from fairlead_server.domain.risk.limits import LimitSet, Mode
+from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import Side
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.batch import (
@@ -137,6 +141,8 @@ def whole(number: int, size: int = 1) -> Batch:
         batch.prices[f"I{n}"] = price(n)
         batch.calendars[f"C{n}"] = calendar(n)
         batch.backups.append(backup(n))
+        batch.limit_sets[f"L{n}"] = limit_set(n), False
+        batch.risk_events.append(risk_event(n))
     return batch
 
 
@@ -158,7 +164,32 @@ def backup(number: int = 1) -> BackupRow:
 
 def decision(number: int = 1) -> DecisionRow:
     breach = Breach("max_order_quantity", RejectReason.RISK_MAX_QUANTITY, "too many", "100", "101")
-    return DecisionRow(f"O{number:04}", "", NOW, allowed=False, breaches=(breach,), policy_version="sha256")
+    noted = Noted(
+        Mode.WARN, Breach("position", RejectReason.RISK_POSITION_LIMIT, "too long", "9", "10", "L1")
+    )
+    measure = Measure("max_order_quantity", "L1", Decimal(100), Decimal("101.50"))
+    return DecisionRow(
+        f"O{number:04}", "", NOW, False, (breach,), "sha256", noted=(noted,), measures=(measure,)
+    )
+
+
+def limit_set(number: int = 1, **changes: Any) -> LimitSet:
+    ordinary = LimitSet(
+        f"L{number}",
+        Scope("ACC1", strategy_id="momentum"),
+        {"max_position": Decimal("100.50")},
+        {"allowed_sides": frozenset({"BUY", "SELL"})},
+        Mode.WARN,
+        override=True,
+        version=number,
+        update_time=NOW,
+        updated_by="desk",
+    )
+    return replace(ordinary, **changes)
+
+
+def risk_event(number: int = 1) -> RiskEvent:
+    return RiskEvent(number, NOW, RiskEventKind.REFUSED, Scope("ACC1"), f"O{number:04}", text="too many")
 
 
 def audited(number: int = 1, **changes: Any) -> AuditRow:

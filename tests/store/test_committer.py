@@ -22,11 +22,13 @@ from tests.store.facts import (
     decision,
     event,
     execution,
+    limit_set,
     mass_cancel,
     message,
     order,
     orders,
     request,
+    risk_event,
     trade_session,
     whole,
 )
@@ -63,7 +65,7 @@ def test_every_column_of_the_other_tables_is_read_as_it_was_written(store: Store
     assert rows(store, tables.events) == [astuple(event(1))]
     assert rows(store, tables.executions) == [astuple(execution(1))]
     assert rows(store, tables.decisions, "decision_id") == [
-        ("O0001", "", said.time, False, said.breaches, "sha256")
+        ("O0001", "", said.time, False, said.breaches, "sha256", tables.Results(said.noted, said.measures))
     ]
     assert rows(store, tables.requests) == [("R1", "O0001", asked.time, RequestOutcome.PENDING, asked)]
     swept = mass_cancel(1)
@@ -76,6 +78,9 @@ def test_every_column_of_the_other_tables_is_read_as_it_was_written(store: Store
     assert rows(store, tables.counters) == [("cl_ord_id", 1)]
     assert rows(store, tables.stops) == [(SESSION, "stopped for the 1. time")]
     assert rows(store, tables.audit, "audit_id") == [astuple(audited(1))]
+    limits, told = limit_set(1), risk_event(1)
+    assert rows(store, tables.limit_sets) == [("L1", False, limits)]
+    assert rows(store, tables.risk_events) == [(1, told.time, told.kind, "ACC1", told)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 127, 128, 129, 300])

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store import tables
 from fairlead_server.store.database import Store, open_store
@@ -47,7 +48,7 @@ def assert_whole(store: Store) -> int:
     assert len(snapshot.orders) == number
     if number:
         assert snapshot.sessions == {SESSION: Numbers(next_in=number + 1, next_out=number + 1)}
-        assert snapshot.positions == [(("ACC1", "ACME"), Decimal(number))]
+        assert snapshot.positions == [(Scope("ACC1", instrument_id="ACME"), Decimal(number))]
         assert snapshot.counters == {"cl_ord_id": number}
     assert number % SIZE == 0
     assert sound == "ok"

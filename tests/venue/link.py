@@ -18,7 +18,7 @@ from fairlead_server.domain.event import OrderEvent
 from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.order import Order
-from fairlead_server.domain.risk import AccountPolicy, Policy
+from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.domain.terms import NewOrder
 from fairlead_server.domain.venue_rules import VenueRules
@@ -31,6 +31,7 @@ from fairlead_server.fix.values import write_utc_timestamp
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.order_entry import OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.reference import Reference
@@ -39,8 +40,10 @@ from fairlead_server.store.database import Store
 from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, StoreError
 from fairlead_server.venue.gateway import VenueSession
 from fairlead_server.venue.settings import Endpoint, Throttle, VenueSettings
+from msgspec.structs import replace
 
-from tests.domain.builders import NOW, account, instrument, new_order
+from tests.domain.builders import NOW, instrument, new_order
+from tests.domain.builders import policy as ordinary_policy
 from tests.fix.versions import SPOKEN
 
 SECOND = timedelta(seconds=1)
@@ -126,7 +129,7 @@ class Link:
         store: Store,
         version: str = "FIX.4.4",
         throttle: Throttle | None = None,
-        own: AccountPolicy | None = None,
+        policy: Policy | None = None,
         rules: VenueRules | None = None,
         **config: Any,
     ) -> None:
@@ -143,23 +146,25 @@ class Link:
         self.changes = 0
         self.clock = Clock()
         new_id = map("ID{:06}".format, itertools.count(1)).__next__
-        own = own or account()
-        policy = Policy({own.account_id: own}, max_reference_age=timedelta(days=9))
+        policy = replace(policy or ordinary_policy(), max_reference_age=timedelta(days=9))
         self.pipeline = Pipeline(self._commit, lambda _: None, self.told.append)
         self.book, reference = Book(store), Reference(self.pipeline, {"ACME": instrument()})
         self.ledger = Ledger(self.book, self.pipeline, self._encode, new_id)
         self.gateways: dict[str, VenueSession] = {}
         self.cl_ord_ids = ClOrdIds("FL", 0)
+        recent = RecentOrders(timedelta())
+        self.limits = RiskLimits(policy, self.book, self.ledger, self.pipeline, recent)
         self.entry = OrderEntry(
             self.book,
             self.ledger,
             self.pipeline,
             policy,
+            self.limits,
             reference,
             [Route("ALL", "BROKER")],
             self.gateways,
             self.cl_ord_ids,
-            RecentOrders(timedelta()),
+            recent,
             new_id,
         )
         executions = self.executions = Executions(
@@ -197,8 +202,9 @@ class Link:
     def load(self) -> None:
         """As at a start, and after the store has failed."""
         snapshot = self.store.load(self.clock.now)
+        self.limits.load(snapshot.limit_sets)
         self.book.load(snapshot)
-        self.ledger.head = snapshot.head
+        self.ledger.head, self.ledger.risk_head = snapshot.head, snapshot.risk_head
         self.cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
         self.venue.load(snapshot.sessions.get("BROKER", Numbers()))
 

@@ -123,6 +123,23 @@ def _(error: errors.UnknownInstrument) -> Refusal:
     return _not_found(error, "INSTRUMENT_NOT_FOUND", "instrument", error.instrument_id)
 
 
+@_maps(errors.UnknownLimitSet)
+def _(error: errors.UnknownLimitSet) -> Refusal:
+    return _not_found(error, "LIMIT_SET_NOT_FOUND", "limit", error.limit_id)
+
+
+@_maps(errors.LimitSetFixed)
+def _(error: errors.LimitSetFixed) -> Refusal:
+    facts = {"limit_id": error.limit_id}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "LIMIT_SET_FIXED", str(error), facts)
+
+
+@_maps(errors.EtagMismatch)
+def _(error: errors.EtagMismatch) -> Refusal:
+    facts = {"kind": error.kind, "name": error.name, "expected": error.expected, "actual": error.actual}
+    return Refusal(grpc.StatusCode.ABORTED, "ETAG_MISMATCH", str(error), facts)
+
+
 @_maps(errors.ClientOrderIdConflict)
 def _(error: errors.ClientOrderIdConflict) -> Refusal:
     facts = {

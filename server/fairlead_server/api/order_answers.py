@@ -57,10 +57,10 @@ class Course(Generic[R]):
         return self.kind.FromString(self.body(order))
 
 
-def read_order(request: order_service_pb2.SubmitOrderRequest) -> NewOrder:
+def read_order(request: order_service_pb2.SubmitOrderRequest, caller: Caller) -> NewOrder:
     validate(request)
     consistency.check_submit(request)
-    return requests.new_order(request)
+    return requests.new_order(request, caller.principal)
 
 
 class OrderAnswers:
@@ -76,7 +76,7 @@ class OrderAnswers:
     # Decide. Synchronous; nothing is durable yet.
 
     def submit(self, request: order_service_pb2.SubmitOrderRequest, caller: Caller) -> Answer:
-        return self.enter(read_order(request), caller)
+        return self.enter(read_order(request, caller), caller)
 
     def enter(self, new: NewOrder, caller: Caller) -> Answer:
         return self._entry.submit(new, caller.cause(), caller.deadline, self._clock())

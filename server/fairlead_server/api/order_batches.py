@@ -45,7 +45,7 @@ class OrderBatches:
 
     def _submit(self, request: pb.BatchSubmitOrdersRequest, caller: Caller) -> list[Answer | Failure]:
         if request.require_all_risk_pass:
-            orders = [partial(read_order, item) for item in request.orders]
+            orders = [partial(read_order, item, caller) for item in request.orders]
             now = self._clock()
             return self._batches.submit_all_or_none(orders, caller.cause(), caller.deadline, now)
         items = [partial(self._answers.submit, item, caller) for item in request.orders]

@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def new_order(request: order_service_pb2.SubmitOrderRequest) -> NewOrder:
+def new_order(request: order_service_pb2.SubmitOrderRequest, principal: str) -> NewOrder:
     terms = Terms(
         Decimal(request.quantity),
         _optional(request, "price"),
@@ -56,6 +56,7 @@ def new_order(request: order_service_pb2.SubmitOrderRequest) -> NewOrder:
         request.self_match_id,
         tuple(sorted(request.tags.items())),
         request.note,
+        principal=principal,
     )
 
 

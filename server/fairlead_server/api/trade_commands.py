@@ -69,7 +69,7 @@ class TradeCommands:
         return Decided(number, kind, course, self._watch.expect(course.order.order_id, course.wanted))
 
     def _submit(self, request: pb.SubmitOrderRequest, terms: Terms) -> Course[pb.SubmitOrderResponse]:
-        new = read_order(request)
+        new = read_order(request, terms.caller)
         mark = terms.mark_for(new.account_id)
         answer = self._answers.enter(replace(new, trade_session=mark) if mark else new, terms.caller)
         return self._answers.submission(request, answer)

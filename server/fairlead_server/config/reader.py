@@ -13,23 +13,29 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fairlead_server.config.limits import LimitReader
 from fairlead_server.config.schema import (
     DAYS,
-    AccountTable,
     CalendarTable,
     File,
     RouteTable,
 )
 from fairlead_server.config.sessions import SessionReader
-from fairlead_server.config.tables import ConfigError, from_environ, read_text, read_zone, tables
+from fairlead_server.config.tables import (
+    ConfigError,
+    from_environ,
+    must_be_known,
+    read_text,
+    read_zone,
+    tables,
+)
 from fairlead_server.domain.instrument import Calendar, Instrument, Span
 from fairlead_server.domain.instrument_rows import InstrumentsError, read_instruments
-from fairlead_server.domain.risk import AccountPolicy, Policy
+from fairlead_server.domain.risk.proposal import AccountPolicy, Policy
+from fairlead_server.domain.risk.table import VALUES
 from fairlead_server.domain.routes import Route
 from fairlead_server.routing.retention import Ages
 from fairlead_server.venue.settings import VenueSettings
-
-_LONGEST_WINDOW = 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,41 +131,22 @@ class _Reader:
 
     def _policy(self, instruments: Mapping[str, Instrument], version: str) -> Policy:
         risk = self.file.risk
-        self._known("risk.blocked_instruments", risk.blocked_instruments, instruments, "instrument")
-        accounts = {name: self._account(name, row, instruments) for name, row in self.file.accounts.items()}
+        for name in risk.required_limits:
+            if name not in VALUES:
+                known = ", ".join(sorted(VALUES))
+                raise self._error("risk.required_limits", f"{name} is no limit; there are {known}")
+        accounts = {
+            name: AccountPolicy(name, row.kill_switch, row.halt_on_overfill)
+            for name, row in self.file.accounts.items()
+        }
         return Policy(
             accounts,
-            frozenset(risk.blocked_instruments),
+            LimitReader(self.path, self.file, instruments).sets(),
+            tuple(risk.required_limits),
             risk.kill_switch,
             timedelta(seconds=risk.max_reference_age_seconds),
             version,
             risk.halt_on_overfill,
-        )
-
-    def _account(self, name: str, row: AccountTable, instruments: Mapping[str, Instrument]) -> AccountPolicy:
-        key = f"accounts.{name}"
-        self._known(f"{key}.instruments", row.instruments, instruments, "instrument")
-        self._known(f"{key}.blocked_instruments", row.blocked_instruments, instruments, "instrument")
-        for where, limits in (
-            (key, row),
-            *((f"{key}.instruments.{n}", i) for n, i in row.instruments.items()),
-        ):
-            for limit in ("max_order_quantity", "max_order_notional", "max_position"):
-                value = getattr(limits, limit)
-                if value is not None and (not value.is_finite() or value < 0):
-                    raise self._error(f"{where}.{limit}", f"{value} must not be negative")
-        window = row.duplicate_window_seconds
-        if not (window.is_finite() and 0 <= window <= _LONGEST_WINDOW):
-            raise self._error(f"{key}.duplicate_window_seconds", f"{window} must be 0 to {_LONGEST_WINDOW}")
-        return AccountPolicy(
-            name,
-            row.limits(),
-            {instrument: limits.limits() for instrument, limits in row.instruments.items()},
-            frozenset(row.blocked_instruments),
-            row.kill_switch,
-            timedelta(seconds=float(window)),
-            row.max_duplicates,
-            row.halt_on_overfill,
         )
 
     def _sessions(self) -> tuple[VenueSettings, ...]:
@@ -192,11 +179,7 @@ class _Reader:
         return Route(row.route_id, row.session_id, frozenset(row.accounts), frozenset(row.instruments))
 
     def _known(self, key: str, names: Iterable[str], among: Iterable[str], kind: str) -> None:
-        known = set(among)
-        for name in names:
-            if name not in known:
-                shown = ", ".join(sorted(known)[:8]) or "none"
-                raise self._error(key, f"{name} is no {kind} of this configuration; there are {shown}")
+        must_be_known(self.path, key, names, among, kind)
 
     def _error(self, key: str, problem: str) -> ConfigError:
         return ConfigError(str(self.path), key, problem)

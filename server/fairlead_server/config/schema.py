@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from fairlead_server.domain.risk import Limits
+from fairlead_server.domain.risk.limits import Mode
+from fairlead_server.domain.risk.proposal import REQUIRED
 from fairlead_server.domain.terms import OrderType, TimeInForce
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,36}\Z")]
@@ -57,10 +58,13 @@ class LimitsTable(Table):
     max_position: Decimal | None = None
     max_open_orders: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
-    def limits(self) -> Limits:
-        return Limits(
-            self.max_order_quantity, self.max_order_notional, self.max_position, self.max_open_orders
-        )
+    def values(self) -> dict[str, Decimal]:
+        """By the names of limits; what is not set is not there."""
+        return {
+            name: Decimal(value)
+            for name in LimitsTable.__struct_fields__
+            if (value := getattr(self, name)) is not None
+        }
 
 
 class AccountTable(LimitsTable):
@@ -72,11 +76,26 @@ class AccountTable(LimitsTable):
     max_duplicates: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
+class LimitSetTable(Table):
+    limit_id: _Name
+    account: _Name = ""
+    principal: _Name = ""
+    instrument: _Name = ""
+    strategy: _Name = ""
+    session: _Name = ""
+    mode: Mode = Mode.ENFORCE
+    override: bool = False
+    values: dict[str, Decimal] = {}
+    lists: dict[str, list[str]] = {}
+    note: str = ""
+
+
 class RiskTable(Table):
     kill_switch: bool = False
     halt_on_overfill: bool = False
     blocked_instruments: list[_Name] = []
     max_reference_age_seconds: Annotated[int, msgspec.Meta(gt=0, le=31_536_000)] = 86400
+    required_limits: list[str] = msgspec.field(default_factory=lambda: list(REQUIRED))
 
 
 class SpanTable(Table):
@@ -196,6 +215,7 @@ class File(Table):
     log: LogTable = msgspec.field(default_factory=LogTable)
     risk: RiskTable = msgspec.field(default_factory=RiskTable)
     accounts: dict[_Name, AccountTable] = {}
+    limits: list[LimitSetTable] = []
     calendars: dict[_Name, CalendarTable] = {}
     sessions: dict[_Name, SessionTable] = {}
     routes: list[RouteTable] = []

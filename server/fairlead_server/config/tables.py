@@ -132,3 +132,12 @@ def _checked(path: Path, data: Any, kind: type[_Kind], key: str) -> _Kind:
             problem = f"a name in this table: {problem}"
         key = ".".join(filter(None, (key, within)))
         raise ConfigError(str(path), key, problem.replace("`", "")) from None
+
+
+def must_be_known(path: Path, key: str, names: Iterable[str], among: Iterable[str], kind: str) -> None:
+    """What one table says of another."""
+    known = set(among)
+    for name in names:
+        if name not in known:
+            shown = ", ".join(sorted(known)[:8]) or "none"
+            raise ConfigError(str(path), key, f"{name} is no {kind} of this configuration; there are {shown}")

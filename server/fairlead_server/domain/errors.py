@@ -39,6 +39,35 @@ class UnknownInstrument(RouterError):
         super().__init__(f"no instrument {instrument_id}")
 
 
+class UnknownLimitSet(RouterError):
+    def __init__(self, limit_id: str) -> None:
+        self.limit_id = limit_id
+        super().__init__(f"no limit set {limit_id}")
+
+
+class LimitSetFixed(RouterError):
+    """It is of the configuration file, and only that can change it."""
+
+    def __init__(self, limit_id: str) -> None:
+        self.limit_id = limit_id
+        super().__init__(
+            f"limit set {limit_id} is of the configuration file; set one of another name, with override to loosen it"
+        )
+
+
+class EtagMismatch(RouterError):
+    """What was to be changed has been changed since it was read."""
+
+    def __init__(self, kind: str, name: str, expected: str, actual: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.expected = expected
+        self.actual = actual
+        super().__init__(
+            f"{kind} {name} has the etag {actual or 'of nothing'}, not {expected or 'of nothing'}"
+        )
+
+
 class ClientOrderIdConflict(RouterError):
     """The key is in use for another order."""
 

@@ -1,4 +1,4 @@
-"""What an account holds and what it may come to hold: positions, working quantities and recent orders.
+"""What is held and what may come to be held, in any scope: positions, working quantities and recent orders.
 
 An order counts from the moment it is decided (RTS 6 Art. 15(2)), with its worst case: while an amend is unanswered
 the larger quantity counts. The totals are kept by difference, so one order costs the same whatever is open.
@@ -13,34 +13,85 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fairlead_server.domain.order import ZERO, Order
-from fairlead_server.domain.terms import NewOrder
+from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.terms import NewOrder, Terms
 
 PositionKey = tuple[str, str]  # account_id, instrument_id
 
 
-class Exposure(Struct, frozen=True):
-    """One account in one instrument. ``position`` is signed; the working quantities are not."""
-
-    position: Decimal = ZERO
-    buying: Decimal = ZERO
-    selling: Decimal = ZERO
-
-
 class Working(Struct, frozen=True):
-    """What one order adds to its account's working totals."""
+    """What one order adds to the working totals: quantities, and what they are worth where the order names a price."""
 
     buying: Decimal = ZERO
     selling: Decimal = ZERO
     open: int = 0
+    value: Decimal = ZERO
+    unpriced: Decimal = ZERO  # the quantity of an order without a price
+
+
+NOTHING = Working()
+
+
+class Exposure(Struct, frozen=True):
+    """In one instrument. ``position`` is signed; the working quantities are not."""
+
+    position: Decimal = ZERO
+    buying: Decimal = ZERO
+    selling: Decimal = ZERO
+    open: int = 0
+    value: Decimal = ZERO
+    unpriced: Decimal = ZERO
+
+    def plus(self, other: Exposure) -> Exposure:
+        return Exposure(
+            self.position + other.position,
+            self.buying + other.buying,
+            self.selling + other.selling,
+            self.open + other.open,
+            self.value + other.value,
+            self.unpriced + other.unpriced,
+        )
+
+    def without(self, own: Working) -> Exposure:
+        return self if own is NOTHING else self.moved(own, NOTHING, ZERO)
+
+    def moved(self, before: Working, after: Working, position: Decimal) -> Exposure:
+        return Exposure(
+            self.position + position,
+            self.buying + after.buying - before.buying,
+            self.selling + after.selling - before.selling,
+            self.open + after.open - before.open,
+            self.value + after.value - before.value,
+            self.unpriced + after.unpriced - before.unpriced,
+        )
+
+
+_FLAT = Exposure()
 
 
 def working(order: Order) -> Working:
     if not order.live:
-        return Working()
+        return NOTHING
     rest = order.worst_quantity - order.cum_qty
-    return Working(rest, ZERO, 1) if order.request.side.sign > 0 else Working(ZERO, rest, 1)
+    if not order.pending:
+        return asks(order.request, order.terms, rest)
+    asked = (order.terms, *(request.terms for request in order.pending if request.terms is not None))
+    return max((asks(order.request, terms, rest) for terms in asked), key=_dearness)
+
+
+def asks(new: NewOrder, terms: Terms, rest: Decimal) -> Working:
+    """What it counts for with ``rest`` of it open under those terms."""
+    price = terms.price if terms.price is not None else terms.stop_price
+    value, unpriced = (ZERO, rest) if price is None else (rest * price, ZERO)
+    bought, sold = (rest, ZERO) if new.side.sign > 0 else (ZERO, rest)
+    return Working(bought, sold, 1, value, unpriced)
+
+
+def _dearness(each: Working) -> Decimal:
+    return each.value
 
 
 def held(order: Order) -> Decimal:
@@ -58,68 +109,153 @@ def _counts_alike(before: Order, after: Order) -> bool:
     )
 
 
-class Exposures:
-    """The running totals of all accounts. One owner: the book."""
+def scope_of(new: NewOrder, session_id: str) -> Scope:
+    """The one order's own: what it is called in every dimension."""
+    return Scope(new.account_id, new.principal, new.instrument_id, new.strategy_id, session_id)
 
-    def __init__(self, positions: Iterable[tuple[PositionKey, Decimal]] = ()) -> None:
-        self._by_key = {key: Exposure(position) for key, position in positions}
-        self._open: Counter[str] = Counter()
+
+class _Usage:
+    """The totals of one scope, by instrument."""
+
+    __slots__ = ("by_instrument", "open")
+
+    def __init__(self) -> None:
+        self.by_instrument: dict[str, Exposure] = {}
+        self.open = 0
+
+    def move(self, instrument_id: str, before: Working, after: Working, position: Decimal) -> None:
+        old = self.by_instrument.get(instrument_id, _FLAT)
+        self.by_instrument[instrument_id] = old.moved(before, after, position)
+        self.open += after.open - before.open
+
+
+_EMPTY = _Usage()
+_Group = tuple[str, str, str, str]  # account_id, principal, strategy_id, session_id
+
+
+class Exposures:
+    """The running totals: of each account, and of the other scopes that some limit is for. One owner: the book.
+
+    A position is known by account, instrument and strategy; in a scope of a principal or a session there are only
+    working orders.
+    """
+
+    def __init__(
+        self, positions: Iterable[tuple[Scope, Decimal]] = (), tracked: Iterable[Scope] = ()
+    ) -> None:
+        self._usages: dict[Scope, _Usage] = {_wide(scope): _Usage() for scope in tracked}
+        self._of_group: dict[_Group, tuple[_Usage, ...]] = {}
+        self._positions: dict[Scope, Decimal] = dict(positions)
+        for scope, position in self._positions.items():
+            for usage in self._all_of(scope.account_id, "", scope.strategy_id, ""):
+                usage.move(scope.instrument_id, NOTHING, NOTHING, position)
+
+    def tracking(self, scopes: Iterable[Scope], live: Iterable[Order]) -> Exposures:
+        """The same with totals of other scopes; ``live`` are all orders that count."""
+        other = Exposures(self._positions.items(), scopes)
+        for order in live:
+            other.add_working(order)
+        return other
+
+    @property
+    def tracked(self) -> frozenset[Scope]:
+        return frozenset(self._usages)
 
     def of(self, account_id: str, instrument_id: str) -> Exposure:
-        return self._by_key.get((account_id, instrument_id)) or Exposure()
+        return self.within(Scope(account_id), instrument_id)
 
-    def open_orders(self, account_id: str) -> int:
-        return self._open[account_id]
+    def within(self, scope: Scope, instrument_id: str) -> Exposure:
+        return self._usage(scope).by_instrument.get(instrument_id, _FLAT)
+
+    def instruments(self, scope: Scope) -> Iterable[str]:
+        return (scope.instrument_id,) if scope.instrument_id else self._usage(scope).by_instrument
+
+    def open_orders(self, scope: Scope) -> int:
+        usage = self._usage(scope)
+        if scope.instrument_id:
+            return usage.by_instrument.get(scope.instrument_id, _FLAT).open
+        return usage.open
 
     def add_working(self, order: Order) -> None:
         """An order read back at start: its fills are in the stored position already."""
-        self._move(order, Working(), working(order), ZERO)
+        self.add(scope_of(order.request, order.session_id), working(order))
+
+    def add(self, order: Scope, more: Working) -> None:
+        for usage in self._all_of(order.account_id, order.principal, order.strategy_id, order.session_id):
+            usage.move(order.instrument_id, NOTHING, more, ZERO)
 
     def change(self, before: Order | None, after: Order) -> Decimal:
-        """Replace what ``before`` counted by what ``after`` counts; returns the new position."""
-        if before is not None and _counts_alike(before, after):
-            return self.of(after.request.account_id, after.request.instrument_id).position
-        moved = held(after) - (held(before) if before else ZERO)
-        return self._move(after, working(before) if before else Working(), working(after), moved)
+        """Replace what ``before`` counted by what ``after`` counts; returns the new position of account and instrument."""
+        request = after.request
+        names = request.account_id, request.principal, request.strategy_id
+        usages = self._all_of(*names, after.session_id)
+        if before is None:
+            moved = held(after)
+            self._move(usages, request.instrument_id, NOTHING, working(after), moved)
+        else:
+            left = (
+                usages if before.session_id == after.session_id else self._all_of(*names, before.session_id)
+            )
+            if left == usages and _counts_alike(before, after):
+                return self.of(request.account_id, request.instrument_id).position
+            moved = held(after) - held(before)
+            if left == usages:
+                self._move(usages, request.instrument_id, working(before), working(after), moved)
+            else:  # it has got its route, and counts in the session, too
+                self._move(left, request.instrument_id, working(before), NOTHING, -held(before))
+                self._move(usages, request.instrument_id, NOTHING, working(after), held(after))
+        if moved:
+            key = Scope(request.account_id, "", request.instrument_id, request.strategy_id)
+            self._positions[key] = self._positions.get(key, ZERO) + moved
+        return self.of(request.account_id, request.instrument_id).position
 
-    def _move(self, order: Order, before: Working, after: Working, position: Decimal) -> Decimal:
-        request = order.request
-        key = (request.account_id, request.instrument_id)
-        old = self._by_key.get(key) or Exposure()
-        new = Exposure(
-            old.position + position,
-            old.buying + after.buying - before.buying,
-            old.selling + after.selling - before.selling,
-        )
-        self._by_key[key] = new
-        self._open[request.account_id] += after.open - before.open
-        return new.position
+    @staticmethod
+    def _move(
+        usages: tuple[_Usage, ...], instrument_id: str, was: Working, now: Working, position: Decimal
+    ) -> None:
+        for usage in usages:
+            usage.move(instrument_id, was, now, position)
+
+    def _usage(self, scope: Scope) -> _Usage:
+        return self._usages.get(_wide(scope), _EMPTY)
+
+    def _all_of(
+        self, account_id: str, principal: str, strategy_id: str, session_id: str
+    ) -> tuple[_Usage, ...]:
+        group = account_id, principal, strategy_id, session_id
+        found = self._of_group.get(group)
+        if found is None:
+            self._usages.setdefault(Scope(account_id), _Usage())
+            order = Scope(account_id, principal, "", strategy_id, session_id)
+            found = tuple(usage for scope, usage in self._usages.items() if scope.holds(order))
+            self._of_group[group] = found
+        return found
+
+
+def _wide(scope: Scope) -> Scope:
+    """Its totals are found in those without the instrument."""
+    return replace(scope, instrument_id="") if scope.instrument_id else scope
 
 
 class Assumed:
-    """The exposures as they would be with some more orders accepted; those that are there stay as they are."""
+    """Some more orders, as if they were accepted; those that are there stay as they are."""
 
-    def __init__(self, exposures: Exposures) -> None:
-        self._exposures = exposures
-        self._more: dict[PositionKey, Working] = {}
-        self._open: Counter[str] = Counter()
+    def __init__(self, tracked: Iterable[Scope]) -> None:
+        self._more = Exposures(tracked=tracked)
         self._like: Counter[RecentKey] = Counter()
 
-    def add(self, new: NewOrder) -> None:
-        key = (new.account_id, new.instrument_id)
-        more, quantity = self._more.get(key) or Working(), new.terms.quantity
-        bought, sold = (quantity, ZERO) if new.side.sign > 0 else (ZERO, quantity)
-        self._more[key] = Working(more.buying + bought, more.selling + sold)
-        self._open[new.account_id] += 1
+    def add(self, new: NewOrder, session_id: str) -> None:
+        self._more.add(scope_of(new, session_id), asks(new, new.terms, new.terms.quantity))
         self._like[_likeness(new)] += 1
 
-    def of(self, account_id: str, instrument_id: str) -> Exposure:
-        exposure = self._exposures.of(account_id, instrument_id)
-        more = self._more.get((account_id, instrument_id)) or Working()
-        return Exposure(exposure.position, exposure.buying + more.buying, exposure.selling + more.selling)
+    def within(self, scope: Scope, instrument_id: str) -> Exposure:
+        return self._more.within(scope, instrument_id)
 
-    def open_orders(self, account_id: str) -> int:
-        return self._exposures.open_orders(account_id) + self._open[account_id]
+    def instruments(self, scope: Scope) -> Iterable[str]:
+        return self._more.instruments(scope)
+
+    def open_orders(self, scope: Scope) -> int:
+        return self._more.open_orders(scope)
 
     def like(self, new: NewOrder) -> int:
         """How many of the assumed orders are like ``new``."""
@@ -135,6 +271,10 @@ class RecentOrders:
     def __init__(self, keep: timedelta) -> None:
         self._keep = keep
         self._seen: deque[tuple[datetime, RecentKey]] = deque()
+
+    def keep_for(self, window: timedelta) -> None:
+        """From now on; what is older than it was kept until now is gone."""
+        self._keep = window
 
     def load(self, orders: Iterable[Order]) -> None:
         """Begin again with those of ``orders`` that were sent, or wait for their turn; the oldest comes first."""

@@ -1,7 +1,8 @@
 """A token bucket: how many things may happen within a time, exact to the microsecond.
 
 A bucket holds at most ``burst`` tokens and gains ``rate`` of them a second, so that whoever takes only what is there takes
-at most ``burst + rate x t`` within any ``t`` seconds. It begins empty: what the process before us has taken is not known.
+at most ``burst + rate x t`` within any ``t`` seconds. It begins empty, where what the process before us has taken is not
+known and matters, or full.
 Whole numbers only: a second's worth of a token's millionth is one microsecond's gain, and nothing is ever rounded away.
 """
 
@@ -18,12 +19,12 @@ _NO_WAIT = timedelta()
 class TokenBucket:
     """One owner. The same time again brings nothing, and a clock that was set back goes on from there."""
 
-    def __init__(self, rate: int, burst: int, now: datetime) -> None:
+    def __init__(self, rate: int, burst: int, now: datetime, *, full: bool = False) -> None:
         if rate < 1 or burst < 1:
             raise ValueError(f"a bucket needs a rate and a burst of at least 1, not {rate} and {burst}")
         self._rate = rate
         self._most = burst * _TOKEN
-        self._parts = 0
+        self._parts = self._most if full else 0
         self._at = now
 
     def take(self, now: datetime) -> None:
@@ -36,6 +37,11 @@ class TokenBucket:
         self._gain(now)
         missing = _TOKEN - self._parts
         return -(-missing // self._rate) * _MICROSECOND if missing > 0 else _NO_WAIT
+
+    def tokens(self, now: datetime) -> int:
+        """How many whole ones there are; below zero where more were taken."""
+        self._gain(now)
+        return self._parts // _TOKEN
 
     def _gain(self, now: datetime) -> None:
         passed = (now - self._at) // _MICROSECOND

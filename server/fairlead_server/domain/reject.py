@@ -129,6 +129,7 @@ class Breach(Struct, frozen=True):
     text: str
     limit: str = ""
     observed: str = ""
+    limit_id: str = ""  # of the limit set that has the limit, empty where there is none
 
 
 class VenueReject(Struct, frozen=True):

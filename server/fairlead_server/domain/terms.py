@@ -113,6 +113,7 @@ class NewOrder(Struct, frozen=True):
     tags: tuple[tuple[str, str], ...] = ()
     note: str = ""
     trade_session: str = ""  # the session at whose end it is cancelled; empty: at none's
+    principal: str = ""  # who has submitted it
 
     def differing_fields(self, other: NewOrder) -> list[str]:
         """The economic fields in which two requests under one client_order_id disagree.
@@ -128,5 +129,6 @@ class NewOrder(Struct, frozen=True):
 _ECONOMIC = tuple(
     f.name
     for f in fields(NewOrder)
-    if f.name not in {"terms", "route_before", "tags", "note", "client_order_id", "trade_session"}
+    if f.name
+    not in {"terms", "route_before", "tags", "note", "client_order_id", "trade_session", "principal"}
 )

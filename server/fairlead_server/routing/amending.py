@@ -12,6 +12,7 @@ from fairlead_server.domain.errors import ActionPending, CapabilityMissing, Orde
 from fairlead_server.domain.event import Change, EventKind
 from fairlead_server.domain.order import Flag, Order, PendingAction, Request
 from fairlead_server.domain.reject import Reject
+from fairlead_server.domain.risk import Examination
 from fairlead_server.routing.checks import Checks, lacking_for_amend
 from fairlead_server.routing.departures import Departures
 from fairlead_server.routing.ledger import Ledger
@@ -48,37 +49,44 @@ class Amending:
             return self._requests.answered(
                 RequestRecord(request_id, order.order_id, now, amendment, RequestOutcome.NO_CHANGE), order
             )
-        reject = self._checks.amend(order, terms, now)
-        if reject is not None:
-            return self._refuse(order, request_id, amendment, reject, now)
+        examined = self._checks.amend(order, terms, now)
+        if examined.breaches:
+            return self._refuse(order, request_id, amendment, examined, now)
         gateway = self._checks.gateway(order.session_id, replace(order.request, terms=terms))
         lacking = lacking_for_amend(order, terms, gateway)
         if lacking is not None:
             raise CapabilityMissing(gateway.session_id, lacking)
         wanted = Request(request_id, now, terms)
         if order.held:
-            return self._amend_held(order, wanted, amendment, cause, now)
-        return self._send(order, gateway, wanted, amendment, cause, now)
+            return self._amend_held(order, wanted, amendment, examined, cause, now)
+        return self._send(order, gateway, wanted, amendment, examined, cause, now)
 
     def _refuse(
-        self, order: Order, request_id: str, amendment: Amendment, reject: Reject, now: datetime
+        self, order: Order, request_id: str, amendment: Amendment, examined: Examination, now: datetime
     ) -> RequestAnswer:
+        reject = Reject.by_risk(examined.breaches)
         change = Change(order.next(now), EventKind.AMEND_REJECTED, reject=reject)
         after = self._ledger.enter(order, change, Cause(Initiator.RISK, request_id=request_id), now)
-        self._checks.decided(after, reject, now, request_id)
+        self._checks.decided(after, examined, now, request_id)
         outcome = RequestOutcome.REJECTED
         return self._requests.answered(
             RequestRecord(request_id, order.order_id, now, amendment, outcome, reject), after
         )
 
     def _amend_held(
-        self, order: Order, wanted: Request, amendment: Amendment, cause: Cause, now: datetime
+        self,
+        order: Order,
+        wanted: Request,
+        amendment: Amendment,
+        examined: Examination,
+        cause: Cause,
+        now: datetime,
     ) -> RequestAnswer:
         """The venue has not heard of the order: the new terms are in force at once, and it keeps its turn."""
         assert wanted.terms is not None  # noqa: S101 - an amend has some
         change = Change(order.amended(wanted.terms, now), EventKind.AMENDED)
         after = self._ledger.enter(order, change, cause, now)
-        self._checks.decided(after, None, now, wanted.request_id)
+        self._checks.decided(after, examined, now, wanted.request_id, sent=False)
         outcome = RequestOutcome.DONE
         return self._requests.answered(
             RequestRecord(wanted.request_id, order.order_id, now, amendment, outcome), after
@@ -90,6 +98,7 @@ class Amending:
         gateway: Gateway,
         wanted: Request,
         amendment: Amendment,
+        examined: Examination,
         cause: Cause,
         now: datetime,
     ) -> RequestAnswer:
@@ -98,5 +107,5 @@ class Amending:
         outcome = RequestOutcome.PENDING
         self._ledger.remember(RequestRecord(request_id, order.order_id, now, amendment, outcome))
         after = self._departures.request(order, wanted, gateway, cause, now)
-        self._checks.decided(after, None, now, request_id)
+        self._checks.decided(after, examined, now, request_id)
         return self._requests.standing(request_id, after, duplicate=False)

@@ -94,7 +94,7 @@ class _Trial:
         self._entry = entry
         self._deadline = deadline
         self._now = now
-        self._assumed = Assumed(book.exposures)
+        self._assumed = Assumed(book.exposures.tracked)
         self._passed: dict[tuple[str, str], NewOrder] = {}
 
     def judge(self, read: Item[NewOrder]) -> _Judged:
@@ -109,7 +109,7 @@ class _Trial:
         if reject is None:
             self._passed[key] = new
             if not known:
-                self._assumed.add(new)
+                self._assumed.add(new, self._entry.session_for(new))
         return _Judged(new, reject, known)
 
 

@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from fairlead_server.domain.amendments import MassCancel, RequestRecord, Selection
-from fairlead_server.domain.exposure import Exposures, PositionKey
+from fairlead_server.domain.exposure import Exposures, PositionKey, scope_of
 from fairlead_server.domain.order import Flag, Order
+from fairlead_server.domain.scope import Scope
 from fairlead_server.routing.in_flight import InFlight, Wait
 from fairlead_server.routing.ports import Archive
 from fairlead_server.routing.queue import Queue, cancel_waiting
@@ -38,6 +39,7 @@ class Book:
     def __init__(self, archive: Archive, keep: int = KEEP) -> None:
         self._archive = archive
         self._keep = keep
+        self._tracked: frozenset[Scope] = frozenset()
         self._clear()
 
     def _clear(self) -> None:
@@ -55,14 +57,15 @@ class Book:
         self._in_flight: dict[str, InFlight] = {}
         self._asked_epochs: dict[str, int] = {}
         self._overfills: dict[str, PositionKey] = {}  # by order_id
+        self._in_doubt: dict[str, Order] = {}
 
     def load(self, snapshot: Snapshot) -> None:
         """Forget everything and begin again from what is committed."""
         self._clear()
-        self.exposures = Exposures(snapshot.positions)
+        self.exposures = Exposures(snapshot.positions, self._tracked)
         self._client_keys, self._request_keys = snapshot.client_keys, snapshot.request_keys
         for order in snapshot.orders:
-            self._index(order)
+            self.put(order)
             self.exposures.add_working(order)
             for request in order.pending:
                 if request.is_cancel and request.waits:
@@ -177,6 +180,20 @@ class Book:
 
     def put(self, order: Order) -> None:
         self._index(order)
+        if Flag.IN_DOUBT in order.flags:
+            self._in_doubt[order.order_id] = order
+        else:
+            self._in_doubt.pop(order.order_id, None)
+
+    def in_doubt(self, scope: Scope) -> int:
+        """How many orders of the scope are."""
+        doubtful = self._in_doubt.values()
+        return sum(1 for order in doubtful if scope.holds(scope_of(order.request, order.session_id)))
+
+    def track(self, scopes: frozenset[Scope]) -> None:
+        """Keep totals of these, from now on and over every restart of memory; they are complete when this returns."""
+        self._tracked = scopes
+        self.exposures = self.exposures.tracking(scopes, self.all_live())
 
     def put_request(self, record: RequestRecord) -> None:
         self._requests.put(record.request_id, record)

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
 
 from fairlead_server.domain import risk
 from fairlead_server.domain.errors import CapabilityMissing, VenueUnavailable
-from fairlead_server.domain.exposure import Assumed, Exposure, RecentOrders, working
-from fairlead_server.domain.order import ZERO, Order, Request
-from fairlead_server.domain.reject import Breach, Reject, RejectReason, RejectSource
+from fairlead_server.domain.exposure import NOTHING, Assumed, RecentOrders, Working, scope_of, working
+from fairlead_server.domain.order import Order, Request
+from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
+from fairlead_server.domain.risk import Examination, Mode, Policy
+from fairlead_server.domain.risk.events import RiskEventKind
+from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import NewOrder, Terms
 from fairlead_server.domain.venue_rules import ReplaceQuantity
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.ports import Gateway
 from fairlead_server.routing.reference import Reference
 from fairlead_server.store.batch import DecisionRow
 
 
 class Checks:
+    """``limits`` may change while the router runs; what was decided before stays as it was decided."""
+
     def __init__(
         self,
         book: Book,
         ledger: Ledger,
-        policy: risk.Policy,
+        policy: Policy,
+        limits: RiskLimits,
         reference: Reference,
         gateways: Mapping[str, Gateway],
         recent: RecentOrders,
@@ -32,16 +42,21 @@ class Checks:
         self._book = book
         self._ledger = ledger
         self._policy = policy
+        self._limits = limits
         self._reference = reference
         self._gateways = gateways
         self._recent = recent
 
-    def new(self, new: NewOrder, now: datetime, assumed: Assumed | None) -> tuple[Breach, ...]:
-        """As if the orders of ``assumed`` were accepted."""
-        return risk.check_new(self._proposal(new, new.terms, now, assumed=assumed))
+    def new(self, new: NewOrder, session_id: str, now: datetime, assumed: Assumed | None) -> Examination:
+        """As if the orders of ``assumed`` were accepted; ``session_id`` is empty where no route fits."""
+        return risk.examine_new(self.proposal(new, session_id, now, assumed))
 
-    def amend(self, order: Order, terms: Terms, now: datetime) -> Reject | None:
-        breaches = risk.check_amend(self._proposal(order.request, terms, now, order), order.asked_terms)
+    def amend(self, order: Order, terms: Terms, now: datetime) -> Examination:
+        return risk.examine_amend(self._amending(order, terms, now), order.asked_terms)
+
+    def waiting_new(self, order: Order, now: datetime) -> Reject | None:
+        """Its limits were checked when it was entered, and it has counted since; what nobody could foresee is asked again."""
+        breaches = risk.examine_waiting(self._amending(order, order.terms, now)).breaches
         return Reject.by_risk(breaches) if breaches else None
 
     def may_reopen(self, order: Order, terms: Terms) -> bool:
@@ -61,41 +76,54 @@ class Checks:
         if lacking is not None:
             text = f"the venue cannot do {lacking}"
             return Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
-        return None if terms == waiting.terms else self.amend(order, terms, now)
+        if terms == waiting.terms:
+            return None
+        breaches = self.amend(order, terms, now).breaches
+        return Reject.by_risk(breaches) if breaches else None
+
+    def proposal(
+        self, new: NewOrder, session_id: str, now: datetime, assumed: Assumed | None = None
+    ) -> risk.Proposal:
+        scope = scope_of(new, session_id)
+        standing = self._standing(NOTHING, assumed)
+        return self._proposal(new, new.terms, scope, standing, now)
+
+    def _amending(self, order: Order, terms: Terms, now: datetime) -> risk.Proposal:
+        """The order's own working quantity makes room for what it is to become."""
+        scope = scope_of(order.request, order.session_id)
+        proposal = self._proposal(order.request, terms, scope, self._standing(working(order), None), now)
+        return replace(proposal, filled=order.cum_qty, amends=max(len(order.cl_ord_ids) - 1, 0))
+
+    def _standing(self, own: Working, assumed: Assumed | None) -> risk.Standing:
+        return risk.Standing(
+            self._book.exposures,
+            self._recent,
+            self._limits.rates,
+            self._price,
+            self._book.in_doubt,
+            own,
+            assumed,
+        )
 
     def _proposal(
-        self,
-        new: NewOrder,
-        terms: Terms,
-        now: datetime,
-        amends: Order | None = None,
-        assumed: Assumed | None = None,
+        self, new: NewOrder, terms: Terms, scope: Scope, standing: risk.Standing, now: datetime
     ) -> risk.Proposal:
-        """For an amend the order's own working quantity makes room for what it is to become."""
-        exposures = assumed or self._book.exposures
-        exposure = exposures.of(new.account_id, new.instrument_id)
-        if amends is not None:
-            own = working(amends)
-            exposure = Exposure(
-                exposure.position, exposure.buying - own.buying, exposure.selling - own.selling
-            )
-        account = self._policy.accounts.get(new.account_id)
-        repeats = self._recent.count(new, now, account.duplicate_window) if account else 0
-        if assumed is not None:
-            repeats += assumed.like(new)
         return risk.Proposal(
             new,
             terms,
+            scope,
             self._reference.get(new.instrument_id),
             self._policy,
-            account,
-            exposure,
-            exposures.open_orders(new.account_id),
-            repeats,
+            self._policy.accounts.get(new.account_id),
+            self._limits.binding(scope),
+            standing,
             now,
-            amends.cum_qty if amends else ZERO,
-            self._book.overfilled(new.account_id, new.instrument_id),
+            overfilled=self._book.overfilled(new.account_id, new.instrument_id),
         )
+
+    def _price(self, instrument_id: str) -> Decimal | None:
+        instrument = self._reference.get(instrument_id)
+        return instrument.reference.price if instrument is not None and instrument.reference else None
 
     def gateway(self, session_id: str, new: NewOrder) -> Gateway:
         """The session, where it is up and can say what is asked for."""
@@ -109,11 +137,48 @@ class Checks:
             raise VenueUnavailable(session_id, gateway.down_since)
         return gateway
 
-    def decided(self, order: Order, reject: Reject | None, now: datetime, request_id: str = "") -> None:
-        """Record that an order, or the amend of that ``request_id``, has passed the risk controls, or why not."""
-        breaches = reject.breaches if reject else ()
-        row = DecisionRow(order.order_id, request_id, now, reject is None, breaches, self._policy.version)
+    def decided(
+        self, order: Order, examined: Examination, now: datetime, request_id: str = "", *, sent: bool = True
+    ) -> None:
+        """Record what the risk controls have said of an order, or of the amend of that ``request_id``; what is ``sent`` counts."""
+        allowed = not examined.breaches
+        row = DecisionRow(
+            order.order_id,
+            request_id,
+            now,
+            allowed,
+            examined.breaches,
+            self._limits.version,
+            examined.noted,
+            examined.measures,
+        )
         self._ledger.decide(row)
+        scope = scope_of(order.request, order.session_id)
+        if examined.breaches or examined.noted:
+            self._tell(order, scope, examined, now, request_id)
+        if allowed and sent:
+            self._limits.count(scope, now)
+
+    def _tell(
+        self, order: Order, scope: Scope, examined: Examination, now: datetime, request_id: str
+    ) -> None:
+        noted = examined.noted
+        told = {
+            RiskEventKind.REFUSED: examined.breaches,
+            RiskEventKind.WARNED: tuple(each.breach for each in noted if each.mode is Mode.WARN),
+            RiskEventKind.SHADOWED: tuple(each.breach for each in noted if each.mode is Mode.SHADOW),
+        }
+        for kind, breaches in told.items():
+            if breaches:
+                self._ledger.risk_event(
+                    kind,
+                    scope,
+                    now,
+                    order_id=order.order_id,
+                    request_id=request_id,
+                    breaches=breaches,
+                    policy_version=self._limits.version,
+                )
 
 
 def lacking_for_amend(order: Order, terms: Terms, gateway: Gateway) -> str | None:

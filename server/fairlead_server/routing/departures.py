@@ -11,7 +11,7 @@ it takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -22,11 +22,12 @@ from fairlead_server.domain.execution import MassCancelReport
 from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.order import Flag, Order, Request
-from fairlead_server.domain.reject import Breach, Reject, RejectReason, RejectSource
+from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.terms import Terms
 from fairlead_server.domain.venue_rules import ChainMode
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.chains import behind_another, refuse_amend, turn_of
+from fairlead_server.routing.checks import Checks
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.mass_requests import Cancel, MassRequests
 from fairlead_server.routing.ports import Gateway, Outbound
@@ -40,20 +41,18 @@ _TEXT = {
     RejectReason.ROUTER_EXPIRED_BEFORE_ROUTE: "the time to route it by has passed; it was not sent",
 }
 
-Examine = Callable[[Order, Terms, Request, Gateway, datetime], Reject | None]
-
 
 class Departures:
-    """``examine`` checks an amend again that became another one while it waited."""
+    """What has waited is checked once more before it is sent."""
 
     def __init__(
-        self, book: Book, ledger: Ledger, cl_ord_ids: ClOrdIds, recent: RecentOrders, examine: Examine
+        self, book: Book, ledger: Ledger, cl_ord_ids: ClOrdIds, recent: RecentOrders, checks: Checks
     ) -> None:
         self._book = book
         self._ledger = ledger
         self._cl_ord_ids = cl_ord_ids
         self._recent = recent
-        self._examine = examine
+        self._checks = checks
         self._mass = MassRequests(book, ledger, cl_ord_ids)
 
     # What is sent.
@@ -228,14 +227,11 @@ class Departures:
                 self._send_request(order, request, gateway, cause, now)
 
     def _leave_new(self, waiting: Waiting, order: Order, gateway: Gateway, now: datetime) -> None:
-        """Its limits were checked when it was entered, and it has counted since; an overfill nobody could foresee."""
-        overfilled = self._book.overfilled(order.request.account_id, order.request.instrument_id)
-        if not overfilled:
+        reject = self._checks.waiting_new(order, now)
+        if reject is None:
             self.send(order, gateway, now)
-            return
-        text = f"order {overfilled} was overfilled while this one waited for its turn; it was not sent"
-        breach = Breach("overfill", RejectReason.RISK_SYMBOL_BLOCKED, text)
-        self._refuse(waiting, Reject.by_risk((breach,)), now)
+        else:
+            self._refuse(waiting, reject, now)
 
     def _leave_together(self, order: Order, request: Request, gateway: Gateway, now: datetime) -> None:
         """As many of a mass cancel as one message can ask for; those that none can go singly, each in its turn."""
@@ -260,7 +256,7 @@ class Departures:
         assert record is not None  # noqa: S101 - remembered when it was asked for
         assert record.amendment is not None  # noqa: S101 - it is one
         terms = record.amendment.applied_to(order.asked_terms)
-        reject = self._examine(order, terms, request, gateway, now)
+        reject = self._checks.waiting_amend(order, terms, request, gateway, now)
         if reject is None:
             self._send_request(order, request, gateway, cause, now, terms)
         else:

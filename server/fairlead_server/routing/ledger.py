@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,6 +15,8 @@ from fairlead_server.domain.event import Change, EventKind, OrderEvent
 from fairlead_server.domain.execution import ExecutionReport, VenueMessage
 from fairlead_server.domain.order import Order, OrderState, Request
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
+from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
+from fairlead_server.domain.scope import Scope
 from fairlead_server.routing.book import Book, asked_counter, overfilled_counter
 from fairlead_server.routing.pipeline import Act, Pipeline
 from fairlead_server.routing.ports import EncodeEvent, NewId, Outbound
@@ -31,6 +34,7 @@ class Ledger:
         self._encode = encode
         self._new_id = new_id
         self.head = 0
+        self.risk_head = 0  # of the risk events
 
     def enter(
         self,
@@ -98,6 +102,11 @@ class Ledger:
 
     def decide(self, row: DecisionRow) -> None:
         self._pipeline.batch.decisions.append(row)
+
+    def risk_event(self, kind: RiskEventKind, scope: Scope, now: datetime, **facts: Any) -> None:
+        """``facts`` are the rest of a :class:`RiskEvent`, by name."""
+        self.risk_head += 1
+        self._pipeline.batch.risk_events.append(RiskEvent(self.risk_head, now, kind, scope, **facts))
 
     def remember(self, record: RequestRecord) -> None:
         self._book.put_request(record)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from fairlead_server.domain import risk, routes
+from fairlead_server.domain import routes
 from fairlead_server.domain.amendments import Amendment, RequestOutcome, RequestRecord
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.errors import ClientOrderIdConflict, Draining, NotRoutedInTime, UnknownOrder
@@ -22,12 +22,14 @@ from fairlead_server.domain.exposure import Assumed, RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.order import Order, OrderState, Request, pending_new, refused
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
+from fairlead_server.domain.risk import Examination, Policy
 from fairlead_server.domain.terms import NewOrder
 from fairlead_server.routing.amending import Amending
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.checks import Checks
 from fairlead_server.routing.departures import Departures
 from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Gateway, NewId
 from fairlead_server.routing.reference import Reference
@@ -59,7 +61,8 @@ class OrderEntry:
         book: Book,
         ledger: Ledger,
         pipeline: Pipeline,
-        policy: risk.Policy,
+        policy: Policy,
+        limits: RiskLimits,
         reference: Reference,
         rules: Sequence[routes.Route],
         gateways: Mapping[str, Gateway],
@@ -74,8 +77,8 @@ class OrderEntry:
         self.routes = rules
         self._gateways = gateways
         self._requests = Requests(book, ledger)
-        self._checks = Checks(book, ledger, policy, reference, gateways, recent)
-        self._departures = Departures(book, ledger, cl_ord_ids, recent, self._checks.waiting_amend)
+        self._checks = Checks(book, ledger, policy, limits, reference, gateways, recent)
+        self._departures = Departures(book, ledger, cl_ord_ids, recent, self._checks)
         self._amending = Amending(ledger, self._checks, self._departures, self._requests)
         self._unanswered = Unanswered(book, ledger)
         self._recent = recent
@@ -100,10 +103,10 @@ class OrderEntry:
             return self._submit(new, cause, deadline, now) if known is None else self._repeated(known, new)
 
     def _submit(self, new: NewOrder, cause: Cause, deadline: datetime | None, now: datetime) -> Answer:
-        found = self._examine(new, deadline, now)
+        found, examined = self._examine(new, deadline, now)
         if isinstance(found, Reject):
-            return self._refuse(new, found, now)
-        return self._route(new, found, cause, deadline, now)
+            return self._refuse(new, found, examined, now)
+        return self._route(new, found, examined, cause, deadline, now)
 
     def examine(
         self, new: NewOrder, deadline: datetime | None, now: datetime, assumed: Assumed
@@ -111,7 +114,7 @@ class OrderEntry:
         """Why :meth:`submit` would refuse it if the orders of ``assumed`` were accepted; decides nothing."""
         known = self._book.by_client_order_id(new.account_id, new.client_order_id)
         if known is None:
-            found = self._examine(new, deadline, now, assumed)
+            found, _ = self._examine(new, deadline, now, assumed)
             return found if isinstance(found, Reject) else None
         order = self._repeated(known, new).order
         return order.reject if order.state is OrderState.REJECTED else None
@@ -120,22 +123,30 @@ class OrderEntry:
         """Refuse an order that :meth:`examine` would have refused."""
         known = self._book.by_client_order_id(new.account_id, new.client_order_id)
         with self._pipeline.deciding(_origin(new)):
-            return self._refuse(new, reject, now) if known is None else self._repeated(known, new)
+            if known is not None:
+                return self._repeated(known, new)
+            return self._refuse(new, reject, Examination(reject.breaches), now)
 
     def _examine(
         self, new: NewOrder, deadline: datetime | None, now: datetime, assumed: Assumed | None = None
-    ) -> Gateway | Reject:
+    ) -> tuple[Gateway | Reject, Examination]:
         if self.draining:
             raise Draining
         if any(limit is not None and limit <= now for limit in (deadline, new.route_before)):
             raise NotRoutedInTime
-        breaches = self._checks.new(new, now, assumed)
-        if breaches:
-            return Reject.by_risk(breaches)
+        session_id = self.session_for(new)
+        examined = self._checks.new(new, session_id, now, assumed)
+        if examined.breaches:
+            return Reject.by_risk(examined.breaches), examined
+        if not session_id:
+            no_route = Reject(RejectSource.ROUTER, RejectReason.ROUTER_NO_ROUTE, "no route fits the order")
+            return no_route, examined
+        return self._checks.gateway(session_id, new), examined
+
+    def session_for(self, new: NewOrder) -> str:
+        """Where it would go; empty where no route fits."""
         route = routes.choose(self.routes, new)
-        if route is None:
-            return Reject(RejectSource.ROUTER, RejectReason.ROUTER_NO_ROUTE, "no route fits the order")
-        return self._checks.gateway(route.session_id, new)
+        return route.session_id if route is not None else ""
 
     def _repeated(self, known: Order, new: NewOrder) -> Answer:
         differing = known.request.differing_fields(new)
@@ -143,20 +154,28 @@ class OrderEntry:
             raise ClientOrderIdConflict(new.client_order_id, known.order_id, differing)
         return Answer(known, duplicate=True)
 
-    def _refuse(self, new: NewOrder, reject: Reject, now: datetime) -> Answer:
-        order = refused(self._new_id(), new, self._symbol(new), reject, now)
+    def _refuse(self, new: NewOrder, reject: Reject, examined: Examination, now: datetime) -> Answer:
+        instrument = self._reference.get(new.instrument_id)
+        symbol = instrument.symbol if instrument else ""
+        order = refused(self._new_id(), new, symbol, reject, now)
         change = Change(order, EventKind.RISK_REJECTED, reject=reject)
         order = self._ledger.enter(None, change, Cause(Initiator.RISK), now)
-        self._checks.decided(order, reject, now)
+        self._checks.decided(order, examined, now, sent=False)
         return Answer(order)
 
     def _route(
-        self, new: NewOrder, gateway: Gateway, cause: Cause, deadline: datetime | None, now: datetime
+        self,
+        new: NewOrder,
+        gateway: Gateway,
+        examined: Examination,
+        cause: Cause,
+        deadline: datetime | None,
+        now: datetime,
     ) -> Answer:
         symbol, at_once = self._symbol(new), free(self._book, gateway, now)
         created = pending_new(self._new_id(), new, symbol, now, "" if at_once else gateway.session_id)
         order = self._ledger.enter(None, Change(created, EventKind.ACCEPTED), cause, now)
-        self._checks.decided(order, None, now)
+        self._checks.decided(order, examined, now)
         self._recent.add(new, now)
         if at_once:
             return Answer(self._departures.send(order, gateway, now))

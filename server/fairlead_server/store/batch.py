@@ -21,6 +21,9 @@ from fairlead_server.domain.instrument import Calendar, ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.reject import Breach
+from fairlead_server.domain.risk.chain import Measure, Noted
+from fairlead_server.domain.risk.events import RiskEvent
+from fairlead_server.domain.risk.limits import LimitSet
 from fairlead_server.fix.session import Numbers
 
 
@@ -72,6 +75,8 @@ class DecisionRow(Struct, frozen=True):
     allowed: bool
     breaches: tuple[Breach, ...]
     policy_version: str
+    noted: tuple[Noted, ...] = ()  # breaches of limits that are not in force
+    measures: tuple[Measure, ...] = ()  # what each limit was compared with
 
 
 class MessageRow(Struct, frozen=True):
@@ -131,6 +136,8 @@ class Batch:
     prices: dict[str, ReferencePrice | None] = field(default_factory=dict)  # the last, by instrument_id
     calendars: dict[str, Calendar | None] = field(default_factory=dict)  # by calendar_id
     backups: list[BackupRow] = field(default_factory=list)
+    limit_sets: dict[str, tuple[LimitSet, bool]] = field(default_factory=dict)  # by limit_id: whether deleted
+    risk_events: list[RiskEvent] = field(default_factory=list)
     gone_events: list[int] = field(default_factory=list)  # sequences of those that are in the archive
     gone_messages: list[int] = field(default_factory=list)  # their message_id
 
@@ -150,5 +157,7 @@ class Batch:
             self.instruments,
             self.prices,
             self.calendars,
+            self.limit_sets,
+            self.risk_events,
         )
         return any(changes)

@@ -70,6 +70,10 @@ class Committer:
         self._prices = _kept(dialect, tables.reference_prices, rows.INSTRUMENT)
         self._calendars = _kept(dialect, tables.calendars, rows.CALENDAR)
         self._backups = _Insert(dialect, tables.instrument_backups, rows.BACKUP)
+        self._limit_sets = _Insert(
+            dialect, tables.limit_sets, rows.LIMIT_SET, key="limit_id", update="deleted facts"
+        )
+        self._risk_events = _Insert(dialect, tables.risk_events, rows.RISK_EVENT)
         self._gone_events = _Delete(dialect, tables.events, "sequence")
         self._gone_messages = _Delete(dialect, tables.messages, "message_id")
 
@@ -102,6 +106,9 @@ class Committer:
         yield self._prices, [(key, tables.PRICE.encode(price)) for key, price in batch.prices.items()]
         yield self._calendars, [(key, tables.CALENDAR.encode(one)) for key, one in batch.calendars.items()]
         yield self._backups, [rows.backup(row) for row in batch.backups]
+        changed = batch.limit_sets.values()
+        yield self._limit_sets, [rows.limit_set(one, deleted=deleted) for one, deleted in changed]
+        yield self._risk_events, [rows.risk_event(event) for event in batch.risk_events]
 
 
 class _Insert:

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
+from fairlead_server.domain.risk.limits import longest_window
+from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store import events, tables
 from fairlead_server.store.keys import Keys, request_key
@@ -19,7 +21,7 @@ KEEP_REQUESTS = timedelta(hours=24)  # for so long the API promises to answer a 
 
 
 def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapshot:
-    """``recent`` is for how long back orders are wanted that may have ended."""
+    """``recent`` is for how long back orders are wanted that may have ended, at least: stored limits can need older ones."""
     meta = connection.execute(select(tables.meta.c.log_epoch, tables.meta.c.secret)).one()
     requests, positions, sessions = tables.requests.c, tables.positions.c, tables.sessions.c
     asked = select(requests.request_id).where(requests.time >= now - KEEP_REQUESTS)
@@ -27,6 +29,8 @@ def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapsh
     swept = select(mass.facts).where(mass.time >= now - KEEP_REQUESTS).order_by(mass.time)
     held = select(positions.account_id, positions.instrument_id, positions.quantity)
     numbers = select(sessions.session_id, sessions.next_in, sessions.next_out, sessions.epoch)
+    limits = list(connection.scalars(_LIMIT_SETS))
+    recent = max(recent, longest_window(limits))
     return Snapshot(
         log_epoch=meta.log_epoch,
         secret=meta.secret,
@@ -35,11 +39,15 @@ def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapsh
         orders=matching(connection, OrderQuery(live_only=True)),
         mass_cancels=list(connection.scalars(swept)),
         trade_sessions=list(connection.scalars(_ARMED)),
-        positions=[((account, instrument), held) for account, instrument, held in connection.execute(held)],
+        positions=[
+            (Scope(account, instrument_id=name), held) for account, name, held in connection.execute(held)
+        ],
         sessions={session_id: Numbers(*rest) for session_id, *rest in connection.execute(numbers)},
         stopped=dict(iter(connection.execute(_STOPPED))),
         client_keys=Keys(_column(connection, _CLIENT_KEYS)),
         request_keys=Keys(map(request_key, connection.scalars(asked))),
+        limit_sets=limits,
+        risk_head=connection.scalar(_RISK_HEAD) or 0,
         recent=matching(connection, OrderQuery(created_from=now - recent)) if recent else [],
         instruments={name: cells for name, cells in connection.execute(_CHANGES) if cells},
         prices={name: price for name, price in connection.execute(_PRICES) if price is not None},
@@ -64,4 +72,10 @@ _ARMED = (
 _CHANGES = select(tables.instruments.c.instrument_id, tables.instruments.c.facts)
 _PRICES = select(tables.reference_prices.c.instrument_id, tables.reference_prices.c.facts)
 _CALENDARS = select(tables.calendars.c.facts)
+_LIMIT_SETS = (
+    select(tables.limit_sets.c.facts)
+    .where(tables.limit_sets.c.deleted.is_(False))
+    .order_by(tables.limit_sets.c.limit_id)
+)
+_RISK_HEAD = select(func.max(tables.risk_events.c.sequence))
 _CLIENT_KEYS = select(tables.orders.c.client_key).where(tables.orders.c.client_key.is_not(None))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.order import Order
+from fairlead_server.domain.risk.events import RiskEvent
+from fairlead_server.domain.risk.limits import LimitSet
 from fairlead_server.store import tables
 from fairlead_server.store.batch import AuditRow, BackupRow, DecisionRow, EventRow, ExecutionRow, MessageRow
 from fairlead_server.store.columns import micros
@@ -87,12 +89,30 @@ def execution(row: ExecutionRow) -> Row:
     )
 
 
-DECISION = "order_id request_id time allowed breaches policy_version"
+DECISION = "order_id request_id time allowed breaches policy_version results"
 
 
 def decision(row: DecisionRow) -> Row:
-    breaches = tables.BREACHES.encode(row.breaches)
-    return row.order_id, row.request_id, micros(row.time), row.allowed, breaches, row.policy_version
+    breaches, results = (
+        tables.BREACHES.encode(row.breaches),
+        tables.RESULTS.encode(tables.Results(row.noted, row.measures)),
+    )
+    return row.order_id, row.request_id, micros(row.time), row.allowed, breaches, row.policy_version, results
+
+
+LIMIT_SET = "limit_id deleted facts"
+
+
+def limit_set(changed: LimitSet, *, deleted: bool) -> Row:
+    return changed.limit_id, deleted, tables.LIMIT_SET.encode(changed)
+
+
+RISK_EVENT = "sequence time kind account_id facts"
+
+
+def risk_event(event: RiskEvent) -> Row:
+    facts = tables.RISK_EVENT.encode(event)
+    return event.sequence, micros(event.time), event.kind.value, event.scope.account_id, facts
 
 
 REQUEST = "request_id order_id time outcome facts"

@@ -7,10 +7,11 @@ from decimal import Decimal
 from msgspec import Struct
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel
-from fairlead_server.domain.exposure import PositionKey
 from fairlead_server.domain.instrument import Calendar, ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
+from fairlead_server.domain.risk.limits import LimitSet
+from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.keys import Keys
 
@@ -25,11 +26,13 @@ class Snapshot(Struct, frozen=True):
     orders: list[Order]
     mass_cancels: list[MassCancel]
     trade_sessions: list[CancelOnDisconnect]  # those that are armed
-    positions: list[tuple[PositionKey, Decimal]]
+    positions: list[tuple[Scope, Decimal]]  # by account and instrument
     sessions: dict[str, Numbers]
     stopped: dict[str, str]  # why, by session_id; those that run are not in it
     client_keys: Keys  # of all orders ever
     request_keys: Keys  # of the last 24 hours
+    limit_sets: list[LimitSet]  # those that operators have set
+    risk_head: int  # the sequence of the latest risk event
     recent: list[Order]  # made since the time asked for, whatever became of them
     instruments: dict[str, Cells]  # what operators have changed of them
     prices: dict[str, ReferencePrice]  # the last of each

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -32,6 +33,9 @@ from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.instrument import Calendar, ReferencePrice
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.domain.reject import Breach
+from fairlead_server.domain.risk.chain import Measure, Noted
+from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
+from fairlead_server.domain.risk.limits import LimitSet
 from fairlead_server.store.batch import Direction
 from fairlead_server.store.codec import Codec
 from fairlead_server.store.columns import DecimalText, EnumText, Facts, Micros, RowNumber
@@ -44,6 +48,18 @@ BREACHES = Codec(tuple[Breach, ...])
 CELLS = Codec(dict[str, str])
 PRICE: Codec[ReferencePrice | None] = Codec(ReferencePrice | None)  # type: ignore[arg-type] # an alias
 CALENDAR: Codec[Calendar | None] = Codec(Calendar | None)  # type: ignore[arg-type] # an alias
+
+
+class Results(Struct, frozen=True):
+    """What a risk decision has looked at, beside what it refuses for."""
+
+    noted: tuple[Noted, ...]
+    measures: tuple[Measure, ...]
+
+
+RESULTS = Codec(Results)
+LIMIT_SET = Codec(LimitSet)
+RISK_EVENT = Codec(RiskEvent)
 
 metadata = MetaData(
     naming_convention={
@@ -192,6 +208,7 @@ decisions = Table(
     Column("allowed", Boolean, nullable=False),
     Column("breaches", Facts(BREACHES), nullable=False),
     Column("policy_version", Text, nullable=False),
+    Column("results", Facts(RESULTS)),  # null: of a time when they were not kept
 )
 Index("ix_decisions_order_id", decisions.c.order_id)
 
@@ -333,6 +350,28 @@ instrument_backups = Table(
     Column("reason", Text, nullable=False),
     Column("count", Integer, nullable=False),
     Column("text", Text, nullable=False),
+)
+
+# Those that an operator has set; the configuration file has its own.
+limit_sets = Table(
+    "limit_sets",
+    metadata,
+    Column("limit_id", Text, primary_key=True),
+    *_owner(),
+    Column("deleted", Boolean, nullable=False),
+    Column("facts", Facts(LIMIT_SET), nullable=False),
+)
+
+
+risk_events = Table(
+    "risk_events",
+    metadata,
+    Column("sequence", RowNumber, primary_key=True, autoincrement=False),
+    *_owner(),
+    Column("time", Micros, nullable=False),
+    Column("kind", EnumText(RiskEventKind), nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("facts", Facts(RISK_EVENT), nullable=False),
 )
 
 

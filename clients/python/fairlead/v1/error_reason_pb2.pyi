@@ -52,6 +52,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No such instrument. Metadata: instrument_id. (A submit names an unknown instrument in a Reject.)"""
     ERROR_REASON_CONSUMER_NOT_FOUND: _ErrorReason.ValueType  # 13
     """NOT_FOUND. No such named consumer. Metadata: consumer_name."""
+    ERROR_REASON_LIMIT_SET_NOT_FOUND: _ErrorReason.ValueType  # 14
+    """There is no limit set of that name."""
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 20
     """UNAUTHENTICATED. The call carries no credential."""
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 21
@@ -92,6 +94,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ORDER_NOT_IN_DOUBT: _ErrorReason.ValueType  # 49
     """FAILED_PRECONDITION. The order is not in doubt, or was never sent, and needs no reconciling. Metadata: order_id, state."""
+    ERROR_REASON_LIMIT_SET_FIXED: _ErrorReason.ValueType  # 53
+    """The limit set is of the configuration file, which alone can change it."""
+    ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 54
+    """What was to be changed has been changed since it was read: read it again. Metadata: `name`, `expected`, `actual`."""
     ERROR_REASON_RATE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED. Too many calls; with QuotaFailure and RetryInfo. Metadata: limit."""
     ERROR_REASON_STREAM_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 51
@@ -142,6 +148,8 @@ ERROR_REASON_INSTRUMENT_NOT_FOUND: ErrorReason.ValueType  # 12
 """NOT_FOUND. No such instrument. Metadata: instrument_id. (A submit names an unknown instrument in a Reject.)"""
 ERROR_REASON_CONSUMER_NOT_FOUND: ErrorReason.ValueType  # 13
 """NOT_FOUND. No such named consumer. Metadata: consumer_name."""
+ERROR_REASON_LIMIT_SET_NOT_FOUND: ErrorReason.ValueType  # 14
+"""There is no limit set of that name."""
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 20
 """UNAUTHENTICATED. The call carries no credential."""
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 21
@@ -182,6 +190,10 @@ ERROR_REASON_BATCH_NOT_PASSED: ErrorReason.ValueType  # 48
 """
 ERROR_REASON_ORDER_NOT_IN_DOUBT: ErrorReason.ValueType  # 49
 """FAILED_PRECONDITION. The order is not in doubt, or was never sent, and needs no reconciling. Metadata: order_id, state."""
+ERROR_REASON_LIMIT_SET_FIXED: ErrorReason.ValueType  # 53
+"""The limit set is of the configuration file, which alone can change it."""
+ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 54
+"""What was to be changed has been changed since it was read: read it again. Metadata: `name`, `expected`, `actual`."""
 ERROR_REASON_RATE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED. Too many calls; with QuotaFailure and RetryInfo. Metadata: limit."""
 ERROR_REASON_STREAM_LIMIT_EXCEEDED: ErrorReason.ValueType  # 51

@@ -1,0 +1,387 @@
+"""The controls that compare a number with a limit."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Context, Decimal
+
+from fairlead_server.domain.order import ZERO
+from fairlead_server.domain.reject import RejectReason
+from fairlead_server.domain.risk.control import Applies, Cap, Parameter, Unit
+from fairlead_server.domain.risk.limits import Bound
+from fairlead_server.domain.risk.proposal import Proposal
+from fairlead_server.domain.scope import Scope
+
+_WIDE = Context(prec=50)
+_HUNDRED, _BASIS_POINTS = Decimal(100), Decimal(10_000)
+ANY = ("account_id", "principal", "instrument_id", "strategy_id", "session_id")
+HELD = ("account_id", "instrument_id", "strategy_id")  # a position is known by these
+
+
+def _max_quantity(p: Proposal, _: Bound) -> Decimal:
+    return p.terms.quantity
+
+
+def _worth(p: Proposal, _: Bound) -> Decimal | None:
+    return p.worth(p.terms.quantity)
+
+
+def _from_reference(p: Proposal) -> Decimal | None:
+    """How far the worse of its prices is from the reference price, as a part of that."""
+    reference = p.reference_price
+    prices = [price for price in (p.terms.price, p.terms.stop_price) if price is not None]
+    if reference is None or not prices:
+        return None
+    return _WIDE.divide(max(abs(price - reference) for price in prices), reference)
+
+
+def _collar(p: Proposal, _: Bound) -> Decimal | None:
+    distance = _from_reference(p)
+    return None if distance is None else distance * _HUNDRED
+
+
+def _through(p: Proposal, _: Bound) -> Decimal | None:
+    """How far a limit goes through the market: above it to buy, below it to sell."""
+    reference, price = p.reference_price, p.terms.price
+    if reference is None or price is None:
+        return None
+    beyond = (price - reference) * p.new.side.sign
+    return _WIDE.divide(beyond, reference) * _BASIS_POINTS if beyond > 0 else ZERO
+
+
+def _open_orders(p: Proposal, bound: Bound) -> int:
+    return p.standing.open_orders(bound.scope) + p.count
+
+
+def _open_value(p: Proposal, bound: Bound) -> Decimal | None:
+    """What has no price of its own is worth the reference price; without one nothing is known, and other controls refuse."""
+    own = p.worth(p.open_quantity)
+    if own is None:
+        return None
+    total = own
+    for instrument_id, exposure in p.standing.exposures(bound.scope, p.new.instrument_id):
+        total += exposure.value
+        if exposure.unpriced:
+            price = p.standing.price(instrument_id)
+            total += exposure.unpriced * price if price is not None else ZERO
+    return total
+
+
+def _position(p: Proposal, bound: Bound) -> Decimal:
+    return p.worst(p.standing.exposure(bound.scope, p.new.instrument_id))
+
+
+def _repeats(p: Proposal, bound: Bound) -> int | None:
+    window = timedelta(seconds=float(bound.parameter("duplicate_window_seconds", ZERO)))
+    return p.standing.repeats(p.new, p.now, window) if window else None
+
+
+def burst_of(bound: Bound, parameter: str) -> int:
+    """How many may come at once: a second's worth unless the limit set says otherwise."""
+    return max(int(bound.parameter(parameter, bound.value)), 1)
+
+
+def _burst(bound: Bound) -> Decimal:
+    return Decimal(burst_of(bound, "message_burst"))
+
+
+def _messages(p: Proposal, bound: Bound) -> int:
+    most = burst_of(bound, "message_burst")
+    return p.standing.taken(bound, "messages", bound.scope, most, p.now) + p.count
+
+
+def _symbol_burst(bound: Bound) -> Decimal:
+    return Decimal(burst_of(bound, "symbol_burst"))
+
+
+def _symbol_messages(p: Proposal, bound: Bound) -> int:
+    return (
+        p.standing.taken(bound, "symbol", symbol_scope(p, bound), burst_of(bound, "symbol_burst"), p.now)
+        + p.count
+    )
+
+
+def symbol_scope(p: Proposal, bound: Bound) -> Scope:
+    """The limit's scope in the proposal's instrument alone."""
+    own = bound.scope
+    return Scope(own.account_id, own.principal, p.new.instrument_id, own.strategy_id, own.session_id)
+
+
+def _exposed(p: Proposal, bound: Bound) -> list[tuple[str, Decimal]] | None:
+    """The worst value of each instrument of the scope, long or short, all working orders counted as filled; the proposal in its own.
+
+    In the currencies of the instruments, which are not converted. None if one has no price: then nothing can be said, and that
+    is a breach of another control.
+    """
+    found = []
+    for instrument_id, exposure in p.standing.exposures(bound.scope, p.new.instrument_id):
+        long, short = exposure.position + exposure.buying, exposure.selling - exposure.position
+        own = instrument_id == p.new.instrument_id
+        if own and p.new.side.sign > 0:
+            long += p.open_quantity
+        elif own:
+            short += p.open_quantity
+        most = max(long, short)
+        if not most:
+            continue
+        price = (p.value_price if own else None) or p.standing.price(instrument_id)
+        if price is None:
+            return None
+        found.append((instrument_id, (long if long >= short else -short) * price))
+    return found
+
+
+def _gross(p: Proposal, bound: Bound) -> Decimal | None:
+    exposed = _exposed(p, bound)
+    return None if exposed is None else sum((abs(value) for _, value in exposed), ZERO)
+
+
+def _net(p: Proposal, bound: Bound) -> Decimal | None:
+    exposed = _exposed(p, bound)
+    return None if exposed is None else abs(sum((value for _, value in exposed), ZERO))
+
+
+def _concentration(p: Proposal, bound: Bound) -> Decimal | None:
+    """Of a gross exposure below the parameter ``concentration_from`` nothing is said: the first order is always all of it."""
+    exposed = _exposed(p, bound)
+    if not exposed:
+        return None
+    gross = sum((abs(value) for _, value in exposed), ZERO)
+    if not gross or gross < bound.parameter("concentration_from", ZERO):
+        return None
+    own = sum((abs(value) for name, value in exposed if name == p.new.instrument_id), ZERO)
+    return _WIDE.divide(own, gross) * _HUNDRED
+
+
+def _positions(p: Proposal, bound: Bound) -> int:
+    held = p.standing.exposures(bound.scope, p.new.instrument_id)
+    others = sum(1 for name, each in held if name != p.new.instrument_id and _is_held(each))
+    return others + p.count
+
+
+def _is_held(exposure: object) -> bool:
+    return any(getattr(exposure, name) for name in ("position", "buying", "selling"))
+
+
+def _amends(p: Proposal, _: Bound) -> int:
+    return p.amends + 1
+
+
+def _in_doubt(p: Proposal, bound: Bound) -> int:
+    return p.standing.in_doubt(bound.scope)
+
+
+R, A, U = RejectReason, Applies, Unit
+CAPS: tuple[Cap, ...] = (
+    Cap(
+        "max_quantity",
+        R.RISK_MAX_QUANTITY,
+        A.INCREASE,
+        "The quantity of one order.",
+        "RTS 6 Art. 15(1)(c)",
+        "max_order_quantity",
+        U.QUANTITY,
+        ANY,
+        "order quantity is above the limit",
+        _max_quantity,
+    ),
+    Cap(
+        "max_notional",
+        R.RISK_MAX_NOTIONAL,
+        A.INCREASE,
+        "The value of one order at the dearest price at which it may trade.",
+        "RTS 6 Art. 15(1)(b)",
+        "max_order_notional",
+        U.VALUE,
+        ANY,
+        "order value is above the limit",
+        _worth,
+    ),
+    Cap(
+        "min_notional",
+        R.RISK_MIN_NOTIONAL,
+        A.INCREASE,
+        "The least value of one order.",
+        "venue rules",
+        "min_order_notional",
+        U.VALUE,
+        ANY,
+        "order value is below the limit",
+        _worth,
+        least=True,
+    ),
+    Cap(
+        "price_collar",
+        R.RISK_PRICE_COLLAR,
+        A.INCREASE,
+        "How far a price may be from the reference price, either way.",
+        "RTS 6 Art. 15(1)(a)",
+        "price_collar_percent",
+        U.PERCENT,
+        ANY,
+        "the price is too far from the reference price",
+        _collar,
+    ),
+    Cap(
+        "fat_finger",
+        R.RISK_FAT_FINGER,
+        A.INCREASE,
+        "How far a limit may go through the market.",
+        "SEC 15c3-5(c)(1)(ii)",
+        "fat_finger_bps",
+        U.BASIS_POINTS,
+        ANY,
+        "the price goes too far through the market",
+        _through,
+    ),
+    Cap(
+        "open_orders",
+        R.RISK_OPEN_ORDER_COUNT,
+        A.NEW,
+        "How many orders are open, this one included.",
+        "FIA 2024",
+        "max_open_orders",
+        U.COUNT,
+        ANY,
+        "too many open orders",
+        _open_orders,
+    ),
+    Cap(
+        "open_notional",
+        R.RISK_OPEN_NOTIONAL,
+        A.INCREASE,
+        "What all open orders are worth, this one included.",
+        "SEC 15c3-5(c)(1)(i)",
+        "max_open_notional",
+        U.VALUE,
+        ANY,
+        "what is open is worth more than the limit",
+        _open_value,
+    ),
+    Cap(
+        "position",
+        R.RISK_POSITION_LIMIT,
+        A.INCREASE,
+        "The position in one instrument, long or short, with all working orders filled.",
+        "FIA 2024",
+        "max_position",
+        U.QUANTITY,
+        HELD,
+        "position with all working orders filled is above the limit",
+        _position,
+    ),
+    Cap(
+        "max_positions",
+        R.RISK_MAX_POSITIONS,
+        A.INCREASE,
+        "In how many instruments there is a position or may come to be one.",
+        "FIA 2024",
+        "max_positions",
+        U.COUNT,
+        HELD,
+        "too many positions",
+        _positions,
+    ),
+    Cap(
+        "gross_exposure",
+        R.RISK_GROSS_EXPOSURE,
+        A.INCREASE,
+        "The worst value of all positions, long and short added up.",
+        "SEC 15c3-5(c)(1)(i)",
+        "max_gross_exposure",
+        U.VALUE,
+        HELD,
+        "the gross exposure is above the limit",
+        _gross,
+    ),
+    Cap(
+        "net_exposure",
+        R.RISK_NET_EXPOSURE,
+        A.INCREASE,
+        "The worst value of all positions, short ones taken from long ones.",
+        "SEC 15c3-5(c)(1)(i)",
+        "max_net_exposure",
+        U.VALUE,
+        HELD,
+        "the net exposure is above the limit",
+        _net,
+    ),
+    Cap(
+        "concentration",
+        R.RISK_CONCENTRATION,
+        A.INCREASE,
+        "The part of the gross exposure that is in one instrument.",
+        "SEC 15c3-5(c)(1)(i)",
+        "max_concentration_percent",
+        U.PERCENT,
+        HELD,
+        "too large a part of the exposure is in one instrument",
+        _concentration,
+        (Parameter("concentration_from", U.VALUE, "0", "the gross exposure from which on it is asked"),),
+    ),
+    Cap(
+        "duplicate",
+        R.RISK_DUPLICATE_ORDER,
+        A.NEW,
+        "How many like it were sent within a window.",
+        "SEC 15c3-5(c)(1)(ii)",
+        "max_duplicates",
+        U.COUNT,
+        ANY,
+        "the same order was sent within the window",
+        _repeats,
+        (Parameter("duplicate_window_seconds", U.SECONDS, "0", "the window; 0: repeats are allowed"),),
+    ),
+    Cap(
+        "message_rate",
+        R.RISK_ORDER_RATE,
+        A.INCREASE,
+        "New orders and amends a second (a token bucket).",
+        "RTS 6 Art. 15(1)(d)",
+        "max_message_rate",
+        U.PER_SECOND,
+        ANY,
+        "too many messages in too short a time",
+        _messages,
+        (Parameter("message_burst", U.COUNT, "one second's worth", "how many may come at once"),),
+        most=_burst,
+    ),
+    Cap(
+        "symbol_rate",
+        R.RISK_SYMBOL_RATE,
+        A.INCREASE,
+        "The same for each instrument by itself.",
+        "Nasdaq PRM",
+        "max_symbol_rate",
+        U.PER_SECOND,
+        ANY,
+        "too many messages in the instrument in too short a time",
+        _symbol_messages,
+        (Parameter("symbol_burst", U.COUNT, "one second's worth", "how many may come at once"),),
+        most=_symbol_burst,
+    ),
+    Cap(
+        "amends",
+        R.RISK_TOO_MANY_AMENDS,
+        A.AMEND,
+        "How often one order is amended.",
+        "FIA 2024",
+        "max_amends",
+        U.COUNT,
+        ANY,
+        "the order has been amended too often",
+        _amends,
+    ),
+    Cap(
+        "in_doubt",
+        R.RISK_RECONCILING,
+        A.NEW,
+        "How many orders are in doubt.",
+        "RTS 6 Art. 16",
+        "max_in_doubt",
+        U.COUNT,
+        ("account_id", "session_id"),
+        "too many orders are in doubt",
+        _in_doubt,
+    ),
+)

@@ -1,0 +1,76 @@
+"""What counts against the limits when one order is looked at: what is open, held and was sent, in any scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from fairlead_server.domain.exposure import NOTHING, Assumed, Exposure, Exposures, RecentOrders, Working
+from fairlead_server.domain.risk.limits import Bound
+from fairlead_server.domain.risk.rates import Rates
+from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.terms import NewOrder
+
+
+class Standing:
+    """``own`` is what the order that is to be amended counts for already; it makes room for what it is to become."""
+
+    def __init__(
+        self,
+        exposures: Exposures,
+        recent: RecentOrders,
+        rates: Rates,
+        price: Callable[[str], Decimal | None],
+        in_doubt: Callable[[Scope], int],
+        own: Working = NOTHING,
+        assumed: Assumed | None = None,
+    ) -> None:
+        self.price = price  # the reference price of an instrument
+        self.in_doubt = in_doubt  # how many orders of a scope are
+        self._exposures = exposures
+        self._recent = recent
+        self._rates = rates
+        self._own = own
+        self._assumed = assumed
+
+    def exposure(self, scope: Scope, instrument_id: str) -> Exposure:
+        """Of the proposal's own instrument, in a scope to which it belongs."""
+        found = self._exposures.within(scope, instrument_id)
+        if self._assumed is not None:
+            found = found.plus(self._assumed.within(scope, instrument_id))
+        return found.without(self._own)
+
+    def exposures(self, scope: Scope, instrument_id: str) -> Iterator[tuple[str, Exposure]]:
+        """Of every instrument of the scope, the proposal's own included even if nothing is there yet."""
+        if scope.instrument_id:
+            yield instrument_id, self.exposure(scope, instrument_id)
+            return
+        names = dict.fromkeys((instrument_id, *self._exposures.instruments(scope)))
+        if self._assumed is not None:
+            names |= dict.fromkeys(self._assumed.instruments(scope))
+        for name in names:
+            if name == instrument_id:
+                yield name, self.exposure(scope, name)
+                continue
+            found = self._exposures.within(scope, name)
+            yield name, found if self._assumed is None else found.plus(self._assumed.within(scope, name))
+
+    def open_orders(self, scope: Scope) -> int:
+        own = self._own.open
+        assumed = self._assumed.open_orders(scope) if self._assumed is not None else 0
+        return self._exposures.open_orders(scope) + assumed - own
+
+    def repeats(self, new: NewOrder, now: datetime, window: timedelta) -> int:
+        """How many like it were sent less than ``window`` ago."""
+        assumed = self._assumed.like(new) if self._assumed is not None else 0
+        return self._recent.count(new, now, window) + assumed
+
+    def taken(self, bound: Bound, name: str, scope: Scope, most: int, now: datetime) -> int:
+        """How many of the ``most`` at once of a rate limit are used up at the moment, in a ``scope`` of its own."""
+        assumed = self._assumed.open_orders(scope) if self._assumed is not None else 0
+        return self._rates.taken(bound, name, scope, most, now) + assumed
+
+    def take(self, bound: Bound, name: str, scope: Scope, most: int, now: datetime) -> None:
+        """One more is sent."""
+        self._rates.take(bound, name, scope, most, now)

@@ -1,0 +1,146 @@
+"""The limits in force: those of the configuration file, which do not change, and those that operators set.
+
+A change is a decision like any other: in force at once, durable before it is answered, audited.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from msgspec import json
+from msgspec.structs import replace
+
+from fairlead_server.domain.errors import EtagMismatch, InvalidRequest, LimitSetFixed, UnknownLimitSet
+from fairlead_server.domain.exposure import RecentOrders
+from fairlead_server.domain.risk.caps import burst_of
+from fairlead_server.domain.risk.events import RiskEventKind
+from fairlead_server.domain.risk.limits import Bounds, Limits, LimitSet, longest_window
+from fairlead_server.domain.risk.proposal import Policy
+from fairlead_server.domain.risk.rates import Rates
+from fairlead_server.domain.risk.table import problems
+from fairlead_server.domain.scope import Scope
+from fairlead_server.routing.book import Book
+from fairlead_server.routing.ledger import Ledger
+from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.ports import Operator
+from fairlead_server.store.batch import AuditRow
+
+_RATES = ("max_message_rate", "max_symbol_rate")
+_encode = json.Encoder(order="deterministic").encode
+
+
+class RiskLimits:
+    """One owner: the router. Belongs to its event loop."""
+
+    def __init__(
+        self, policy: Policy, book: Book, ledger: Ledger, pipeline: Pipeline, recent: RecentOrders
+    ) -> None:
+        self._policy = policy
+        self._book = book
+        self._ledger = ledger
+        self._pipeline = pipeline
+        self._recent = recent
+        self.rates = Rates()
+        self._limits = Limits(policy.limits)
+        self.version = policy.version
+        self._settle()
+
+    def load(self, stored: Iterable[LimitSet]) -> None:
+        """Begin again from what is committed; before the book does, so that it knows what to count."""
+        self._limits = Limits([*self._policy.limits, *stored])
+        self._settle()
+
+    def _settle(self) -> None:
+        """What follows from the sets as they are now. ``version`` is the SHA-256 that each decision is stamped with."""
+        stored = [each for each in self._limits if each.stored]
+        if stored:
+            digest = hashlib.sha256(self._policy.version.encode())
+            digest.update(_encode(stored))
+            self.version = digest.hexdigest()
+        else:
+            self.version = self._policy.version
+        self._recent.keep_for(longest_window(self._limits))
+        self._book.track(self._limits.scopes())
+
+    # Asked by the checks.
+
+    def binding(self, order: Scope) -> Bounds:
+        return self._limits.binding(order)
+
+    def count(self, order: Scope, now: datetime) -> None:
+        """An order or an amend of that scope is sent, or waits to be: it counts against the rates."""
+        bounds = self._limits.binding(order)
+        for bound in bounds.of("max_message_rate"):
+            self.rates.take(bound, "messages", bound.scope, burst_of(bound, "message_burst"), now)
+        for bound in bounds.of("max_symbol_rate"):
+            own = replace(bound.scope, instrument_id=order.instrument_id)
+            self.rates.take(bound, "symbol", own, burst_of(bound, "symbol_burst"), now)
+
+    # Asked by operators.
+
+    def __iter__(self) -> Iterator[LimitSet]:
+        return iter(self._limits)
+
+    def get(self, limit_id: str) -> LimitSet:
+        found = self._limits.get(limit_id)
+        if found is None:
+            raise UnknownLimitSet(limit_id)
+        return found
+
+    def put(self, wanted: LimitSet, expected: str | None, by: Operator, now: datetime) -> LimitSet:
+        """Make or replace a set; ``expected`` is the etag that it is to replace, empty for one that is not there, None for any."""
+        known = self._changeable(wanted.limit_id, expected)
+        wrong = list(problems(wanted))
+        if wrong:
+            raise InvalidRequest(wrong)
+        version = known.version + 1 if known is not None else 1
+        changed = replace(wanted, version=version, update_time=now, updated_by=by.principal)
+        with self._pipeline.deciding():
+            self._limits.put(changed)
+            self._record(changed, known, by, now, deleted=False)
+        return changed
+
+    def delete(self, limit_id: str, expected: str | None, by: Operator, now: datetime) -> None:
+        known = self._changeable(limit_id, expected)
+        if known is None:
+            raise UnknownLimitSet(limit_id)
+        with self._pipeline.deciding():
+            self._limits.remove(limit_id)
+            self._record(known, known, by, now, deleted=True)
+
+    def _changeable(self, limit_id: str, expected: str | None) -> LimitSet | None:
+        known = self._limits.get(limit_id)
+        if known is not None and not known.stored:
+            raise LimitSetFixed(limit_id)
+        actual = etag(known) if known is not None else ""
+        if expected is not None and expected != actual:
+            raise EtagMismatch("limit set", limit_id, expected, actual)
+        return known
+
+    def _record(
+        self, changed: LimitSet, known: LimitSet | None, by: Operator, now: datetime, *, deleted: bool
+    ) -> None:
+        self._settle()
+        batch = self._pipeline.batch
+        batch.limit_sets[changed.limit_id] = changed, deleted
+        before = _encode(known).decode() if known is not None else ""
+        after = "" if deleted else _encode(changed).decode()
+        action = "risk.limits.delete" if deleted else "risk.limits.put"
+        batch.audit.append(AuditRow(now, by.principal, action, changed.limit_id, by.reason, before, after))
+        text = "deleted" if deleted else "set"
+        self._ledger.risk_event(
+            RiskEventKind.LIMITS_CHANGED,
+            changed.scope,
+            now,
+            limit_id=changed.limit_id,
+            text=f"{text}: {by.reason}",
+            principal=by.principal,
+            policy_version=self.version,
+        )
+
+
+def etag(known: LimitSet) -> str:
+    """Another for each change, also over a deletion."""
+    return hashlib.sha256(_encode(known)).hexdigest()[:16]
