@@ -9,6 +9,9 @@ branch_labels = None
 depends_on = None
 
 
+_ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
 def upgrade() -> None:
     op.add_column("decisions", sa.Column("results", sa.Text))
     op.create_table(
@@ -21,7 +24,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "risk_events",
-        sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
+        sa.Column("sequence", _ROW_NUMBER, nullable=False, autoincrement=False),
         *_owner(),
         sa.Column("time", sa.BigInteger, nullable=False),
         _text("kind"),
