@@ -67,7 +67,7 @@ class Router:
         self.watch = Watch()
         self.pipeline = Pipeline(store.commit, self._committed, self._store_failed)
         self.book = Book(store.in_place, keep)
-        self.new_id = lambda: ulids.next(clock())
+        self.new_id = ulids.next
         self.ledger = Ledger(self.book, self.pipeline, event_bytes, self.new_id)
         self.reference = Reference(self.pipeline, config.instruments, config.calendars)
         self._cl_ord_ids = ClOrdIds(config.router_id, config.shard)

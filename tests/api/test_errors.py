@@ -232,7 +232,7 @@ class Failing:
 
 @asynccontextmanager
 async def serving(handlers: object) -> AsyncIterator[Any]:
-    server = Server({"SystemService": handlers}, lambda: NOW, lambda: "id-1", "server-1")
+    server = Server({"SystemService": handlers}, lambda: NOW, lambda _: "id-1", "server-1")
     port = await server.start("127.0.0.1", 0)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -59,7 +59,7 @@ async def test_health_of_what_nobody_knows_is_not_found(router: Router) -> None:
 
 
 async def test_a_server_that_stops_is_not_healthy_any_more() -> None:
-    server = Server({}, lambda: NOW, lambda: "id", "server-1")
+    server = Server({}, lambda: NOW, lambda _: "id", "server-1")
     port = await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
@@ -178,7 +178,7 @@ async def code(call: Any) -> grpc.StatusCode:
 
 
 async def test_a_port_that_is_taken_is_an_error_of_the_system(router: Router) -> None:
-    first, second = (Server({}, lambda: NOW, lambda: "id", "server") for _ in range(2))
+    first, second = (Server({}, lambda: NOW, lambda _: "id", "server") for _ in range(2))
     port = await first.start("127.0.0.1", 0)
     try:
         with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
@@ -244,7 +244,7 @@ class Endless:
 async def test_a_subscriber_that_does_not_read_is_cut_off_with_its_cursor() -> None:
     """What was on its way already comes first: a status cannot overtake it."""
     endless = Endless()
-    server = Server({"ExecutionService": endless}, lambda: NOW, lambda: "id", "server-1", write_timeout=0.2)
+    server = Server({"ExecutionService": endless}, lambda: NOW, lambda _: "id", "server-1", write_timeout=0.2)
     port = await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         path = "/fairlead.v1.ExecutionService/SubscribeExecutions"
@@ -301,7 +301,7 @@ class Tunnel:
 
 async def test_a_client_that_vanishes_without_a_word_is_noticed() -> None:
     idle = Idle()
-    server = Server({"ExecutionService": idle}, lambda: NOW, lambda: "id", "server-1", ping=0.3)
+    server = Server({"ExecutionService": idle}, lambda: NOW, lambda _: "id", "server-1", ping=0.3)
     tunnel = Tunnel(await server.start("127.0.0.1", 0))
     listener = await asyncio.start_server(tunnel.serve, "127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{listener.sockets[0].getsockname()[1]}") as channel:

@@ -160,7 +160,7 @@ async def running(plan: Schedule | None = None, *, from_file: bool = True) -> As
         Tokens(b"secret", 1),
         lambda: NOW,
     )
-    server = Server({"SessionService": service}, lambda: NOW, lambda: "call-1", "server-1")
+    server = Server({"SessionService": service}, lambda: NOW, lambda _: "call-1", "server-1")
     port = await server.start("127.0.0.1", 0)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

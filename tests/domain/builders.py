@@ -5,9 +5,10 @@ Each builder gives something complete and ordinary; a test names only what it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from fairlead_server.domain.event import Change
@@ -39,6 +40,12 @@ _ORD_STATUS = {
     ReportKind.SUSPENDED: "9",
     ReportKind.CALCULATED: "B",
 }
+
+
+def numbered_ids() -> Callable[[datetime], str]:
+    """ID000001, ID000002, ... whatever the time."""
+    numbers = count(1)
+    return lambda _: f"ID{next(numbers):06}"
 
 
 def terms(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -34,7 +33,7 @@ from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
-from fairlead_server.routing.ports import Outbound
+from fairlead_server.routing.ports import NewId, Outbound
 from fairlead_server.routing.reconciliations import Reconciliations
 from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.requests import RequestAnswer
@@ -43,7 +42,7 @@ from fairlead_server.store.batch import Batch, Direction, MessageRow
 from fairlead_server.store.database import OrderQuery, Store
 from msgspec.structs import replace
 
-from tests.domain.builders import NOW, duplicates, instrument, new_order, report, trade
+from tests.domain.builders import NOW, duplicates, instrument, new_order, numbered_ids, report, trade
 from tests.domain.builders import policy as ordinary_policy
 
 SECOND = timedelta(seconds=1)
@@ -145,7 +144,7 @@ class Desk:
         routes: Sequence[Route] = (Route("ALL", "BROKER"),),
         gateways: Mapping[str, FakeGateway] | None = None,
         duplicate_window: timedelta = timedelta(),
-        ids: Callable[[], str] | None = None,
+        ids: NewId | None = None,
         keep: int = 0,
     ) -> None:
         self.store = store
@@ -156,7 +155,7 @@ class Desk:
         self.feed, self.watch = Feed(), Watch()
         self.gateways = {"BROKER": FakeGateway()} if gateways is None else dict(gateways)
         self.gateway = self.gateways.get("BROKER", FakeGateway())
-        self.new_id = ids or map("ID{:06}".format, itertools.count(1)).__next__
+        self.new_id = ids or numbered_ids()
         self.pipeline = Pipeline(self.writer, self._committed, self.failures.append)
         self.book = Book(store, keep)
         self.ledger = Ledger(self.book, self.pipeline, self._encode, self.new_id)

@@ -161,7 +161,7 @@ class _Client:
     def cancel_all(self, said: Mapping[str, str]) -> None:
         self._requests += 1
         stage, request_id = self.stage, str(UUID(int=self._requests))
-        cancels = MassCancels(stage.book, stage.ledger, stage.pipeline, stage.entry, lambda: request_id)
+        cancels = MassCancels(stage.book, stage.ledger, stage.pipeline, stage.entry, lambda _: request_id)
         cancels.cancel(request_id, Selection(said.get("account", "")), _CLIENT, stage.clock.now)
 
     def _request_id(self) -> str:

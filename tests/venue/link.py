@@ -6,7 +6,6 @@ Nothing moves by itself: a test passes bytes on with :meth:`Link.exchange`, and 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +41,7 @@ from fairlead_server.venue.gateway import VenueSession
 from fairlead_server.venue.settings import Endpoint, Throttle, VenueSettings
 from msgspec.structs import replace
 
-from tests.domain.builders import NOW, instrument, new_order
+from tests.domain.builders import NOW, instrument, new_order, numbered_ids
 from tests.domain.builders import policy as ordinary_policy
 from tests.fix.versions import SPOKEN
 
@@ -145,7 +144,7 @@ class Link:
         self.unstorable: Callable[[Batch], bool] = lambda _: False
         self.changes = 0
         self.clock = Clock()
-        new_id = map("ID{:06}".format, itertools.count(1)).__next__
+        new_id = numbered_ids()
         policy = replace(policy or ordinary_policy(), max_reference_age=timedelta(days=9))
         self.pipeline = Pipeline(self._commit, lambda _: None, self.told.append)
         self.book, reference = Book(store), Reference(self.pipeline, {"ACME": instrument()})

@@ -39,7 +39,7 @@ async def began(store: Store, version: str = "FIX.4.4", rules: VenueRules = ABLE
 
 
 def decide(link: Link) -> None:
-    cancels = MassCancels(link.book, link.ledger, link.pipeline, link.entry, "MASS-1".strip)
+    cancels = MassCancels(link.book, link.ledger, link.pipeline, link.entry, lambda _: "MASS-1")
     cancels.cancel(str(UUID(int=1)), Selection(), Cause(Initiator.CLIENT), link.clock.now)
 
 

@@ -43,7 +43,13 @@ class ExecutionService:
         validate(request)
         wanted = await self._wanted(request)
         return Subscription(
-            wanted, self._new_id(), self._server_id, self._feed, self._reader, self._tokens, self._clock
+            wanted,
+            self._new_id(self._clock()),
+            self._server_id,
+            self._feed,
+            self._reader,
+            self._tokens,
+            self._clock,
         )
 
     async def list_executions(

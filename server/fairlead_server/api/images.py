@@ -1,8 +1,8 @@
 """Orders and their events as the API's bytes, for the log, for every subscriber, and for whoever has asked.
 
-One order is told some five times within moments, and each time only a part of it is new. So they are put together of
-fields, see :mod:`~fairlead_server.api.wire`; what the client asked for is rendered once, and an image that is told
-again is not rendered again. Nothing here is needed to be right: an image that is not known is made.
+One order is told some five times within moments, and each time only a part of it is new. So they are put together: what
+the client asked for, times and causes are rendered once, see :mod:`~fairlead_server.api.wire`, and an image that is told
+again is not rendered again. Nothing that is known here has to be: what is not is rendered.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ def orders_that_fit(values: Iterable[Order]) -> list[common_pb2.Order]:
 
 def event_bytes(value: OrderEvent) -> bytes:
     """The event as it is stored and sent to every subscriber: serialised once."""
+    heard, executed = value.message, value.execution
+    message = execution_service_pb2.ExecutionEvent(
+        event_id=value.event_id,
+        sequence=value.sequence,
+        kind=enums.KIND.number[value.kind],
+        fill=None if executed is None else messages.fill(executed, value.ref_exec_id, value.order),
+        reject=None if value.reject is None else messages.reject(value.reject),
+        venue=None if heard is None else _venue_report(value, heard),
+        unsolicited=value.unsolicited,
+        late=Alarm.LATE_FILL in value.alarms,
+        text=value.text,
+    )
     fields = [
-        _EVENT_ID(value.event_id),
-        _EVENT_SEQUENCE(value.sequence),
-        _KIND[value.kind],
+        message.SerializeToString(),
         _IMAGE(order_bytes(value.order)),
         _CAUSE(_cause(value.cause)),
         _COMMIT_TIME(value.time),
-        _TEXT(value.text),
     ]
-    if value.execution is not None:
-        fill = messages.fill(value.execution, value.ref_exec_id, value.order)
-        fields.append(_FILL(fill.SerializeToString()))
-    if value.reject is not None:
-        fields.append(_EVENT_REJECT(messages.reject(value.reject).SerializeToString()))
     if value.transact_time is not None:
         fields.append(_TRANSACT_TIME(value.transact_time))
-    if (heard := value.message) is not None:
-        fields += _RECEIVE_TIME(heard.receive_time), _REPORT(_venue_report(value, heard))
+    if heard is not None:
+        fields.append(_RECEIVE_TIME(heard.receive_time))
         if heard.sending_time is not None:
             fields.append(_VENUE_SEND_TIME(heard.sending_time))
-    if value.unsolicited:
-        fields.append(_UNSOLICITED)
-    if Alarm.LATE_FILL in value.alarms:
-        fields.append(_LATE)
     return b"".join(fields)
 
 
@@ -123,17 +123,27 @@ def _asked(value: Order) -> bytes:
 
 def _standing(value: Order) -> bytes:
     """What has become of it so far."""
-    fields = [
-        _STATE[value.state],
-        _PENDING_ACTION[value.pending_action],
-        _CUM_QUANTITY(canonical(value.cum_qty)),
-        _LEAVES_QUANTITY(canonical(value.leaves_qty)),
-        _VERSION(value.version),
-        _SEQUENCE(value.sequence),
-        _UPDATE_TIME(value.update_time),
-    ]
+    average, last = value.avg_px, value.last_execution
+    message = common_pb2.Order(
+        state=enums.ORDER_STATE.number[value.state],
+        pending_action=enums.PENDING_ACTION.number[value.pending_action],
+        cum_quantity=canonical(value.cum_qty),
+        leaves_quantity=canonical(value.leaves_qty),
+        version=value.version,
+        sequence=value.sequence,
+    )
     if value.session_id:
-        fields += _ROUTE_STATE[value.route_state], _VENUE(_venue_refs(value))
+        message.route_state = enums.ROUTE_STATE[value.route_state]
+        message.venue.CopyFrom(_venue_refs(value))
+    if average is not None:
+        message.average_price = canonical(average)
+    if last is not None:
+        message.last_price, message.last_quantity = f"{last.price:f}", f"{last.quantity:f}"
+    if value.reject is not None:
+        message.reject.CopyFrom(messages.reject(value.reject))
+    for flag in value.flags - {Flag.SUSPENDED}:  # which is a state
+        setattr(message, flag.value.lower(), True)
+    fields = [message.SerializeToString(), _UPDATE_TIME(value.update_time)]
     if value.last_cause is not None:
         fields.append(_LAST_CAUSE(_cause(value.last_cause)))
     if value.route_time is not None:
@@ -142,39 +152,30 @@ def _standing(value: Order) -> bytes:
         fields.append(_VENUE_ACK_TIME(value.venue_ack_time))
     if value.terminal_time is not None:
         fields.append(_TERMINAL_TIME(value.terminal_time))
-    if (average := value.avg_px) is not None:
-        fields.append(_AVERAGE_PRICE(canonical(average)))
-    if (last := value.last_execution) is not None:
-        fields += _LAST_PRICE(f"{last.price:f}"), _LAST_QUANTITY(f"{last.quantity:f}")
-    if value.reject is not None:
-        fields.append(_REJECT(messages.reject(value.reject).SerializeToString()))
-    fields += [_FLAG[flag] for flag in value.flags]
     return b"".join(fields)
 
 
-def _venue_refs(value: Order) -> bytes:
-    fields = (
-        _SESSION_ID(value.session_id),
-        _VENUE_ORDER_ID(value.venue_order_id),
-        _CL_ORD_ID(value.cl_ord_id),
-        *map(_CL_ORD_ID_CHAIN, value.cl_ord_ids),
-        _ORD_STATUS(value.ord_status),
+def _venue_refs(value: Order) -> common_pb2.VenueRefs:
+    return common_pb2.VenueRefs(
+        session_id=value.session_id,
+        venue_order_id=value.venue_order_id,
+        cl_ord_id=value.cl_ord_id,
+        cl_ord_id_chain=value.cl_ord_ids,
+        ord_status=value.ord_status,
     )
-    return b"".join(fields)
 
 
-def _venue_report(value: OrderEvent, heard: VenueMessage) -> bytes:
-    fields = (
-        _REPORT_SESSION_ID(heard.session_id),
-        _EXEC_ID(value.exec_id),
-        _EXEC_TYPE(value.exec_type),
-        _REPORT_ORD_STATUS(value.order.ord_status),
-        _REPORT_CL_ORD_ID(value.order.cl_ord_id),
-        _POSS_DUP if heard.poss_dup else b"",
-        _POSS_RESEND if heard.poss_resend else b"",
-        _MSG_SEQ_NUM(heard.msg_seq_num),
+def _venue_report(value: OrderEvent, heard: VenueMessage) -> execution_service_pb2.VenueReport:
+    return execution_service_pb2.VenueReport(
+        session_id=heard.session_id,
+        exec_id=value.exec_id,
+        exec_type=value.exec_type,
+        ord_status=value.order.ord_status,
+        cl_ord_id=value.order.cl_ord_id,
+        poss_dup=heard.poss_dup,
+        poss_resend=heard.poss_resend,
+        msg_seq_num=heard.msg_seq_num,
     )
-    return b"".join(fields)
 
 
 @lru_cache(1024)
@@ -183,58 +184,16 @@ def _cause(value: Cause) -> bytes:
 
 
 _EVENT = Fields(execution_service_pb2.ExecutionEvent)
-_EVENT_ID = _EVENT.text("event_id")
-_EVENT_SEQUENCE = _EVENT.number("sequence")
-_KIND = _EVENT.word("kind", enums.KIND.number)
 _IMAGE = _EVENT.nested("order")
-_FILL = _EVENT.nested("fill")
-_EVENT_REJECT = _EVENT.nested("reject")
 _CAUSE = _EVENT.nested("cause")
 _TRANSACT_TIME = _EVENT.time("transact_time")
 _VENUE_SEND_TIME = _EVENT.time("venue_send_time")
 _RECEIVE_TIME = _EVENT.time("receive_time")
 _COMMIT_TIME = _EVENT.time("commit_time")
-_REPORT = _EVENT.nested("venue")
-_UNSOLICITED = _EVENT.flag("unsolicited")
-_LATE = _EVENT.flag("late")
-_TEXT = _EVENT.text("text")
 
 _ORDER = Fields(common_pb2.Order)
-_STATE = _ORDER.word("state", enums.ORDER_STATE.number)
-_PENDING_ACTION = _ORDER.word("pending_action", enums.PENDING_ACTION.number)
-_ROUTE_STATE = _ORDER.word("route_state", enums.ROUTE_STATE)
-_FLAG: dict[Flag, bytes] = {
-    flag: _ORDER.flag(flag.value.lower()) for flag in Flag if flag is not Flag.SUSPENDED
-}
-_FLAG[Flag.SUSPENDED] = b""  # it is a state
-_CUM_QUANTITY = _ORDER.text("cum_quantity")
-_LEAVES_QUANTITY = _ORDER.text("leaves_quantity")
-_AVERAGE_PRICE = _ORDER.text("average_price")
-_LAST_PRICE = _ORDER.text("last_price")
-_LAST_QUANTITY = _ORDER.text("last_quantity")
-_VERSION = _ORDER.number("version")
-_SEQUENCE = _ORDER.number("sequence")
-_REJECT = _ORDER.nested("reject")
 _LAST_CAUSE = _ORDER.nested("last_cause")
 _ROUTE_TIME = _ORDER.time("route_time")
 _VENUE_ACK_TIME = _ORDER.time("venue_ack_time")
 _UPDATE_TIME = _ORDER.time("update_time")
 _TERMINAL_TIME = _ORDER.time("terminal_time")
-_VENUE = _ORDER.nested("venue")
-
-_REFS = Fields(common_pb2.VenueRefs)
-_SESSION_ID = _REFS.text("session_id")
-_VENUE_ORDER_ID = _REFS.text("venue_order_id")
-_CL_ORD_ID = _REFS.text("cl_ord_id")
-_CL_ORD_ID_CHAIN = _REFS.text("cl_ord_id_chain")
-_ORD_STATUS = _REFS.text("ord_status")
-
-_VENUE_REPORT = Fields(execution_service_pb2.VenueReport)
-_REPORT_SESSION_ID = _VENUE_REPORT.text("session_id")
-_EXEC_ID = _VENUE_REPORT.text("exec_id")
-_EXEC_TYPE = _VENUE_REPORT.text("exec_type")
-_REPORT_ORD_STATUS = _VENUE_REPORT.text("ord_status")
-_REPORT_CL_ORD_ID = _VENUE_REPORT.text("cl_ord_id")
-_POSS_DUP = _VENUE_REPORT.flag("poss_dup")
-_POSS_RESEND = _VENUE_REPORT.flag("poss_resend")
-_MSG_SEQ_NUM = _VENUE_REPORT.number("msg_seq_num")

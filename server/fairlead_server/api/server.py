@@ -216,7 +216,7 @@ class Server:
         deadline = None if remaining is None else self._clock() + timedelta(seconds=remaining)
         return Caller(
             _UNSAFE.sub("", metadata.get("x-client", ""))[:_PRINCIPAL],
-            _UNSAFE.sub("", metadata.get("x-request-id", ""))[:_PRINCIPAL] or self._new_id(),
+            _UNSAFE.sub("", metadata.get("x-request-id", ""))[:_PRINCIPAL] or self._new_id(self._clock()),
             _UNSAFE.sub("", metadata.get("traceparent", ""))[:_PRINCIPAL],
             deadline,
         )

@@ -202,7 +202,7 @@ class TradeStream:
 
     def _established(self) -> bytes:
         established = pb.TradeEstablished(
-            stream_id=self._desk.new_id(),
+            stream_id=self._desk.new_id(self._desk.clock()),
             server_id=self._desk.server_id,
             window=WINDOW,
             max_commands=MOST_COMMANDS,

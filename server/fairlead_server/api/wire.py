@@ -1,25 +1,21 @@
-"""Fields of protobuf messages as bytes, for the messages of which there are too many to be built as objects.
+"""Single fields of protobuf messages as bytes.
 
 A serialised message is the concatenation of its fields, so it can be put together of what is known and what is new. Each
-method of :class:`Fields` looks one field up by its name, once, and returns what renders its values. As everywhere in
-proto3, a field that holds its default is left out.
+method of :class:`Fields` looks one field up by its name, once, and returns what renders its values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from enum import Enum
 from functools import lru_cache
-from typing import TypeVar
 
 from google.protobuf.message import Message
 
 from fairlead_server.api.times import timestamp
 
-_E = TypeVar("_E", bound=Enum)
 _VARINT, _LENGTH_DELIMITED = 0, 2  # wire types
-_SHORT = 128  # what is shorter has its length in one byte
+_BYTES = [bytes((value,)) for value in range(256)]
 
 
 class Fields:
@@ -28,48 +24,18 @@ class Fields:
     def __init__(self, kind: type[Message]) -> None:
         self._numbers = {field.name: field.number for field in kind.DESCRIPTOR.fields}
 
-    def text(self, name: str) -> Callable[[str], bytes]:
-        content = self.nested(name)
-
-        def render(value: str) -> bytes:
-            return content(value.encode()) if value else b""
-
-        return render
-
     def nested(self, name: str) -> Callable[[bytes], bytes]:
         """A message, given its own bytes; it is there even if these are empty."""
         tag = self._tag(name, _LENGTH_DELIMITED)
-        heads = [tag + varint(size) for size in range(_SHORT)]
-
-        def render(value: bytes) -> bytes:
-            size = len(value)
-            return heads[size] + value if size < _SHORT else tag + varint(size) + value
-
-        return render
+        return lambda value: tag + varint(len(value)) + value
 
     def number(self, name: str) -> Callable[[int], bytes]:
         tag = self._tag(name, _VARINT)
-
-        def render(value: int) -> bytes:
-            return tag + varint(value) if value else b""
-
-        return render
-
-    def flag(self, name: str) -> bytes:
-        """When it is set."""
-        return self.number(name)(1)
-
-    def word(self, name: str, numbers: Mapping[_E, int]) -> Mapping[_E, bytes]:
-        """An enum's members."""
-        return {member: self.number(name)(number) for member, number in numbers.items()}
+        return lambda value: tag + varint(value) if value else b""
 
     def time(self, name: str) -> Callable[[datetime], bytes]:
         tag = self._tag(name, _LENGTH_DELIMITED)
-
-        def render(value: datetime) -> bytes:
-            return tag + _timestamp(value)
-
-        return render
+        return lambda value: tag + _timestamp(value)
 
     def _tag(self, name: str, wire_type: int) -> bytes:
         return varint(self._numbers[name] << 3 | wire_type)
@@ -79,12 +45,11 @@ def varint(value: int) -> bytes:
     """An int64; one below zero takes ten bytes."""
     if value < 0:
         value += 1 << 64
-    out = bytearray()
+    out = b""
     while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        out.append(value & 0x7F | 0x80)
+        out += _BYTES[value & 0x7F | 0x80]
         value >>= 7
-    out.append(value)
-    return bytes(out)
+    return out + _BYTES[value]
 
 
 @lru_cache(1024)

@@ -47,12 +47,20 @@ class Ulids:
 
     def __init__(self, chance: int) -> None:
         self._tail = chance << 32
+        self._now = _UNIX, 0
         self._known = -1, ""
 
     def next(self, now: datetime) -> str:
-        """All but the last four characters, which twenty bits make, are mostly those of the one before."""
+        """All but the last four characters, which twenty bits make, are mostly those of the one before.
+
+        One decision makes several at one time.
+        """
         tail = self._tail = (self._tail + 1) % (1 << 80)
-        high = ((now - _UNIX) // _MILLISECOND << 60) + (tail >> 20)
+        known_now, time = self._now
+        if now is not known_now:
+            time = (now - _UNIX) // _MILLISECOND << 60
+            self._now = now, time
+        high = time + (tail >> 20)
         known, text = self._known
         if high != known:
             text = "".join([_PAIRS[high >> shift & 1023] for shift in _SHIFTS])

@@ -162,10 +162,9 @@ class Order(Struct, frozen=True):
 
     @property
     def pending_action(self) -> PendingAction:
-        if any(request.is_cancel for request in self.pending):
-            return PendingAction.CANCEL
         if self.pending:
-            return PendingAction.AMEND
+            cancels = any(request.is_cancel for request in self.pending)
+            return PendingAction.CANCEL if cancels else PendingAction.AMEND
         if self.state is OrderState.PENDING_NEW:
             return PendingAction.NEW
         return PendingAction.NONE
@@ -210,6 +209,8 @@ class Order(Struct, frozen=True):
 
     @property
     def last_execution(self) -> Execution | None:
+        if not self.executions:
+            return None
         return next((e for e in reversed(self.executions) if e.stands), None)
 
     @property

@@ -21,6 +21,7 @@ from fairlead_server.fix.reasons import Problem, Reason
 
 _USER_DEFINED = 5000  # from this number on tags belong to those who agree on them
 _HEADER, _BODY, _TRAILER = range(3)
+_UNKNOWN = -1, any_text  # of no section
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,12 @@ class _Plan:
     def _fields_pass(self, fields: Fields, present: KeysView[int]) -> bool:
         if len(present) != len(fields) or not self.required <= present:
             return False
-        section = _HEADER
+        last, tests = _HEADER, self.tests
         for tag, value in fields:
-            found = self.tests.get(tag)
-            if found is None or found[0] < section or not found[1](value):
+            section, test = tests.get(tag, _UNKNOWN)
+            if section < last or not test(value):
                 return False
-            section = found[0]
+            last = section
         return True
 
 

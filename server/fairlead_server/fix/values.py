@@ -31,9 +31,7 @@ def read_int(tag: int, text: str) -> int:
     return int(text)
 
 
-@lru_cache(maxsize=4096)
 def read_decimal(tag: int, text: str) -> Decimal:
-    """Kept, for the quantities and prices of a day are few."""
     if len(text) > _MAX_DECIMAL or _DECIMAL.fullmatch(text) is None:
         raise BadValue(tag, text, "a decimal number")
     return Decimal(text)

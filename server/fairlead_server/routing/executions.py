@@ -56,7 +56,7 @@ class Executions:
             self._apply_to_external(report, gateway, now)
             return
         heard_of(self._book, self._ledger, before.order_id, gateway)
-        execution_id = self._new_id() if report.kind in FILLS else ""
+        execution_id = self._new_id(now) if report.kind in FILLS else ""
         change = transitions.apply(before, report, execution_id, now)
         if change is not None:
             self._enter(before, change, gateway, now, report)
@@ -66,7 +66,7 @@ class Executions:
         if report.kind in (ReportKind.STATUS, ReportKind.REJECTED) or report.side is None:
             return  # tells of no exposure
         shell = self._external(report, report.side, gateway.session_id, now)
-        change = transitions.apply(shell, report, self._new_id(), now)
+        change = transitions.apply(shell, report, self._new_id(now), now)
         found = Change(shell, None) if change is None else change
         order = replace(found.order, version=1)
         orphan = replace(found, order=order, kind=EventKind.ORPHAN_EXECUTION)
@@ -77,7 +77,7 @@ class Executions:
             self._ledger.named_by_venue(order)
 
     def _external(self, report: ExecutionReport, side: Side, session_id: str, now: datetime) -> Order:
-        order_id = self._new_id()
+        order_id = self._new_id(now)
         order_type = OrderType.MARKET if report.price is None else OrderType.LIMIT
         quantity = report.order_qty or (report.cum_qty or ZERO) + (report.leaves_qty or ZERO)
         new = NewOrder(

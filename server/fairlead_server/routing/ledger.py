@@ -159,7 +159,7 @@ class Ledger:
     ) -> OrderEvent:
         return OrderEvent(
             self.head,
-            self._new_id(),
+            self._new_id(now),
             kind,
             order,
             now,

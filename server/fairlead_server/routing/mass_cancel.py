@@ -52,7 +52,7 @@ class MassCancels:
         """Of a request that is not :meth:`known`. Raises NotStorable, when all others are, for a cancel that cannot be durable."""
         if self._pipeline.broken:
             raise StoreUnavailable
-        mass_cancel_id = self._new_id()
+        mass_cancel_id = self._new_id(now)
         part = replace(cause, request_id=request_id, mass_cancel_id=mass_cancel_id)
         self._book.put_selection(mass_cancel_id, selection)
         together: defaultdict[str, list[tuple[Order, Request]]] = defaultdict(list)

@@ -157,7 +157,7 @@ class OrderEntry:
     def _refuse(self, new: NewOrder, reject: Reject, examined: Examination, now: datetime) -> Answer:
         instrument = self._reference.get(new.instrument_id)
         symbol = instrument.symbol if instrument else ""
-        order = refused(self._new_id(), new, symbol, reject, now)
+        order = refused(self._new_id(now), new, symbol, reject, now)
         change = Change(order, EventKind.RISK_REJECTED, reject=reject)
         order = self._ledger.enter(None, change, Cause(Initiator.RISK), now)
         self._checks.decided(order, examined, now, sent=False)
@@ -173,7 +173,7 @@ class OrderEntry:
         now: datetime,
     ) -> Answer:
         symbol, at_once = self._symbol(new), free(self._book, gateway, now)
-        created = pending_new(self._new_id(), new, symbol, now, "" if at_once else gateway.session_id)
+        created = pending_new(self._new_id(now), new, symbol, now, "" if at_once else gateway.session_id)
         order = self._ledger.enter(None, Change(created, EventKind.ACCEPTED), cause, now)
         self._checks.decided(order, examined, now)
         self._recent.add(new, now)

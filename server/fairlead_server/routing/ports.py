@@ -20,7 +20,7 @@ from fairlead_server.fix.session import Numbers
 from fairlead_server.store.batch import MessageRow
 
 Clock = Callable[[], datetime]
-NewId = Callable[[], str]  # sortable and unique over processes
+NewId = Callable[[datetime], str]  # at the time given; sortable, and unique over processes
 EncodeEvent = Callable[[OrderEvent], bytes]
 
 

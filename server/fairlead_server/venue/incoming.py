@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -29,6 +30,7 @@ from fairlead_server.fix import msg_types, tags
 from fairlead_server.fix.errors import BadValue
 from fairlead_server.fix.message import Message
 from fairlead_server.fix.schedule import Schedule
+from fairlead_server.fix.values import read_decimal
 from fairlead_server.fix.versions import FIX_4_0
 from fairlead_server.venue.outgoing import SIDE
 
@@ -239,7 +241,8 @@ def _provenance(message: Message, session_id: str, now: datetime) -> VenueMessag
 
 
 def _id(message: Message, tag: int) -> str:
-    return _legible(message.get(tag) or "", _ID)
+    text = message.get(tag)
+    return _legible(text, _ID) if text else ""
 
 
 def _text(message: Message) -> str:
@@ -251,11 +254,16 @@ def _legible(text: str, most: int) -> str:
 
 
 def _decimal(message: Message, tag: int) -> Decimal | None:
-    if tag not in message:
-        return None
-    value = message.decimal(tag)
+    text = message.get(tag)
+    return None if text is None else _amount(tag, text)
+
+
+@lru_cache(maxsize=4096)
+def _amount(tag: int, text: str) -> Decimal:
+    """Kept, for the quantities and prices of a day are few."""
+    value = read_decimal(tag, text)
     if abs(value) >= _LARGEST:
-        raise BadValue(tag, message[tag], "an amount of this world")
+        raise BadValue(tag, text, "an amount of this world")
     return value
 
 
