@@ -26,6 +26,7 @@ from fairlead_server.api.order_answers import OrderAnswers
 from fairlead_server.api.order_batches import OrderBatches
 from fairlead_server.api.order_operations import OrderOperations
 from fairlead_server.api.order_service import OrderService
+from fairlead_server.api.reference_prices import ReferencePrices
 from fairlead_server.api.reference_service import ReferenceService
 from fairlead_server.api.server import Server
 from fairlead_server.api.session_service import SessionService
@@ -41,6 +42,7 @@ from fairlead_server.routing.batches import Batches
 from fairlead_server.routing.inquiries import Inquiries
 from fairlead_server.routing.news import News
 from fairlead_server.routing.ports import Operator, Reloaded
+from fairlead_server.routing.prices import Prices
 from fairlead_server.routing.reconciliations import Reconciliations
 from fairlead_server.routing.retention import Retention
 from fairlead_server.store.archive import Folder
@@ -102,7 +104,7 @@ class App:
                 tokens,
                 now,
             ),
-            "ReferenceService": ReferenceService(router.reference, router.pipeline, tokens),
+            "ReferenceService": self._reference_service(tokens),
             "SystemService": SystemService(facts, now),
         }
         return Server(services, now, router.new_id, config.server_id)
@@ -141,6 +143,11 @@ class App:
         return OrderService(
             answers, batches, operations, desk, router.watch, router.feed, self._store, tokens, now
         )
+
+    def _reference_service(self, tokens: Tokens) -> ReferenceService:
+        reference, pipeline = self.router.reference, self.router.pipeline
+        prices = ReferencePrices(Prices(reference, pipeline), pipeline, now)
+        return ReferenceService(reference, prices, pipeline, tokens, now)
 
     # Running.
 

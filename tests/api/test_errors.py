@@ -99,6 +99,12 @@ ROWS = [
         ["ResourceInfo"],
     ),
     Row(
+        errors.PriceOutdated("ACME", NOW, NOW),
+        Code.FAILED_PRECONDITION,
+        "PRICE_OUTDATED",
+        {"instrument_id": "ACME", "price_time": NOW.isoformat(), "known_time": NOW.isoformat()},
+    ),
+    Row(
         errors.ClientOrderIdConflict("key-1", "O1", ["price", "quantity"]),
         Code.ALREADY_EXISTS,
         "CLIENT_ORDER_ID_CONFLICT",

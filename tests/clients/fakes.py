@@ -169,6 +169,9 @@ class FakeRouter(
     def GetInstrument(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("GetInstrument", request, context)
 
+    def UpdateReferencePrices(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("UpdateReferencePrices", request, context)
+
     def GetServerInfo(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("GetServerInfo", request, context)
 

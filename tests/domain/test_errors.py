@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fairlead_server.domain import errors
 
-from tests.domain.builders import NOW
+from tests.domain.builders import LATER, NOW
 
 SAID = [
     (
@@ -15,6 +15,10 @@ SAID = [
     (errors.UnknownOrder("O1"), "no order O1"),
     (errors.UnknownSession("BROKER"), "no session BROKER"),
     (errors.UnknownInstrument("ACME"), "no instrument ACME"),
+    (
+        errors.PriceOutdated("ACME", NOW, LATER),
+        "the price of ACME is of 2026-11-20T15:00:00+00:00, and one of 2026-11-20T15:05:00+00:00 is known",
+    ),
     (
         errors.ClientOrderIdConflict("c1", "O1", ["side", "price"]),
         "client_order_id c1 is order O1, which differs in side, price",

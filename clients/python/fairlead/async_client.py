@@ -1,19 +1,18 @@
 """The client for asyncio: the same calls as :class:`fairlead.Client`, awaited."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import grpc
-from google.protobuf.message import Message
 from grpc import aio
 
-from fairlead import errors, outcomes, requests
+from fairlead import outcomes, requests
 from fairlead.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, call_metadata
 from fairlead.following import SILENCE, Follower
 from fairlead.pages import AsyncListing, Page
-from fairlead.retry import BATCH, LIST, MUTATION, OPERATION, READ, Attempts, Method, Retry
+from fairlead.reference import AsyncReferenceCalls
+from fairlead.retry import BATCH, LIST, MUTATION, OPERATION, READ, Retry
 from fairlead.subscription import AsyncSubscription
 from fairlead.trading import AsyncTradeSession
 from fairlead.v1.common_pb2 import Order
@@ -32,8 +31,6 @@ from fairlead.v1.order_service_pb2 import (
     SubmitOrderResponse,
 )
 from fairlead.v1.order_service_pb2_grpc import OrderServiceStub
-from fairlead.v1.reference_service_pb2 import GetInstrumentRequest, Instrument, ListInstrumentsRequest
-from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from fairlead.v1.session_service_pb2 import (
     GetSessionRequest,
     GetSessionScheduleRequest,
@@ -65,11 +62,8 @@ from fairlead.values import (
 )
 from fairlead.watching import AsyncSessionWatch, SessionFollower
 
-Q = TypeVar("Q", bound=Message)
-R = TypeVar("R", bound=Message)
 
-
-class AsyncClient:
+class AsyncClient(AsyncReferenceCalls):
     """A connection to the router, of one event loop: make it where that loop runs.
 
     `timeout` is in seconds and for each attempt of a call; the default depends on the method. What a list
@@ -87,16 +81,14 @@ class AsyncClient:
         retry: Retry | None = None,
     ) -> None:
         if credentials is None:
-            self._channel = aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+            channel = aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         else:
-            self._channel = aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
-        self._metadata = dict(metadata or {})
+            channel = aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+        super().__init__(channel, metadata or {}, retry or Retry())
         self._raise_on_reject = raise_on_reject
-        self._retry = retry or Retry()
         self._orders = OrderServiceStub(self._channel)
         self._executions = ExecutionServiceStub(self._channel)
         self._sessions = SessionServiceStub(self._channel)
-        self._reference = ReferenceServiceStub(self._channel)
         self._system = SystemServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -339,34 +331,7 @@ class AsyncClient:
         request = ReloadSessionsRequest(reason=reason)
         return await self._call(self._sessions.ReloadSessions, request, OPERATION, timeout)
 
-    def list_instruments(
-        self, *, page_size: int = 0, timeout: float | None = None
-    ) -> AsyncListing[Instrument]:
-        request = ListInstrumentsRequest(page_size=page_size)
-
-        async def fetch(page_token: str) -> Page[Instrument]:
-            request.page_token = page_token
-            page = await self._call(self._reference.ListInstruments, request, LIST, timeout)
-            return Page(page.instruments, page.next_page_token)
-
-        return AsyncListing(fetch)
-
-    async def get_instrument(self, instrument_id: str, *, timeout: float | None = None) -> Instrument:
-        request = GetInstrumentRequest(instrument_id=instrument_id)
-        return (await self._call(self._reference.GetInstrument, request, READ, timeout)).instrument
-
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         return (
             await self._call(self._system.GetServerInfo, GetServerInfoRequest(), READ, timeout)
         ).server_info
-
-    async def _call(
-        self, rpc: "aio.UnaryUnaryMultiCallable[Q, R]", request: Q, method: Method, timeout: float | None
-    ) -> R:
-        attempts = Attempts(method, self._retry, request)
-        metadata = call_metadata(self._metadata)
-        while True:
-            try:
-                return await rpc(request, timeout=timeout or method.timeout, metadata=metadata)
-            except grpc.RpcError as error:
-                await asyncio.sleep(attempts.failed(errors.from_rpc(error)))

@@ -1,18 +1,17 @@
 """The synchronous client. Thread-safe; needs no event loop."""
 
-import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import grpc
-from google.protobuf.message import Message
 
-from fairlead import errors, outcomes, requests
+from fairlead import outcomes, requests
 from fairlead.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, call_metadata
 from fairlead.following import SILENCE, Follower
 from fairlead.pages import Listing, Page
-from fairlead.retry import BATCH, LIST, MUTATION, OPERATION, READ, Attempts, Method, Retry
+from fairlead.reference import ReferenceCalls
+from fairlead.retry import BATCH, LIST, MUTATION, OPERATION, READ, Retry
 from fairlead.subscription import Subscription
 from fairlead.v1.common_pb2 import Order
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
@@ -30,8 +29,6 @@ from fairlead.v1.order_service_pb2 import (
     SubmitOrderResponse,
 )
 from fairlead.v1.order_service_pb2_grpc import OrderServiceStub
-from fairlead.v1.reference_service_pb2 import GetInstrumentRequest, Instrument, ListInstrumentsRequest
-from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from fairlead.v1.session_service_pb2 import (
     GetSessionRequest,
     GetSessionScheduleRequest,
@@ -63,11 +60,8 @@ from fairlead.values import (
 )
 from fairlead.watching import SessionFollower, SessionWatch
 
-Q = TypeVar("Q", bound=Message)
-R = TypeVar("R", bound=Message)
 
-
-class Client:
+class Client(ReferenceCalls):
     """A connection to the router.
 
     `timeout` is in seconds and for each attempt of a call; the default depends on the method. What a list
@@ -85,16 +79,14 @@ class Client:
         retry: Retry | None = None,
     ) -> None:
         if credentials is None:
-            self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+            channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
         else:
-            self._channel = grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
-        self._metadata = dict(metadata or {})
+            channel = grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+        super().__init__(channel, metadata or {}, retry or Retry())
         self._raise_on_reject = raise_on_reject
-        self._retry = retry or Retry()
         self._orders = OrderServiceStub(self._channel)
         self._executions = ExecutionServiceStub(self._channel)
         self._sessions = SessionServiceStub(self._channel)
-        self._reference = ReferenceServiceStub(self._channel)
         self._system = SystemServiceStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -314,30 +306,5 @@ class Client:
         request = ReloadSessionsRequest(reason=reason)
         return self._call(self._sessions.ReloadSessions, request, OPERATION, timeout)
 
-    def list_instruments(self, *, page_size: int = 0, timeout: float | None = None) -> Listing[Instrument]:
-        request = ListInstrumentsRequest(page_size=page_size)
-
-        def fetch(page_token: str) -> Page[Instrument]:
-            request.page_token = page_token
-            page = self._call(self._reference.ListInstruments, request, LIST, timeout)
-            return Page(page.instruments, page.next_page_token)
-
-        return Listing(fetch)
-
-    def get_instrument(self, instrument_id: str, *, timeout: float | None = None) -> Instrument:
-        request = GetInstrumentRequest(instrument_id=instrument_id)
-        return self._call(self._reference.GetInstrument, request, READ, timeout).instrument
-
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         return self._call(self._system.GetServerInfo, GetServerInfoRequest(), READ, timeout).server_info
-
-    def _call(
-        self, rpc: "grpc.UnaryUnaryMultiCallable[Q, R]", request: Q, method: Method, timeout: float | None
-    ) -> R:
-        attempts = Attempts(method, self._retry, request)
-        metadata = call_metadata(self._metadata)
-        while True:
-            try:
-                return rpc(request, timeout=timeout or method.timeout, metadata=metadata)
-            except grpc.RpcError as error:
-                time.sleep(attempts.failed(errors.from_rpc(error)))

@@ -12,7 +12,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from fairlead.decimals import Number, to_text
 from fairlead.errors import BadValue
-from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2, session_service_pb2
+from fairlead.v1 import (
+    common_pb2,
+    execution_service_pb2,
+    order_service_pb2,
+    reference_service_pb2,
+    session_service_pb2,
+)
 from fairlead.values import (
     AckLevel,
     Amendment,
@@ -26,6 +32,7 @@ from fairlead.values import (
     MessageQuery,
     NewOrder,
     OrderQuery,
+    PriceUpdate,
     Reconciliation,
     SequenceReset,
     StartPosition,
@@ -61,6 +68,27 @@ def submit_order(order: NewOrder) -> order_service_pb2.SubmitOrderRequest:
         capacity=common_pb2.OrderCapacity.ValueType(order.get("capacity") or 0),
         manual_indicator=common_pb2.ManualIndicator.ValueType(order.get("manual_indicator") or 0),
         self_match_id=order.get("self_match_id", ""),
+    )
+
+
+def update_prices(
+    prices: Iterable[PriceUpdate], source: str, reason: str, *, force: bool
+) -> reference_service_pb2.UpdateReferencePricesRequest:
+    return reference_service_pb2.UpdateReferencePricesRequest(
+        prices=[
+            reference_service_pb2.PriceUpdate(
+                instrument_id=each["instrument_id"],
+                price=to_text(each["price"]),
+                price_time=_timestamp(each.get("price_time")),
+                bid=_text(each.get("bid")),
+                ask=_text(each.get("ask")),
+                last=_text(each.get("last")),
+            )
+            for each in prices
+        ],
+        source=source,
+        reason=reason,
+        force=force,
     )
 
 

@@ -50,6 +50,7 @@ class Method:
 READ = Method(timeout=1.0, attempts=4)
 LIST = Method(timeout=5.0, attempts=4)
 OPERATION = Method(timeout=5.0, attempts=1)  # without a key: a person looks before it is repeated
+PRICES = Method(timeout=5.0, attempts=3)  # to set one again is no harm
 MUTATION = Method(timeout=2.0, attempts=3, keyed=True)
 BATCH = Method(timeout=10.0, attempts=3, keyed=True)
 

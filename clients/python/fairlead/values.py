@@ -225,6 +225,17 @@ class Reconciliation(TypedDict, total=False):
     request_id: str | None
 
 
+class PriceUpdate(TypedDict, total=False):
+    """The price of one instrument; without a `price_time`, of now by the server's clock."""
+
+    instrument_id: Required[str]
+    price: Required[Number]
+    price_time: datetime | None
+    bid: Number | None
+    ask: Number | None
+    last: Number | None
+
+
 class OrderQuery(TypedDict, total=False):
     """Which orders to list; what is not given does not matter. Newest first unless `oldest_first`."""
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from fairlead.v1 import common_pb2
 from fairlead.v1.order_service_pb2 import AmendOrderRequest, CancelAllOrdersRequest, SubmitOrderRequest
+from fairlead.v1.reference_service_pb2 import PriceUpdate, UpdateReferencePricesRequest
 from fairlead.v1.session_service_pb2 import (
     GetSessionScheduleRequest,
     ListSessionMessagesRequest,
@@ -20,6 +21,7 @@ from fairlead.v1.session_service_pb2 import (
 
 from fairlead_server.api.validation import Violation
 from fairlead_server.domain.errors import InvalidRequest
+from fairlead_server.routing.prices import MANUAL
 
 _GTD_ONLY = "goes with TIME_IN_FORCE_GTD only"
 _MOST_SEQ_NUM = 2**31 - 1  # what engines can be relied on to count up to
@@ -50,6 +52,17 @@ def check_messages(request: ListSessionMessagesRequest) -> None:
     negative = [(name, "must not be negative") for name in names if getattr(request, name) < 0]
     foreign = [] if _latin(request.order) else [("order", "holds a character that FIX cannot carry")]
     _refuse([*negative, *foreign])
+
+
+def check_prices(request: UpdateReferencePricesRequest) -> None:
+    unsaid = request.source == MANUAL and not request.reason
+    _refuse([("reason", "is required of prices that are set by hand")] if unsaid else [])
+
+
+def check_price(update: PriceUpdate) -> None:
+    both = update.HasField("bid") and update.HasField("ask")
+    crossed = both and Decimal(update.bid) > Decimal(update.ask)
+    _refuse([("ask", f"must not be below bid, which is {update.bid}")] if crossed else [])
 
 
 def check_plan(request: GetSessionScheduleRequest) -> None:

@@ -58,6 +58,14 @@ def refusal(error: Exception) -> Refusal | None:
     return None if row is None else row(error)
 
 
+def status(error: Exception) -> status_pb2.Status:
+    """Of one item of many; raises what is not in the table."""
+    found = refusal(error)
+    if found is None:
+        raise error
+    return found.status()
+
+
 def internal(call_id: str) -> Refusal:
     """A bug: the outcome is open, and the log knows more under ``call_id``."""
     detail = error_details_pb2.RequestInfo(request_id=call_id)
@@ -138,6 +146,16 @@ def _(error: errors.LimitSetFixed) -> Refusal:
 def _(error: errors.EtagMismatch) -> Refusal:
     facts = {"kind": error.kind, "name": error.name, "expected": error.expected, "actual": error.actual}
     return Refusal(grpc.StatusCode.ABORTED, "ETAG_MISMATCH", str(error), facts)
+
+
+@_maps(errors.PriceOutdated)
+def _(error: errors.PriceOutdated) -> Refusal:
+    facts = {
+        "instrument_id": error.instrument_id,
+        "price_time": error.time.isoformat(),
+        "known_time": error.known_time.isoformat(),
+    }
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "PRICE_OUTDATED", str(error), facts)
 
 
 @_maps(errors.ClientOrderIdConflict)

@@ -87,17 +87,10 @@ async def _each(
         request: _Request, result: _Decided | Failure
     ) -> tuple[_Response | None, status_pb2.Status | None]:
         if isinstance(result, FAILURES):
-            return None, _status(result)
+            return None, errors.status(result)
         return await answer(request, result, caller), None
 
     return await asyncio.gather(*map(one, requests, decided))
-
-
-def _status(failure: Failure) -> status_pb2.Status:
-    refusal = errors.refusal(failure)
-    if refusal is None:  # a kind of error without its row in the table
-        raise failure
-    return refusal.status()
 
 
 def _is_rejected(answer: Answer) -> bool:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from fairlead.v1 import reference_service_pb2
 
-from fairlead_server.api.times import timestamp
+from fairlead_server.api.times import duration, timestamp
 from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Span
 
 
-def instrument(value: Instrument) -> reference_service_pb2.Instrument:
+def instrument(value: Instrument, now: datetime) -> reference_service_pb2.Instrument:
     return reference_service_pb2.Instrument(
         instrument_id=value.instrument_id,
         symbol=value.symbol,
         currency=value.currency,
-        tick_size=str(value.tick_size),
-        lot_size=str(value.lot_size),
-        min_quantity=str(value.min_quantity),
+        tick_size=f"{value.tick_size:f}",
+        lot_size=f"{value.lot_size:f}",
+        min_quantity=f"{value.min_quantity:f}",
         halted=value.halted,
-        reference_price=None if value.reference is None else _reference_price(value.reference),
+        reference_price=None if value.reference is None else _reference_price(value.reference, now),
         trading_hours=None if value.calendar is None else _trading_hours(value.calendar),
     )
 
 
-def _reference_price(value: ReferencePrice) -> reference_service_pb2.ReferencePrice:
+def _reference_price(value: ReferencePrice, now: datetime) -> reference_service_pb2.ReferencePrice:
     return reference_service_pb2.ReferencePrice(
-        price=str(value.price), price_time=timestamp(value.time), source=value.source
+        price=f"{value.price:f}",
+        price_time=timestamp(value.time),
+        source=value.source,
+        age=duration(max(value.age(now), timedelta())),
+        bid=_digits(value.bid),
+        ask=_digits(value.ask),
+        last=_digits(value.last),
     )
 
 
@@ -40,3 +48,7 @@ def _span(value: Span) -> reference_service_pb2.TradingSpan:
     return reference_service_pb2.TradingSpan(
         days=days, opens=value.start.strftime("%H:%M:%S"), closes=value.end.strftime("%H:%M:%S")
     )
+
+
+def _digits(value: Decimal | None) -> str | None:
+    return None if value is None else f"{value:f}"

@@ -6,17 +6,23 @@ from fairlead.v1 import reference_service_pb2 as pb
 
 from fairlead_server.api import reference
 from fairlead_server.api.caller import Caller
+from fairlead_server.api.reference_prices import ReferencePrices
 from fairlead_server.api.requests import page_size
 from fairlead_server.api.tokens import Tokens, filter_id
 from fairlead_server.api.validation import validate
 from fairlead_server.domain.errors import UnknownInstrument
 from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.ports import Clock
 from fairlead_server.routing.reference import Reference
 
 
 class ReferenceService:
-    def __init__(self, known: Reference, pipeline: Pipeline, tokens: Tokens) -> None:
+    def __init__(
+        self, known: Reference, prices: ReferencePrices, pipeline: Pipeline, tokens: Tokens, clock: Clock
+    ) -> None:
         self._known = known
+        self._prices = prices
+        self._clock = clock
         self._pipeline = pipeline
         self._tokens = tokens
 
@@ -35,7 +41,8 @@ class ReferenceService:
             for instrument in self._known.instruments()
             if instrument.instrument_id > after and (not wanted or instrument.instrument_id in wanted)
         ]
-        shown = [reference.instrument(instrument) for instrument in found[:size]]
+        now = self._clock()
+        shown = [reference.instrument(instrument, now) for instrument in found[:size]]
         token = self._tokens.page(digest, found[size - 1].instrument_id) if len(found) > size else ""
         await self._pipeline.durable()
         return pb.ListInstrumentsResponse(instruments=shown, next_page_token=token)
@@ -49,6 +56,13 @@ class ReferenceService:
         found = self._known.get(request.instrument_id)
         if found is None:
             raise UnknownInstrument(request.instrument_id)
-        shown = reference.instrument(found)
+        shown = reference.instrument(found, self._clock())
         await self._pipeline.durable()
         return pb.GetInstrumentResponse(instrument=shown)
+
+    async def update_reference_prices(
+        self,
+        request: pb.UpdateReferencePricesRequest,
+        caller: Caller,
+    ) -> pb.UpdateReferencePricesResponse:
+        return await self._prices.update(request, caller)

@@ -68,6 +68,18 @@ class EtagMismatch(RouterError):
         )
 
 
+class PriceOutdated(RouterError):
+    """A later price is known."""
+
+    def __init__(self, instrument_id: str, time: datetime, known_time: datetime) -> None:
+        self.instrument_id = instrument_id
+        self.time = time
+        self.known_time = known_time
+        super().__init__(
+            f"the price of {instrument_id} is of {time.isoformat()}, and one of {known_time.isoformat()} is known"
+        )
+
+
 class ClientOrderIdConflict(RouterError):
     """The key is in use for another order."""
 

@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
 
 from msgspec.structs import replace
 
 from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice
 from fairlead_server.domain.instrument_rows import CellError, Cells, cells_of, read_instrument
+from fairlead_server.domain.moving_reference import MovingReference
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.store.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
 
+WINDOW: Final = timedelta(minutes=5)  # over which a reference moves
 Listener = Callable[[str, Instrument | None], None]
 
 
@@ -33,8 +37,9 @@ class Reference:
         pipeline: Pipeline,
         instruments: Mapping[str, Instrument],
         calendars: Mapping[str, Calendar] | None = None,
+        window: timedelta = WINDOW,
     ) -> None:
-        """As the file has them."""
+        """As the file has them; ``window`` is that of :meth:`moving`."""
         self._pipeline = pipeline
         self._file = dict(instruments)
         self._file_calendars = dict(calendars or {})
@@ -43,6 +48,8 @@ class Reference:
         self._own_calendars: dict[str, Calendar] = {}
         self._instruments: dict[str, Instrument] = {}
         self._by_symbol: dict[str, str] = {}
+        self._window = window
+        self._moving: dict[str, MovingReference] = {}
         self.listeners: list[Listener] = []
         self._rebuild()
 
@@ -51,6 +58,7 @@ class Reference:
         self._changes = dict(snapshot.instruments)
         self._prices = dict(snapshot.prices)
         self._own_calendars = {calendar.calendar_id: calendar for calendar in snapshot.calendars}
+        self._moving.clear()
         self._rebuild()
 
     # What there is.
@@ -81,6 +89,19 @@ class Reference:
         """As the file has it."""
         return self._file.get(instrument_id)
 
+    def set_price(self, instrument_id: str) -> ReferencePrice | None:
+        """The last that was set, whatever the file says."""
+        return self._prices.get(instrument_id)
+
+    def moving(self, instrument_id: str) -> MovingReference | None:
+        """What its price was of late, as far as this process has seen it; None where it has no price."""
+        known = self._moving.get(instrument_id)
+        if known is None and (instrument := self.get(instrument_id)) is not None and instrument.reference:
+            reference = instrument.reference
+            known = MovingReference(self._window, reference.price, reference.time)
+            self._moving[instrument_id] = known
+        return known
+
     def changed_columns(self, instrument_id: str) -> tuple[str, ...]:
         """What an operator has set and the file has not, or not so."""
         return tuple(self._changes.get(instrument_id, ()))
@@ -99,12 +120,16 @@ class Reference:
 
     def forget(self, instrument_id: str) -> None:
         """Have it as the file does, price included; one that the file has not is gone."""
+        self._moving.pop(instrument_id, None)
         if self._prices.pop(instrument_id, None) is not None:
             self._pipeline.batch.prices[instrument_id] = None
         self._keep(instrument_id, {})
 
     def put_price(self, instrument_id: str, price: ReferencePrice) -> None:
         """Of an instrument that there is."""
+        moving = self.moving(instrument_id)
+        if moving is not None:
+            moving.add(price.price, price.time)
         self._prices[instrument_id] = price
         self._pipeline.batch.prices[instrument_id] = price
         self._set(instrument_id, replace(self._instruments[instrument_id], reference=price))

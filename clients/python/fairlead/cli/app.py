@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fairlead.cli import directory, executions, orders, sessions
+from fairlead.cli import executions, instruments, orders, prices, sessions
 from fairlead.cli.basket import basket
 from fairlead.cli.commands import Commands, OutputOption
 from fairlead.cli.exits import ExitCode, exit_code
@@ -28,7 +28,8 @@ app = Commands(
 app.add_typer(orders.commands, name="order")
 app.add_typer(executions.commands, name="exec")
 app.add_typer(sessions.commands, name="session")
-app.add_typer(directory.instruments, name="instrument")
+app.add_typer(instruments.commands, name="instrument")
+app.add_typer(prices.commands, name="price")
 app.command()(basket)
 
 

@@ -13,7 +13,7 @@ from fairlead.cli.output import Column
 from fairlead.v1 import common_pb2, execution_service_pb2, session_service_pb2
 from fairlead.v1.common_pb2 import Order, Reject
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
-from fairlead.v1.reference_service_pb2 import Instrument
+from fairlead.v1.reference_service_pb2 import Instrument, ReferencePrice
 from fairlead.v1.session_service_pb2 import MessageField, Session, SessionMessage, VenueRules
 
 
@@ -187,6 +187,24 @@ PLAN: Sequence[Column[Planned]] = (
     Column("until_utc", lambda planned: _local(planned.until, UTC)),
     Column("local", lambda planned: _local(planned.time, planned.zone)),
     Column("until_local", lambda planned: _local(planned.until, planned.zone)),
+)
+
+
+def age(price: ReferencePrice) -> str:
+    """In whole seconds; empty where there is no price."""
+    return f"{price.age.seconds} s" if price.price else ""
+
+
+PRICES: Sequence[Column[Instrument]] = (
+    Column("instrument", lambda instrument: instrument.instrument_id),
+    Column("price", lambda instrument: instrument.reference_price.price, number=True),
+    Column("currency", lambda instrument: instrument.currency),
+    Column("age", lambda instrument: age(instrument.reference_price), number=True),
+    Column("as_of", lambda instrument: instant(instrument.reference_price.price_time)),
+    Column("source", lambda instrument: instrument.reference_price.source),
+    Column("bid", lambda instrument: instrument.reference_price.bid, number=True),
+    Column("ask", lambda instrument: instrument.reference_price.ask, number=True),
+    Column("last", lambda instrument: instrument.reference_price.last, number=True),
 )
 
 INSTRUMENTS: Sequence[Column[Instrument]] = (

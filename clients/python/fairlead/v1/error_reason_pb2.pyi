@@ -124,6 +124,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ABORTED. The subscriber reads too slowly and was cut off; resume from the cursor. Metadata: cursor, lag (events)."""
     ERROR_REASON_STREAM_REPLACED: _ErrorReason.ValueType  # 83
     """ABORTED. Another stream has taken over the session. Metadata: session_key."""
+    ERROR_REASON_PRICE_OUTDATED: _ErrorReason.ValueType  # 100
+    """FAILED_PRECONDITION, only of one price of many. A later one is known; `force` takes it all the same.
+    Metadata: instrument_id, price_time, known_time (RFC 3339).
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 90
     """INTERNAL. A defect of the server; the outcome is unknown, resolve it by key. With RequestInfo."""
 
@@ -220,6 +224,10 @@ ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 82
 """ABORTED. The subscriber reads too slowly and was cut off; resume from the cursor. Metadata: cursor, lag (events)."""
 ERROR_REASON_STREAM_REPLACED: ErrorReason.ValueType  # 83
 """ABORTED. Another stream has taken over the session. Metadata: session_key."""
+ERROR_REASON_PRICE_OUTDATED: ErrorReason.ValueType  # 100
+"""FAILED_PRECONDITION, only of one price of many. A later one is known; `force` takes it all the same.
+Metadata: instrument_id, price_time, known_time (RFC 3339).
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 90
 """INTERNAL. A defect of the server; the outcome is unknown, resolve it by key. With RequestInfo."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -23,10 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from fairlead.v1 import annotations_pb2 as fairlead_dot_v1_dot_annotations__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#fairlead/v1/reference_service.proto\x12\x0b\x66\x61irlead.v1\x1a\x1d\x66\x61irlead/v1/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\x16ListInstrumentsRequest\x12!\n\x0einstrument_ids\x18\x01 \x03(\tB\t\xd2\x99\x19\x05\x10\x01 \xe8\x07\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x1a\n\npage_token\x18\x03 \x01(\tB\x06\xd2\x99\x19\x02\x10\x06\"`\n\x17ListInstrumentsResponse\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.fairlead.v1.Instrument\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x14GetInstrumentRequest\x12\x1f\n\rinstrument_id\x18\x01 \x01(\tB\x08\xd2\x99\x19\x04\x08\x01\x10\x01\"D\n\x15GetInstrumentResponse\x12+\n\ninstrument\x18\x01 \x01(\x0b\x32\x17.fairlead.v1.Instrument\"\xf8\x01\n\nInstrument\x12\x15\n\rinstrument_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x11\n\ttick_size\x18\x04 \x01(\t\x12\x10\n\x08lot_size\x18\x05 \x01(\t\x12\x14\n\x0cmin_quantity\x18\x06 \x01(\t\x12\x0e\n\x06halted\x18\n \x01(\x08\x12\x34\n\x0freference_price\x18\x0b \x01(\x0b\x32\x1b.fairlead.v1.ReferencePrice\x12\x30\n\rtrading_hours\x18\x0c \x01(\x0b\x32\x19.fairlead.v1.TradingHours\"_\n\x0eReferencePrice\x12\r\n\x05price\x18\x01 \x01(\t\x12.\n\nprice_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x03 \x01(\t\"J\n\x0cTradingHours\x12\x11\n\ttime_zone\x18\x01 \x01(\t\x12\'\n\x05spans\x18\x02 \x03(\x0b\x32\x18.fairlead.v1.TradingSpan\"R\n\x0bTradingSpan\x12$\n\x04\x64\x61ys\x18\x01 \x03(\x0e\x32\x16.fairlead.v1.DayOfWeek\x12\r\n\x05opens\x18\x02 \x01(\t\x12\x0e\n\x06\x63loses\x18\x03 \x01(\t*\xd8\x01\n\tDayOfWeek\x12\x1b\n\x17\x44\x41Y_OF_WEEK_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x41Y_OF_WEEK_MONDAY\x10\x01\x12\x17\n\x13\x44\x41Y_OF_WEEK_TUESDAY\x10\x02\x12\x19\n\x15\x44\x41Y_OF_WEEK_WEDNESDAY\x10\x03\x12\x18\n\x14\x44\x41Y_OF_WEEK_THURSDAY\x10\x04\x12\x16\n\x12\x44\x41Y_OF_WEEK_FRIDAY\x10\x05\x12\x18\n\x14\x44\x41Y_OF_WEEK_SATURDAY\x10\x06\x12\x16\n\x12\x44\x41Y_OF_WEEK_SUNDAY\x10\x07\x32\xf8\x01\n\x10ReferenceService\x12t\n\x0fListInstruments\x12#.fairlead.v1.ListInstrumentsRequest\x1a$.fairlead.v1.ListInstrumentsResponse\"\x16\xd2\x99\x19\x12\n\x0ereference.read\x10\x01\x12n\n\rGetInstrument\x12!.fairlead.v1.GetInstrumentRequest\x1a\".fairlead.v1.GetInstrumentResponse\"\x16\xd2\x99\x19\x12\n\x0ereference.read\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#fairlead/v1/reference_service.proto\x12\x0b\x66\x61irlead.v1\x1a\x1d\x66\x61irlead/v1/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"j\n\x16ListInstrumentsRequest\x12!\n\x0einstrument_ids\x18\x01 \x03(\tB\t\xd2\x99\x19\x05\x10\x01 \xe8\x07\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x1a\n\npage_token\x18\x03 \x01(\tB\x06\xd2\x99\x19\x02\x10\x06\"`\n\x17ListInstrumentsResponse\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.fairlead.v1.Instrument\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x14GetInstrumentRequest\x12\x1f\n\rinstrument_id\x18\x01 \x01(\tB\x08\xd2\x99\x19\x04\x08\x01\x10\x01\"D\n\x15GetInstrumentResponse\x12+\n\ninstrument\x18\x01 \x01(\x0b\x32\x17.fairlead.v1.Instrument\"\xf8\x01\n\nInstrument\x12\x15\n\rinstrument_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x11\n\ttick_size\x18\x04 \x01(\t\x12\x10\n\x08lot_size\x18\x05 \x01(\t\x12\x14\n\x0cmin_quantity\x18\x06 \x01(\t\x12\x0e\n\x06halted\x18\n \x01(\x08\x12\x34\n\x0freference_price\x18\x0b \x01(\x0b\x32\x1b.fairlead.v1.ReferencePrice\x12\x30\n\rtrading_hours\x18\x0c \x01(\x0b\x32\x19.fairlead.v1.TradingHours\"\xd7\x01\n\x0eReferencePrice\x12\r\n\x05price\x18\x01 \x01(\t\x12.\n\nprice_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x03 \x01(\t\x12&\n\x03\x61ge\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x03\x62id\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x03\x61sk\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x11\n\x04last\x18\x07 \x01(\tH\x02\x88\x01\x01\x42\x06\n\x04_bidB\x06\n\x04_askB\x07\n\x05_last\"\x97\x01\n\x1cUpdateReferencePricesRequest\x12\x33\n\x06prices\x18\x01 \x03(\x0b\x32\x18.fairlead.v1.PriceUpdateB\t\xd2\x99\x19\x05\x08\x01 \xe8\x07\x12\x18\n\x06source\x18\x02 \x01(\tB\x08\xd2\x99\x19\x04\x08\x01\x10\x01\x12\x19\n\x06reason\x18\x03 \x01(\tB\t\xd2\x99\x19\x05\x10\x05\x18\xc8\x01\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\"\xdf\x01\n\x0bPriceUpdate\x12\x1f\n\rinstrument_id\x18\x01 \x01(\tB\x08\xd2\x99\x19\x04\x08\x01\x10\x01\x12\x17\n\x05price\x18\x02 \x01(\tB\x08\xd2\x99\x19\x04\x08\x01\x10\x04\x12.\n\nprice_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x03\x62id\x18\x04 \x01(\tB\x06\xd2\x99\x19\x02\x10\x04H\x00\x88\x01\x01\x12\x18\n\x03\x61sk\x18\x05 \x01(\tB\x06\xd2\x99\x19\x02\x10\x04H\x01\x88\x01\x01\x12\x19\n\x04last\x18\x06 \x01(\tB\x06\xd2\x99\x19\x02\x10\x04H\x02\x88\x01\x01\x42\x06\n\x04_bidB\x06\n\x04_askB\x07\n\x05_last\"c\n\x1dUpdateReferencePricesResponse\x12\x15\n\rupdated_count\x18\x01 \x01(\x05\x12+\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\x19.fairlead.v1.PriceFailure\"W\n\x0cPriceFailure\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x15\n\rinstrument_id\x18\x02 \x01(\t\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"J\n\x0cTradingHours\x12\x11\n\ttime_zone\x18\x01 \x01(\t\x12\'\n\x05spans\x18\x02 \x03(\x0b\x32\x18.fairlead.v1.TradingSpan\"R\n\x0bTradingSpan\x12$\n\x04\x64\x61ys\x18\x01 \x03(\x0e\x32\x16.fairlead.v1.DayOfWeek\x12\r\n\x05opens\x18\x02 \x01(\t\x12\x0e\n\x06\x63loses\x18\x03 \x01(\t*\xd8\x01\n\tDayOfWeek\x12\x1b\n\x17\x44\x41Y_OF_WEEK_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x41Y_OF_WEEK_MONDAY\x10\x01\x12\x17\n\x13\x44\x41Y_OF_WEEK_TUESDAY\x10\x02\x12\x19\n\x15\x44\x41Y_OF_WEEK_WEDNESDAY\x10\x03\x12\x18\n\x14\x44\x41Y_OF_WEEK_THURSDAY\x10\x04\x12\x16\n\x12\x44\x41Y_OF_WEEK_FRIDAY\x10\x05\x12\x18\n\x14\x44\x41Y_OF_WEEK_SATURDAY\x10\x06\x12\x16\n\x12\x44\x41Y_OF_WEEK_SUNDAY\x10\x07\x32\x82\x03\n\x10ReferenceService\x12t\n\x0fListInstruments\x12#.fairlead.v1.ListInstrumentsRequest\x1a$.fairlead.v1.ListInstrumentsResponse\"\x16\xd2\x99\x19\x12\n\x0ereference.read\x10\x01\x12n\n\rGetInstrument\x12!.fairlead.v1.GetInstrumentRequest\x1a\".fairlead.v1.GetInstrumentResponse\"\x16\xd2\x99\x19\x12\n\x0ereference.read\x10\x01\x12\x87\x01\n\x15UpdateReferencePrices\x12).fairlead.v1.UpdateReferencePricesRequest\x1a*.fairlead.v1.UpdateReferencePricesResponse\"\x17\xd2\x99\x19\x13\n\x0freference.price\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,28 +41,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTINSTRUMENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\322\231\031\002\020\006'
   _globals['_GETINSTRUMENTREQUEST'].fields_by_name['instrument_id']._loaded_options = None
   _globals['_GETINSTRUMENTREQUEST'].fields_by_name['instrument_id']._serialized_options = b'\322\231\031\004\010\001\020\001'
+  _globals['_UPDATEREFERENCEPRICESREQUEST'].fields_by_name['prices']._loaded_options = None
+  _globals['_UPDATEREFERENCEPRICESREQUEST'].fields_by_name['prices']._serialized_options = b'\322\231\031\005\010\001 \350\007'
+  _globals['_UPDATEREFERENCEPRICESREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_UPDATEREFERENCEPRICESREQUEST'].fields_by_name['source']._serialized_options = b'\322\231\031\004\010\001\020\001'
+  _globals['_UPDATEREFERENCEPRICESREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UPDATEREFERENCEPRICESREQUEST'].fields_by_name['reason']._serialized_options = b'\322\231\031\005\020\005\030\310\001'
+  _globals['_PRICEUPDATE'].fields_by_name['instrument_id']._loaded_options = None
+  _globals['_PRICEUPDATE'].fields_by_name['instrument_id']._serialized_options = b'\322\231\031\004\010\001\020\001'
+  _globals['_PRICEUPDATE'].fields_by_name['price']._loaded_options = None
+  _globals['_PRICEUPDATE'].fields_by_name['price']._serialized_options = b'\322\231\031\004\010\001\020\004'
+  _globals['_PRICEUPDATE'].fields_by_name['bid']._loaded_options = None
+  _globals['_PRICEUPDATE'].fields_by_name['bid']._serialized_options = b'\322\231\031\002\020\004'
+  _globals['_PRICEUPDATE'].fields_by_name['ask']._loaded_options = None
+  _globals['_PRICEUPDATE'].fields_by_name['ask']._serialized_options = b'\322\231\031\002\020\004'
+  _globals['_PRICEUPDATE'].fields_by_name['last']._loaded_options = None
+  _globals['_PRICEUPDATE'].fields_by_name['last']._serialized_options = b'\322\231\031\002\020\004'
   _globals['_REFERENCESERVICE'].methods_by_name['ListInstruments']._loaded_options = None
   _globals['_REFERENCESERVICE'].methods_by_name['ListInstruments']._serialized_options = b'\322\231\031\022\n\016reference.read\020\001'
   _globals['_REFERENCESERVICE'].methods_by_name['GetInstrument']._loaded_options = None
   _globals['_REFERENCESERVICE'].methods_by_name['GetInstrument']._serialized_options = b'\322\231\031\022\n\016reference.read\020\001'
-  _globals['_DAYOFWEEK']._serialized_start=958
-  _globals['_DAYOFWEEK']._serialized_end=1174
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=116
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=222
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=224
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=320
-  _globals['_GETINSTRUMENTREQUEST']._serialized_start=322
-  _globals['_GETINSTRUMENTREQUEST']._serialized_end=377
-  _globals['_GETINSTRUMENTRESPONSE']._serialized_start=379
-  _globals['_GETINSTRUMENTRESPONSE']._serialized_end=447
-  _globals['_INSTRUMENT']._serialized_start=450
-  _globals['_INSTRUMENT']._serialized_end=698
-  _globals['_REFERENCEPRICE']._serialized_start=700
-  _globals['_REFERENCEPRICE']._serialized_end=795
-  _globals['_TRADINGHOURS']._serialized_start=797
-  _globals['_TRADINGHOURS']._serialized_end=871
-  _globals['_TRADINGSPAN']._serialized_start=873
-  _globals['_TRADINGSPAN']._serialized_end=955
-  _globals['_REFERENCESERVICE']._serialized_start=1177
-  _globals['_REFERENCESERVICE']._serialized_end=1425
+  _globals['_REFERENCESERVICE'].methods_by_name['UpdateReferencePrices']._loaded_options = None
+  _globals['_REFERENCESERVICE'].methods_by_name['UpdateReferencePrices']._serialized_options = b'\322\231\031\023\n\017reference.price\020\004'
+  _globals['_DAYOFWEEK']._serialized_start=1706
+  _globals['_DAYOFWEEK']._serialized_end=1922
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=173
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=279
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=281
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=377
+  _globals['_GETINSTRUMENTREQUEST']._serialized_start=379
+  _globals['_GETINSTRUMENTREQUEST']._serialized_end=434
+  _globals['_GETINSTRUMENTRESPONSE']._serialized_start=436
+  _globals['_GETINSTRUMENTRESPONSE']._serialized_end=504
+  _globals['_INSTRUMENT']._serialized_start=507
+  _globals['_INSTRUMENT']._serialized_end=755
+  _globals['_REFERENCEPRICE']._serialized_start=758
+  _globals['_REFERENCEPRICE']._serialized_end=973
+  _globals['_UPDATEREFERENCEPRICESREQUEST']._serialized_start=976
+  _globals['_UPDATEREFERENCEPRICESREQUEST']._serialized_end=1127
+  _globals['_PRICEUPDATE']._serialized_start=1130
+  _globals['_PRICEUPDATE']._serialized_end=1353
+  _globals['_UPDATEREFERENCEPRICESRESPONSE']._serialized_start=1355
+  _globals['_UPDATEREFERENCEPRICESRESPONSE']._serialized_end=1454
+  _globals['_PRICEFAILURE']._serialized_start=1456
+  _globals['_PRICEFAILURE']._serialized_end=1543
+  _globals['_TRADINGHOURS']._serialized_start=1545
+  _globals['_TRADINGHOURS']._serialized_end=1619
+  _globals['_TRADINGSPAN']._serialized_start=1621
+  _globals['_TRADINGSPAN']._serialized_end=1703
+  _globals['_REFERENCESERVICE']._serialized_start=1925
+  _globals['_REFERENCESERVICE']._serialized_end=2311
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,11 @@ class ReferenceServiceStub(object):
                 request_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentRequest.SerializeToString,
                 response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentResponse.FromString,
                 _registered_method=True)
+        self.UpdateReferencePrices = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/UpdateReferencePrices',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateReferencePricesRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateReferencePricesResponse.FromString,
+                _registered_method=True)
 
 
 class ReferenceServiceServicer(object):
@@ -65,6 +70,15 @@ class ReferenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateReferencePrices(self, request, context):
+        """Sets reference prices, each by itself: what is wrong with one is said in the answer and leaves the others alone. In
+        force when the call returns, and kept over restarts. Not for an instrument's every tick, but for as many as risk needs.
+        Those that a person sets (`source` is `manual`) are in the audit log, each with the `reason`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReferenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +91,11 @@ def add_ReferenceServiceServicer_to_server(servicer, server):
                     servicer.GetInstrument,
                     request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentRequest.FromString,
                     response_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentResponse.SerializeToString,
+            ),
+            'UpdateReferencePrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateReferencePrices,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateReferencePricesRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateReferencePricesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +153,33 @@ class ReferenceService(object):
             '/fairlead.v1.ReferenceService/GetInstrument',
             fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentRequest.SerializeToString,
             fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateReferencePrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/UpdateReferencePrices',
+            fairlead_dot_v1_dot_reference__service__pb2.UpdateReferencePricesRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.UpdateReferencePricesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,10 +7,10 @@ from fairlead.cli.commands import Commands
 from fairlead.cli.output import show, to_json
 from fairlead.cli.settings import settings
 
-instruments = Commands(help="Look at what can be traded.")
+commands = Commands(help="Look at what can be traded.")
 
 
-@instruments.command("list")
+@commands.command("list")
 def list_instruments(context: typer.Context) -> None:
     """List the instruments and their reference prices."""
     with settings(context).client() as client:
@@ -18,5 +18,5 @@ def list_instruments(context: typer.Context) -> None:
 
 
 # A group with one command would lose the command's name without this.
-@instruments.callback()
+@commands.callback()
 def _instruments() -> None: ...
