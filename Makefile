@@ -18,6 +18,8 @@ VAR ?= var
 export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 unexport VIRTUAL_ENV
+# Where it is set, each worker and each process that a test starts compiles all there is.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test soak scenarios check interop bench proto clean
@@ -32,7 +34,7 @@ run: .venv/.done ## router and simulated broker, a basket of orders routed and f
 		--control-port $(CONTROL_PORT) --var $(VAR)
 
 test: .venv/.done ## the tests, with cover
-	$(BIN)/python -m pytest -m "not soak" -n 2 --cov --cov-report=term:skip-covered $(TESTS)
+	$(BIN)/python -m pytest -m "not soak" -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(TESTS)
 
 # With KILLS, the crash loops of tests.soak alone: `make soak KILLS=200`, with SEED= as an earlier run printed it.
 soak: .venv/.done ## the long tests: ten thousand simulated runs, fuzz (FUZZ_SECONDS=60), crash loops (KILLS=200: those alone)
