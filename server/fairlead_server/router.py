@@ -16,6 +16,7 @@ from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.ids import ClOrdIds, Ulids
 from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.routing.book import Book
+from fairlead_server.routing.carrying_over import carry_over
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.ledger import Ledger
@@ -61,12 +62,13 @@ class Router:
         self._changed = changed
         self._recent_for = longest_window(config.policy.limits)
         self._recent = RecentOrders(self._recent_for)
+        carry_over(store, config.days)
         snapshot = store.load(clock(), self._recent_for)
         self.log_epoch, self.secret = snapshot.log_epoch, snapshot.secret
         self.feed = Feed()
         self.watch = Watch()
         self.pipeline = Pipeline(store.commit, self._committed, self._store_failed)
-        self.book = Book(store.in_place, keep)
+        self.book = Book(store.in_place, keep, config.days)
         self.new_id = ulids.next
         self.ledger = Ledger(self.book, self.pipeline, event_bytes, self.new_id)
         self.reference = Reference(self.pipeline, config.instruments, config.calendars)

@@ -16,6 +16,7 @@ from fairlead_server.domain.event import EventKind, OrderEvent
 from fairlead_server.domain.execution import ExecutionReport, ReportKind, VenueMessage
 from fairlead_server.domain.ids import ClOrdIds, Ulids
 from fairlead_server.domain.order import Order, pending_new
+from fairlead_server.domain.position import FLAT, Trade
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms, TimeInForce
 from fairlead_server.domain.transitions import apply
 from fairlead_server.store.batch import Batch, DecisionRow, Direction, EventRow, ExecutionRow, MessageRow
@@ -23,6 +24,7 @@ from fairlead_server.store.database import Store
 from msgspec.structs import replace
 
 ACCOUNT, INSTRUMENT, SESSION = "BENCH", "AAPL", "PAST"
+_HOLDING = ACCOUNT, INSTRUMENT, ""
 
 _GROUP = 5000  # orders a transaction
 _BEGAN = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
@@ -58,7 +60,7 @@ class _Past:
         self._cl_ord_ids = ClOrdIds("FL", 0)
         self._filled, self._open = _life(filled=True), _life(filled=False)
         self._sequence = 0
-        self._position = Decimal(0)
+        self._position = FLAT
 
     def add(self, batch: Batch, number: int, *, live: bool) -> None:
         life, now = self._open if live else self._filled, _BEGAN + number * _APART
@@ -70,9 +72,13 @@ class _Past:
             self._event(batch, order, kind, body, now)
         if not live:
             batch.executions.append(self._execution(order, now))
-            self._position += order.cum_qty
+            before, quantity = self._position, order.cum_qty
+            opening = before if before.is_checkpoint else None
+            trade = Trade(self._sequence, quantity, _PRICE, now, now.date(), SESSION, opening)
+            batch.trades[*_HOLDING, self._sequence] = trade
+            self._position = before.after(trade)
         self._messages(batch, order, number, now, reports=1 if live else 2)
-        batch.positions[ACCOUNT, INSTRUMENT] = self._position
+        batch.positions[_HOLDING] = self._position
         batch.counters["cl_ord_id"] = number
 
     def _order(self, past: Order, number: int, now: datetime) -> Order:

@@ -42,7 +42,7 @@ _ROWS = (
     "SELECT facts FROM orders WHERE live = 1 ORDER BY create_time, order_id",
     "SELECT client_key FROM orders WHERE client_key IS NOT NULL",
     "SELECT max(sequence) FROM events",
-    "SELECT account_id, instrument_id, quantity FROM positions",
+    "SELECT account_id, instrument_id, strategy_id, facts FROM positions",
 )
 
 

@@ -18,9 +18,10 @@ from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.pace import TokenBucket
+from fairlead_server.domain.position import HoldingKey
 from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.routes import Route
-from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.scope import EVERYTHING, Scope
 from fairlead_server.domain.terms import NewOrder, TimeInForce
 from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix.session import Numbers
@@ -39,9 +40,10 @@ from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.requests import RequestAnswer
 from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import Batch, Direction, MessageRow
-from fairlead_server.store.database import OrderQuery, Store
+from fairlead_server.store.database import DayQuery, MessageQuery, OrderQuery, Store
 from msgspec.structs import replace
 
+from tests import by_hand
 from tests.domain.builders import NOW, duplicates, instrument, new_order, numbered_ids, report, trade
 from tests.domain.builders import policy as ordinary_policy
 
@@ -296,16 +298,25 @@ class Desk:
         fresh = Book(self.store)
         snapshot = self.store.load(NOW)
         fresh.load(snapshot)
-        positions: dict[Scope, Decimal] = {}
+        positions: dict[HoldingKey, Decimal] = {}
         for order in self.store.list_orders(OrderQuery()):
             key = order.request.account_id, order.request.instrument_id
-            held = Scope(key[0], instrument_id=key[1])
+            held = *key, order.request.strategy_id
             positions[held] = positions.get(held, Decimal(0)) + order.cum_qty * order.request.side.sign
             assert self.book.exposures.of(*key) == fresh.exposures.of(*key)
             own = Scope(key[0])
             assert self.book.exposures.open_orders(own) == fresh.exposures.open_orders(own)
             assert self.now(order) == order
-        assert dict(snapshot.positions) == positions
+        stored = {key: position.quantity for key, position in snapshot.positions}
+        assert {key: q for key, q in stored.items() if q} == {key: q for key, q in positions.items() if q}
+        assert dict(self.book.holdings.all()) == dict(fresh.holdings.all()) == dict(snapshot.positions)
+        assert self.book.holdings.committed_positions == dict(snapshot.positions)
+        assert by_hand.wrong_in(self.store, dict(snapshot.positions), {}) == []
+        totals = dict(self.store.list_day_totals(DayQuery()))
+        assert self.book.holdings.today(EVERYTHING, NOW) == fresh.holdings.today(EVERYTHING, NOW)
+        journals = (self.store.messages(MessageQuery(name)) for name in self.gateways)
+        sent = [message for journal in journals for message in journal if message.row.msg_type in "DG"]
+        assert sum(total.orders for total in totals.values()) == len(sent)
         log = self.store.events_after(0, 1_000_000)
         assert [event.sequence for event in log] == list(range(1, snapshot.head + 1))
         assert (self.ledger.head, self.feed.head) == (snapshot.head, snapshot.head)

@@ -76,7 +76,10 @@ async def test_a_fill_is_stored_with_its_order_its_event_and_the_position(desk: 
         event.sequence,
     )
     assert (row.side, row.kind, row.account_id) == ("BUY", EventKind.FILLED, "ACC1")
-    assert batch.positions == {("ACC1", "ACME"): Decimal(40)}
+    assert batch.positions == {("ACC1", "ACME", ""): desk.book.holdings.of(("ACC1", "ACME", ""))}
+    assert [(key, trade.quantity) for key, trade in batch.trades.items()] == [
+        (("ACC1", "ACME", "", event.sequence), Decimal(40))
+    ]
     assert desk.exposure() == replace(desk.exposure(), position=Decimal(40), buying=Decimal(60))
     told = desk.events[-1]
     assert (told.exec_id, told.cause.initiator, told.transact_time) == ("E1", Initiator.VENUE, NOW)

@@ -22,6 +22,7 @@ from fairlead_server.domain.errors import (
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.order import OrderState, RouteState
+from fairlead_server.domain.position import DayTotal
 from fairlead_server.domain.reject import RejectReason, RejectSource
 from fairlead_server.domain.routes import Route
 from fairlead_server.fix.session import Numbers
@@ -57,7 +58,8 @@ async def test_all_that_a_decision_leads_to_is_one_batch(desk: Desk) -> None:
     assert [(m.msg_type, m.msg_seq_num) for m in batch.messages] == [("D", 1)]
     assert batch.sessions == {"BROKER": Numbers(1, 2)}
     assert batch.counters == {"cl_ord_id": 1}
-    assert batch.positions == {("ACC1", "ACME"): Decimal(0)}
+    assert not batch.positions
+    assert batch.day_totals == {(NOW.date(), "ACC1", "ACME", "", "BROKER"): DayTotal(orders=1)}
 
 
 async def test_the_events_say_who_brought_them_about(desk: Desk) -> None:
@@ -341,5 +343,5 @@ async def test_what_two_decisions_did_to_one_order_is_one_row(desk: Desk) -> Non
     assert isinstance(batch, Batch)
     assert batch.orders == {order.order_id: desk.now(order)}
     assert [row.exec_id for row in batch.executions] == ["E1", "E2"]
-    assert batch.positions == {("ACC1", "ACME"): Decimal(60)}
+    assert [position.quantity for position in batch.positions.values()] == [Decimal(60)]
     assert [event.sequence for event in batch.events] == [1, 2, 3, 4, 5]

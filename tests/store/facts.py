@@ -19,6 +19,7 @@ from fairlead_server.domain.amendments import (
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span
 from fairlead_server.domain.order import Order, pending_new
+from fairlead_server.domain.position import FLAT, DayTotal, Position, Trade
 from fairlead_server.domain.reject import Breach, RejectReason
 from fairlead_server.domain.risk.chain import Measure, Noted
 from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
@@ -42,6 +43,7 @@ from tests.domain.builders import NOW, new_order
 
 SECOND = timedelta(seconds=1)
 SESSION = "BROKER"
+HOLDING = "ACC1", "ACME", ""
 
 
 def order(number: int = 1, *, at: datetime | None = None, **request: Any) -> Order:
@@ -132,7 +134,9 @@ def whole(number: int, size: int = 1) -> Batch:
         batch.mass_cancels.append(mass_cancel(n))
         batch.trade_sessions[f"T{n}"] = trade_session(n)
         batch.messages += [message(n), message(n, Direction.IN)]
-        batch.positions["ACC1", "ACME"] = Decimal(n)
+        batch.positions[HOLDING] = position(n)
+        batch.trades[*HOLDING, n] = traded(n)
+        batch.day_totals[(NOW.date(), *HOLDING, SESSION)] = DayTotal(orders=n, realised=Decimal("0.10"))
         batch.sessions[SESSION] = Numbers(next_in=n + 1, next_out=n + 1)
         batch.counters["cl_ord_id"] = n
         batch.stopped[SESSION] = f"stopped for the {n}. time"
@@ -160,6 +164,16 @@ def backup(number: int = 1) -> BackupRow:
     return BackupRow(
         f"B{number}", NOW + number * SECOND, "ops", f"reason {number}", 22, "instrument_id\nACME\n"
     )
+
+
+def position(number: int = 1) -> Position:
+    return Position(Decimal(number), Decimal("1.50") * number, open_time=NOW, day=NOW.date(), trades=number)
+
+
+def traded(number: int = 1) -> Trade:
+    """One buy; the first has its opening."""
+    opening = FLAT if number == 1 else None
+    return Trade(number, Decimal(1), Decimal("1.50"), NOW, NOW.date(), SESSION, opening)
 
 
 def decision(number: int = 1) -> DecisionRow:

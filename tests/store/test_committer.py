@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.event import EventKind
-from fairlead_server.domain.order import Terminal
+from fairlead_server.domain.order import ZERO, Terminal
+from fairlead_server.domain.position import FLAT, DayTotal, Position
 from fairlead_server.domain.terms import Side
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store import tables
@@ -17,6 +18,7 @@ from sqlalchemy import Table, select
 
 from tests.domain.builders import NOW
 from tests.store.facts import (
+    HOLDING,
     SESSION,
     audited,
     decision,
@@ -27,9 +29,11 @@ from tests.store.facts import (
     message,
     order,
     orders,
+    position,
     request,
     risk_event,
     trade_session,
+    traded,
     whole,
 )
 
@@ -72,7 +76,13 @@ def test_every_column_of_the_other_tables_is_read_as_it_was_written(store: Store
     assert rows(store, tables.mass_cancels) == [("M1", "MC1", swept.time, swept)]
     armed = trade_session(1)
     assert rows(store, tables.trade_sessions) == [("T1", True, armed.time, armed)]
-    assert rows(store, tables.positions) == [("ACC1", "ACME", Decimal(1))]
+    assert rows(store, tables.positions) == [(*HOLDING, Decimal(1), position(1))]
+    assert rows(store, tables.trades) == [
+        (*HOLDING, 1, SESSION, NOW.date(), NOW, Decimal(1), Decimal("1.50"), FLAT)
+    ]
+    assert rows(store, tables.day_totals) == [
+        (NOW.date(), *HOLDING, SESSION, 1, 0, ZERO, ZERO, ZERO, ZERO, Decimal("0.10"))
+    ]
     assert rows(store, tables.sessions) == [(SESSION, 1, 2, 2)]
     assert rows(store, tables.messages, "message_id") == [astuple(sent), astuple(received)]
     assert rows(store, tables.counters) == [("cl_ord_id", 1)]
@@ -102,7 +112,9 @@ def test_what_has_a_last_value_takes_it(store: Store) -> None:
         Batch(
             orders={"O0001": ended},
             requests={"R1": answered},
-            positions={("ACC1", "ACME"): Decimal("-1.50")},
+            positions={HOLDING: Position(Decimal("-1.50"))},
+            trades={(*HOLDING, 1): replace(traded(1), quantity=ZERO)},
+            day_totals={(NOW.date(), *HOLDING, SESSION): DayTotal(orders=4)},
             sessions={SESSION: Numbers(next_in=1, next_out=1, epoch=2)},
             counters={"cl_ord_id": 9},
         ),
@@ -111,7 +123,10 @@ def test_what_has_a_last_value_takes_it(store: Store) -> None:
     assert [row[-1] for row in rows(store, tables.orders)] == [ended]
     assert [row[6:10] for row in rows(store, tables.orders)] == [(SESSION, "V1", ended.state, 0)]
     assert [row[-2:] for row in rows(store, tables.requests)] == [(RequestOutcome.DONE, answered)]
-    assert [str(row[-1]) for row in rows(store, tables.positions)] == ["-1.50"]
+    assert [str(row[-2]) for row in rows(store, tables.positions)] == ["-1.50"]
+    assert [row[-1] for row in rows(store, tables.positions)] == [Position(Decimal("-1.50"))]
+    assert [row[7] for row in rows(store, tables.trades)] == [ZERO]
+    assert [row[5] for row in rows(store, tables.day_totals)] == [4]
     assert rows(store, tables.sessions) == [(SESSION, 2, 1, 1)]
     assert rows(store, tables.counters) == [("cl_ord_id", 9)]
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store import tables
 from fairlead_server.store.database import Store, open_store
@@ -17,7 +15,7 @@ from sqlalchemy import func, select
 
 from tests.domain.builders import NOW
 from tests.store.crash_child import SIZE
-from tests.store.facts import SESSION
+from tests.store.facts import HOLDING, SESSION, position
 
 ROOT = Path(__file__).parents[2]
 CHILD = (sys.executable, "-m", "tests.store.crash_child")
@@ -48,7 +46,7 @@ def assert_whole(store: Store) -> int:
     assert len(snapshot.orders) == number
     if number:
         assert snapshot.sessions == {SESSION: Numbers(next_in=number + 1, next_out=number + 1)}
-        assert snapshot.positions == [(Scope("ACC1", instrument_id="ACME"), Decimal(number))]
+        assert snapshot.positions == [(HOLDING, position(number))]
         assert snapshot.counters == {"cl_ord_id": number}
     assert number % SIZE == 0
     assert sound == "ok"

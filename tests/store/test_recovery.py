@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from fairlead_server.domain.order import Terminal
-from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.position import DayTotal
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Store, open_store
@@ -12,11 +12,13 @@ from fairlead_server.store.keys import Keys, client_key, request_key
 
 from tests.domain.builders import NOW
 from tests.store.facts import (
+    HOLDING,
     SECOND,
     SESSION,
     calendar,
     mass_cancel,
     order,
+    position,
     price,
     request,
     trade_session,
@@ -36,7 +38,10 @@ def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
     assert snapshot.request_keys == Keys(request_key(f"R{n}") for n in (1, 2, 3))
     assert snapshot.mass_cancels == [mass_cancel(1), mass_cancel(2), mass_cancel(3)]
     assert snapshot.trade_sessions == [trade_session(1), trade_session(2), trade_session(3)]
-    assert snapshot.positions == [(Scope("ACC1", instrument_id="ACME"), Decimal(3))]
+    assert snapshot.positions == [(HOLDING, position(3))]
+    assert snapshot.day_totals == [
+        ((NOW.date(), *HOLDING, SESSION), DayTotal(orders=3, realised=Decimal("0.10")))
+    ]
     assert snapshot.sessions == {SESSION: Numbers(next_in=4, next_out=4)}
     assert snapshot.stopped == {SESSION: "stopped for the 3. time"}
     assert snapshot.client_keys == Keys(client_key("ACC1", f"client-{n}") for n in (1, 2, 3))

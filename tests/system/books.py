@@ -82,7 +82,7 @@ class Router:
         self.executions = rows("executions", "sequence")
         self.messages = rows("messages", "message_id")
         self.sessions = {row["session_id"]: row for row in rows("sessions", "session_id")}
-        self.positions = rows("positions", "account_id, instrument_id")
+        self.positions = rows("positions", "account_id, instrument_id, strategy_id")
         named = rows("cl_ord_ids", "cl_ord_id")
         self.facts: dict[str, Row] = {key: json.loads(row["facts"]) for key, row in self.orders.items()}
         self.named = {(row["session_id"], row["cl_ord_id"]): row["order_id"] for row in named}
@@ -334,10 +334,12 @@ def _positions_are_the_sum_of_the_fills(router: Router, venue: Venue) -> Iterato
     for row in _standing(router.executions):
         sign = 1 if row["side"] == "BUY" else -1
         sums[row["account_id"], row["instrument_id"]] += sign * Decimal(row["quantity"])
-    held = {(r["account_id"], r["instrument_id"]): Decimal(r["quantity"]) for r in router.positions}
+    held: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in router.positions:
+        held[row["account_id"], row["instrument_id"]] += Decimal(row["quantity"])
     for key in sums.keys() | held.keys():
-        if sums[key] != held.get(key, 0):
-            yield f"{key}: position {held.get(key)}, fills {sums[key]}"
+        if sums[key] != held[key]:
+            yield f"{key}: position {held[key]}, fills {sums[key]}"
 
 
 # The log.

@@ -16,6 +16,7 @@ from typing import Any
 from fairlead_server.config.limits import LimitReader
 from fairlead_server.config.schema import (
     DAYS,
+    AccountTable,
     CalendarTable,
     File,
     RouteTable,
@@ -34,6 +35,7 @@ from fairlead_server.domain.instrument_rows import InstrumentsError, read_instru
 from fairlead_server.domain.risk.proposal import AccountPolicy, Policy
 from fairlead_server.domain.risk.table import VALUES
 from fairlead_server.domain.routes import Route
+from fairlead_server.domain.trading_day import TradingDay
 from fairlead_server.routing.retention import Ages
 from fairlead_server.venue.settings import VenueSettings
 
@@ -62,6 +64,7 @@ class Config:
     version: str  # SHA-256 over all that was read
     retention: Retained | None = None  # the store keeps everything
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    days: Mapping[str, TradingDay] = field(default_factory=dict)  # of the accounts
 
 
 def load(path: Path, overrides: Iterable[str], environ: Mapping[str, str], now: datetime) -> Config:
@@ -104,6 +107,7 @@ class _Reader:
             version,
             self._retention(),
             calendars,
+            {name: self._day(name, row) for name, row in self.file.accounts.items()},
         )
 
     def _retention(self) -> Retained | None:
@@ -148,6 +152,9 @@ class _Reader:
             version,
             risk.halt_on_overfill,
         )
+
+    def _day(self, name: str, row: AccountTable) -> TradingDay:
+        return TradingDay(read_zone(self.path, f"accounts.{name}.day_zone", row.day_zone), row.day_start)
 
     def _sessions(self) -> tuple[VenueSettings, ...]:
         """Two that the peer cannot tell apart would throw each other out for ever."""

@@ -74,6 +74,8 @@ class AccountTable(LimitsTable):
     halt_on_overfill: bool = False
     duplicate_window_seconds: Decimal = Decimal(0)
     max_duplicates: Annotated[int, msgspec.Meta(ge=0)] = 0
+    day_zone: str = "UTC"
+    day_start: time = time()
 
 
 class LimitSetTable(Table):

@@ -7,12 +7,15 @@ somebody names it, so that memory grows with what is open, and not with what the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from fairlead_server.domain.amendments import MassCancel, RequestRecord, Selection
 from fairlead_server.domain.exposure import Exposures, PositionKey, scope_of
 from fairlead_server.domain.order import Flag, Order
 from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.trading_day import TradingDay
+from fairlead_server.routing.holdings import Holdings
 from fairlead_server.routing.in_flight import InFlight, Wait
 from fairlead_server.routing.ports import Archive
 from fairlead_server.routing.queue import Queue, cancel_waiting
@@ -36,14 +39,19 @@ def overfilled_counter(order_id: str) -> str:
 class Book:
     """Of the orders that have ended, and of the requests, the latest ``keep`` are here."""
 
-    def __init__(self, archive: Archive, keep: int = KEEP) -> None:
+    def __init__(
+        self, archive: Archive, keep: int = KEEP, days: Mapping[str, TradingDay] = MappingProxyType({})
+    ) -> None:
+        """``days`` says when an account's day begins; one that is not in it keeps to UTC."""
         self._archive = archive
         self._keep = keep
         self._tracked: frozenset[Scope] = frozenset()
+        self._days = days
         self._clear()
 
     def _clear(self) -> None:
         self.exposures = Exposures()
+        self.holdings = Holdings(self._archive, self._days)
         self._orders: Shelf[Order] = Shelf(self._keep)
         self._by_client: dict[tuple[str, str], str] = {}
         self._by_cl_ord_id: dict[tuple[str, str], str] = {}
@@ -62,7 +70,8 @@ class Book:
     def load(self, snapshot: Snapshot) -> None:
         """Forget everything and begin again from what is committed."""
         self._clear()
-        self.exposures = Exposures(snapshot.positions, self._tracked)
+        self.holdings.load(snapshot)
+        self.exposures = Exposures(self.holdings.quantities(), self._tracked)
         self._client_keys, self._request_keys = snapshot.client_keys, snapshot.request_keys
         for order in snapshot.orders:
             self.put(order)
@@ -200,6 +209,7 @@ class Book:
 
     def committed(self, batch: Batch) -> None:
         """These images are durable: what has ended and is too much is forgotten, for the store has it."""
+        self.holdings.committed(batch)
         for order in batch.orders.values():
             if not order.live and Flag.IN_DOUBT not in order.flags:
                 self._orders.end(order.order_id, order)

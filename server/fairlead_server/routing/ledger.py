@@ -77,9 +77,8 @@ class Ledger:
         batch.events.append(self._row(event))
         batch.orders[order.order_id] = order
         self._book.put(order)
-        position = self._book.exposures.change(before, order)
-        if before is None or order.cum_qty != before.cum_qty:
-            batch.positions[order.request.account_id, order.request.instrument_id] = position
+        self._book.exposures.change(before, order)
+        self._book.holdings.entered(before, order, change, kind, now, batch)
         if change.execution is not None:
             batch.executions.append(_execution_row(event, change, report.exec_day if report else ""))
         if before is not None and before.pending != order.pending:

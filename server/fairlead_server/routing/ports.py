@@ -17,6 +17,7 @@ from fairlead_server.domain.terms import NewOrder, OrderCapacity, TimeInForce
 from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix.schedule import Schedule
 from fairlead_server.fix.session import Numbers
+from fairlead_server.routing.holdings import TradeArchive
 from fairlead_server.store.batch import MessageRow
 
 Clock = Callable[[], datetime]
@@ -90,7 +91,7 @@ class Gateway(Protocol):
         """That a fill is of an order which nobody submitted here; None where the venue is not told."""
 
 
-class Archive(Protocol):
+class Archive(TradeArchive, Protocol):
     """Committed orders and requests that memory no longer holds. Read in place: it is rare, and one indexed row."""
 
     def order(self, order_id: str) -> Order | None: ...

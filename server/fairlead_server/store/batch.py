@@ -16,10 +16,10 @@ from msgspec import Struct
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.event import EventKind
-from fairlead_server.domain.exposure import PositionKey
 from fairlead_server.domain.instrument import Calendar, ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
+from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey, Trade, TradeKey
 from fairlead_server.domain.reject import Breach
 from fairlead_server.domain.risk.chain import Measure, Noted
 from fairlead_server.domain.risk.events import RiskEvent
@@ -126,7 +126,9 @@ class Batch:
     requests: dict[str, RequestRecord] = field(default_factory=dict)  # by request_id
     mass_cancels: list[MassCancel] = field(default_factory=list)
     trade_sessions: dict[str, CancelOnDisconnect] = field(default_factory=dict)  # by session_key
-    positions: dict[PositionKey, Decimal] = field(default_factory=dict)
+    positions: dict[HoldingKey, Position] = field(default_factory=dict)
+    trades: dict[TradeKey, Trade] = field(default_factory=dict)
+    day_totals: dict[TotalKey, DayTotal] = field(default_factory=dict)
     sessions: dict[str, Numbers] = field(default_factory=dict)  # by session_id
     messages: list[MessageRow] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)  # by name, such as "cl_ord_id"
@@ -159,5 +161,6 @@ class Batch:
             self.calendars,
             self.limit_sets,
             self.risk_events,
+            self.positions,
         )
         return any(changes)

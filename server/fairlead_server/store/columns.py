@@ -6,7 +6,7 @@ compares and indexes alike in every database; it is microseconds because that is
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -56,6 +56,19 @@ class Micros(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, _: Dialect) -> datetime | None:
         return None if value is None else from_micros(value)
+
+
+class DayText(TypeDecorator[date]):
+    """Such as 2026-11-20, which sorts as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, _: Dialect) -> str | None:
+        return None if value is None else value.isoformat()
+
+    def process_result_value(self, value: str | None, _: Dialect) -> date | None:
+        return None if value is None else date.fromisoformat(value)
 
 
 class EnumText(TypeDecorator[E], Generic[E]):

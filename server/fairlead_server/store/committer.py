@@ -56,8 +56,22 @@ class Committer:
             dialect,
             tables.positions,
             rows.POSITION,
-            key="account_id instrument_id",
-            update="quantity",
+            key="account_id instrument_id strategy_id",
+            update="quantity facts",
+        )
+        self._trades = _Insert(
+            dialect,
+            tables.trades,
+            rows.TRADE,
+            key="account_id instrument_id strategy_id place",
+            update="quantity price opening",
+        )
+        self._day_totals = _Insert(
+            dialect,
+            tables.day_totals,
+            rows.DAY_TOTAL,
+            key="day account_id instrument_id strategy_id session_id",
+            update=rows.DAY_TOTAL_CHANGES,
         )
         self._sessions = _Insert(
             dialect, tables.sessions, rows.SESSION, key="session_id", update=rows.NUMBERS
@@ -93,7 +107,9 @@ class Committer:
         yield self._requests, [rows.request(record) for record in batch.requests.values()]
         yield self._mass_cancels, [rows.mass_cancel(done) for done in batch.mass_cancels]
         yield self._trade_sessions, [rows.trade_session(one) for one in batch.trade_sessions.values()]
-        yield self._positions, [(*key, str(quantity)) for key, quantity in batch.positions.items()]
+        yield self._positions, [rows.position(*item) for item in batch.positions.items()]
+        yield self._trades, [rows.trade(*item) for item in batch.trades.items()]
+        yield self._day_totals, [rows.day_total(*item) for item in batch.day_totals.items()]
         yield self._sessions, [(key, n.epoch, n.next_in, n.next_out) for key, n in batch.sessions.items()]
         yield self._messages, [rows.message(row) for row in batch.messages]
         yield self._counters, list(batch.counters.items())

@@ -17,11 +17,24 @@ from sqlalchemy import URL, Connection, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from fairlead_server.domain.order import Order
+from fairlead_server.domain.position import DayTotal, TotalKey
 from fairlead_server.fix.terms import Sent
-from fairlead_server.store import archive, audit, events, journal, orders, recovery, schema, sqlite, tables
+from fairlead_server.store import (
+    archive,
+    audit,
+    events,
+    holdings,
+    journal,
+    orders,
+    recovery,
+    schema,
+    sqlite,
+    tables,
+)
 from fairlead_server.store.batch import AuditRow, Batch, EventRow
 from fairlead_server.store.errors import Faults, StoreError, told_plainly
 from fairlead_server.store.events import EventQuery
+from fairlead_server.store.holdings import DayQuery
 from fairlead_server.store.journal import MessageQuery, StoredMessage
 from fairlead_server.store.keys import client_key
 from fairlead_server.store.lookups import Lookups
@@ -29,6 +42,7 @@ from fairlead_server.store.orders import OrderQuery
 from fairlead_server.store.snapshot import Snapshot
 
 __all__ = [
+    "DayQuery",
     "EventQuery",
     "MessageQuery",
     "OrderQuery",
@@ -155,6 +169,12 @@ class Store(Lookups):
         found = select(columns.name, columns.value).where(columns.name.in_(list(names)))
         with self._reading() as connection:
             return dict(iter(connection.execute(found)))
+
+    # What was done on which day.
+
+    def list_day_totals(self, query: DayQuery) -> list[tuple[TotalKey, DayTotal]]:
+        with self._reading() as connection:
+            return holdings.day_totals(connection, query)
 
     # What operators did.
 

@@ -1,15 +1,16 @@
-"""Reads one row by one of its names."""
+"""Reads one row by one of its names, and the few that belong to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, select
 
 from fairlead_server.domain.amendments import RequestRecord
 from fairlead_server.domain.order import Order
-from fairlead_server.store import orders, tables
+from fairlead_server.domain.position import DayTotal, HoldingKey, TotalKey, Trade
+from fairlead_server.store import holdings, orders, tables
 
 
 class Lookups:
@@ -38,3 +39,15 @@ class Lookups:
         with self._connection() as connection:
             found = select(tables.requests.c.facts).where(tables.requests.c.request_id == request_id)
             return connection.scalar(found)
+
+    def trades(self, key: HoldingKey, place: int) -> list[Trade]:
+        with self._connection() as connection:
+            return holdings.trades(connection, key, place)
+
+    def sequences(self, order_ids: Sequence[str]) -> dict[str, int]:
+        with self._connection() as connection:
+            return holdings.sequences(connection, order_ids)
+
+    def day_total(self, key: TotalKey) -> DayTotal | None:
+        with self._connection() as connection:
+            return holdings.day_total(connection, key)

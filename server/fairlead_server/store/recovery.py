@@ -10,24 +10,24 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from fairlead_server.domain.risk.limits import longest_window
-from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.terms import Numbers
-from fairlead_server.store import events, tables
+from fairlead_server.store import events, holdings, tables
+from fairlead_server.store.holdings import DayQuery
 from fairlead_server.store.keys import Keys, request_key
 from fairlead_server.store.orders import OrderQuery, matching
 from fairlead_server.store.snapshot import Snapshot
 
 KEEP_REQUESTS = timedelta(hours=24)  # for so long the API promises to answer a repeated request_id alike
+_LONGEST_DAYS = timedelta(days=2)  # since the beginning of what is still today, in whatever zone
 
 
 def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapshot:
     """``recent`` is for how long back orders are wanted that may have ended, at least: stored limits can need older ones."""
     meta = connection.execute(select(tables.meta.c.log_epoch, tables.meta.c.secret)).one()
-    requests, positions, sessions = tables.requests.c, tables.positions.c, tables.sessions.c
+    requests, sessions = tables.requests.c, tables.sessions.c
     asked = select(requests.request_id).where(requests.time >= now - KEEP_REQUESTS)
     mass = tables.mass_cancels.c
     swept = select(mass.facts).where(mass.time >= now - KEEP_REQUESTS).order_by(mass.time)
-    held = select(positions.account_id, positions.instrument_id, positions.quantity)
     numbers = select(sessions.session_id, sessions.next_in, sessions.next_out, sessions.epoch)
     limits = list(connection.scalars(_LIMIT_SETS))
     recent = max(recent, longest_window(limits))
@@ -39,9 +39,8 @@ def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapsh
         orders=matching(connection, OrderQuery(live_only=True)),
         mass_cancels=list(connection.scalars(swept)),
         trade_sessions=list(connection.scalars(_ARMED)),
-        positions=[
-            (Scope(account, instrument_id=name), held) for account, name, held in connection.execute(held)
-        ],
+        positions=holdings.positions(connection),
+        day_totals=holdings.day_totals(connection, DayQuery(begin=(now - _LONGEST_DAYS).date())),
         sessions={session_id: Numbers(*rest) for session_id, *rest in connection.execute(numbers)},
         stopped=dict(iter(connection.execute(_STOPPED))),
         client_keys=Keys(_column(connection, _CLIENT_KEYS)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.order import Order
+from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey, Trade, TradeKey
 from fairlead_server.domain.risk.events import RiskEvent
 from fairlead_server.domain.risk.limits import LimitSet
 from fairlead_server.store import tables
@@ -17,7 +18,6 @@ from fairlead_server.store.keys import client_key
 Row = tuple[object, ...]
 
 CL_ORD_ID = "session_id cl_ord_id order_id"
-POSITION = "account_id instrument_id quantity"
 COUNTER = "name value"
 STOP = "session_id reason"
 ORDER = (
@@ -136,6 +136,44 @@ TRADE_SESSION = "session_key armed time facts"
 def trade_session(session: CancelOnDisconnect) -> Row:
     facts = tables.TRADE_SESSION.encode(session)
     return session.session_key, session.armed, micros(session.time), facts
+
+
+POSITION = "account_id instrument_id strategy_id quantity facts"
+
+
+def position(key: HoldingKey, position: Position) -> Row:
+    return *key, str(position.quantity), tables.POSITION.encode(position)
+
+
+TRADE = "account_id instrument_id strategy_id place session_id day time quantity price opening"
+
+
+def trade(key: TradeKey, trade: Trade) -> Row:
+    return (
+        *key,
+        trade.session_id,
+        trade.day.isoformat(),
+        micros(trade.time),
+        str(trade.quantity),
+        str(trade.price),
+        None if trade.opening is None else tables.POSITION.encode(trade.opening),
+    )
+
+
+DAY_TOTAL_CHANGES = "orders fills bought_quantity bought_value sold_quantity sold_value realised"
+DAY_TOTAL = f"day account_id instrument_id strategy_id session_id {DAY_TOTAL_CHANGES}"
+
+
+def day_total(key: TotalKey, total: DayTotal) -> Row:
+    day, *rest = key
+    amounts = (
+        total.bought_quantity,
+        total.bought_value,
+        total.sold_quantity,
+        total.sold_value,
+        total.realised,
+    )
+    return day.isoformat(), *rest, total.orders, total.fills, *map(str, amounts)
 
 
 SESSION = "session_id epoch next_in next_out"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from msgspec import Struct
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel
 from fairlead_server.domain.instrument import Calendar, ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
+from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey
 from fairlead_server.domain.risk.limits import LimitSet
-from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.keys import Keys
 
@@ -26,7 +24,8 @@ class Snapshot(Struct, frozen=True):
     orders: list[Order]
     mass_cancels: list[MassCancel]
     trade_sessions: list[CancelOnDisconnect]  # those that are armed
-    positions: list[tuple[Scope, Decimal]]  # by account and instrument
+    positions: list[tuple[HoldingKey, Position]]
+    day_totals: list[tuple[TotalKey, DayTotal]]  # of what may still be today, in whatever zone
     sessions: dict[str, Numbers]
     stopped: dict[str, str]  # why, by session_id; those that run are not in it
     client_keys: Keys  # of all orders ever

@@ -32,13 +32,14 @@ from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, Re
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.instrument import Calendar, ReferencePrice
 from fairlead_server.domain.order import Order, OrderState
+from fairlead_server.domain.position import Position
 from fairlead_server.domain.reject import Breach
 from fairlead_server.domain.risk.chain import Measure, Noted
 from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
 from fairlead_server.domain.risk.limits import LimitSet
 from fairlead_server.store.batch import Direction
 from fairlead_server.store.codec import Codec
-from fairlead_server.store.columns import DecimalText, EnumText, Facts, Micros, RowNumber
+from fairlead_server.store.columns import DayText, DecimalText, EnumText, Facts, Micros, RowNumber
 
 ORDER = Codec(Order)
 REQUEST = Codec(RequestRecord)
@@ -48,6 +49,7 @@ BREACHES = Codec(tuple[Breach, ...])
 CELLS = Codec(dict[str, str])
 PRICE: Codec[ReferencePrice | None] = Codec(ReferencePrice | None)  # type: ignore[arg-type] # an alias
 CALENDAR: Codec[Calendar | None] = Codec(Calendar | None)  # type: ignore[arg-type] # an alias
+POSITION = Codec(Position)
 
 
 class Results(Struct, frozen=True):
@@ -251,9 +253,51 @@ positions = Table(
     metadata,
     Column("account_id", Text, nullable=False),
     Column("instrument_id", Text, nullable=False),
+    Column("strategy_id", Text, nullable=False),
     *_owner(),
     Column("quantity", DecimalText, nullable=False),
-    PrimaryKeyConstraint("account_id", "instrument_id"),
+    Column("facts", Facts(POSITION), nullable=False),
+    PrimaryKeyConstraint("account_id", "instrument_id", "strategy_id"),
+    sqlite_with_rowid=False,
+)
+
+# What each execution counts by now, in the order in which a position is folded from them. It repeats what the orders say,
+# so that a bust of one trade is undone without reading the orders of all that came after it.
+trades = Table(
+    "trades",
+    metadata,
+    Column("account_id", Text, nullable=False),
+    Column("instrument_id", Text, nullable=False),
+    Column("strategy_id", Text, nullable=False),
+    Column("place", BigInteger, nullable=False),  # the sequence of its event
+    *_owner(),
+    Column("session_id", Text, nullable=False),
+    Column("day", DayText, nullable=False),
+    Column("time", Micros, nullable=False),
+    Column("quantity", DecimalText, nullable=False),
+    Column("price", DecimalText, nullable=False),
+    Column("opening", Facts(POSITION)),  # the position before it; of some, to begin from
+    PrimaryKeyConstraint("account_id", "instrument_id", "strategy_id", "place"),
+    sqlite_with_rowid=False,
+)
+
+day_totals = Table(
+    "day_totals",
+    metadata,
+    Column("day", DayText, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("instrument_id", Text, nullable=False),
+    Column("strategy_id", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    *_owner(),
+    Column("orders", BigInteger, nullable=False),
+    Column("fills", BigInteger, nullable=False),
+    Column("bought_quantity", DecimalText, nullable=False),
+    Column("bought_value", DecimalText, nullable=False),
+    Column("sold_quantity", DecimalText, nullable=False),
+    Column("sold_value", DecimalText, nullable=False),
+    Column("realised", DecimalText, nullable=False),
+    PrimaryKeyConstraint("day", "account_id", "instrument_id", "strategy_id", "session_id"),
     sqlite_with_rowid=False,
 )
 
