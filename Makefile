@@ -62,7 +62,8 @@ interop: .venv/.done ## the router against parts that nobody here wrote: QuickFI
 	tests/interop/run $(PYTHON) $(UV)
 
 bench: .venv/.done ## orders per second and latency beside a bare echo server, as ratios of one run
-	$(BIN)/python -m tests.benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CASES),--cases $(CASES))
+	$(BIN)/python -m tests.benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CASES),--cases $(CASES)) \
+		$(if $(PUBLISH),--publish)
 
 proto: $(STUBS)/.done ## generate the stubs anew
 	proto/generate.sh $(STUBS)/bin/python

@@ -12,20 +12,23 @@ import asyncio
 import selectors
 import sys
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import grpc
 
-from tests.benchmarks import machine, parts, report, restart
-from tests.benchmarks.cases import CASES, Bench
+from tests import postgres
+from tests.benchmarks import fan, machine, parts, picture, report, restart, risk
+from tests.benchmarks.cases import CASES, ON_POSTGRESQL, Bench
 from tests.benchmarks.codec import NotTheSame
 from tests.benchmarks.figures import Comparison
 from tests.benchmarks.parts import PARTS, QuickFixFailed
 from tests.benchmarks.processes import ProcessFailed
-from tests.benchmarks.rig import OrdersLost, running
+from tests.benchmarks.rig import OrdersLost, Rig, running
 
-_NAMES = [*PARTS, restart.NAME, *CASES]
+_NAMES = [*PARTS, risk.NAME, restart.NAME, *CASES, *fan.CASES, *ON_POSTGRESQL]
 RESULTS = Path("var/bench/results.json").absolute()
+PUBLISHED = Path("bench/results.json").absolute(), Path("docs/performance.svg").absolute()
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -39,17 +42,25 @@ def measure(options: argparse.Namespace) -> None:
         print(report.preamble(facts), flush=True)
         if wanted & PARTS.keys():
             measure_parts(options, comparisons)
+        if risk.NAME in wanted:
+            comparisons[risk.NAME] = risk.measure(options.rounds, options.orders)
+            print(f"\n{report.table(comparisons[risk.NAME])}", flush=True)
         if restart.NAME in wanted:
             comparison = restart.measure(
                 RESULTS.parent, options.rounds, options.history or 200 * options.orders
             )
             comparisons[restart.NAME] = comparison
             print(f"\n{report.table(comparison)}", flush=True)
-        if wanted & CASES.keys():
+        if wanted & (CASES.keys() | fan.CASES.keys()):
             with asyncio.Runner(loop_factory=_precise_loop) as runner:
                 runner.run(measure_router(options, folder, comparisons))
-    report.write(RESULTS, facts, comparisons)
-    print(f"\nEvery round is in {RESULTS}")
+        if wanted & ON_POSTGRESQL.keys():
+            measure_on_postgresql(options, folder, comparisons)
+    drawn = RESULTS.with_suffix(".svg")
+    for results, image in [(RESULTS, drawn), *([PUBLISHED] if options.publish else [])]:
+        report.write(results, facts, comparisons)
+        picture.write(image, facts, comparisons)
+        print(f"\nEvery round is in {results}, a picture in {image}")
 
 
 def measure_parts(options: argparse.Namespace, comparisons: dict[str, Comparison]) -> None:
@@ -61,7 +72,7 @@ def measure_parts(options: argparse.Namespace, comparisons: dict[str, Comparison
             )
         for part in (PARTS[name] for name in PARTS if name in options.cases):
             for comparison in parts.compare(part, options.rounds, numbers, quickfix):
-                comparisons[f"{part.name} beside {comparison.sides[1]}"] = comparison
+                comparisons[f"{part.name}-{comparison.sides[1].lower()}"] = comparison
                 print(f"\n{report.table(comparison)}", flush=True)
 
 
@@ -75,10 +86,54 @@ async def measure_router(
         for case in (CASES[name] for name in CASES if name in options.cases):  # full load comes first
             comparisons[case.name] = await bench.run(case)
             print(f"\n{report.table(comparisons[case.name])}", flush=True)
+        await measure_fan(rig, options, folder, comparisons)
         await rig.end()
     if {"unary1", "open70"} <= comparisons.keys():
         print(f"\n{report.tail_under_load(comparisons['unary1'], comparisons['open70'])}")
     print(f"\n{rig.submitted} orders, each answered, filled and seen once")
+
+
+async def measure_fan(
+    rig: Rig, options: argparse.Namespace, folder: Path, comparisons: dict[str, Comparison]
+) -> None:
+    wanted = [name for name in fan.CASES if name in options.cases]
+    if not wanted:
+        return
+    async with AsyncExitStack() as stack:
+        measured = await fan.Fan.begun(stack, rig, folder, options.orders)
+        for name in wanted:
+            comparisons[name] = await measured.run(fan.CASES[name], options.rounds)
+            print(f"\n{report.table(comparisons[name])}", flush=True)
+
+
+def measure_on_postgresql(
+    options: argparse.Namespace, folder: Path, comparisons: dict[str, Comparison]
+) -> None:
+    if postgres.programs() is None:
+        print(f"\nPostgreSQL is left out: no version {postgres.OLDEST} or newer is installed here")
+        return
+    logs = folder / "postgresql"
+    logs.mkdir()
+    with (
+        postgres.started(in_memory=False) as server,
+        asyncio.Runner(loop_factory=_precise_loop) as runner,
+    ):
+        runner.run(_measure_on_postgresql(options, logs, server.url, comparisons))
+
+
+async def _measure_on_postgresql(
+    options: argparse.Namespace, folder: Path, url: str, comparisons: dict[str, Comparison]
+) -> None:
+    async with running(folder, store_url=url) as rig:
+        bench = Bench(rig, options.rounds, options.orders)
+        await bench.warm_up()
+        for name, case in ON_POSTGRESQL.items():
+            if name in options.cases:
+                comparisons[name] = await bench.run(case)
+                print(f"\n{report.table(comparisons[name])}", flush=True)
+                if case.name in comparisons:
+                    print(report.beside_sqlite(comparisons[case.name], comparisons[name]))
+        await rig.end()
 
 
 def main() -> int:
@@ -119,7 +174,15 @@ def _options() -> argparse.Namespace:
         metavar="FILE",
         help="run the router under cProfile; the figures are no figures then",
     )
-    return parser.parse_args()
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="also into bench/results.json and docs/performance.svg, which are kept; only with all cases",
+    )
+    options = parser.parse_args()
+    if options.publish and options.cases != set(_NAMES):
+        parser.error("--publish takes all cases")
+    return options
 
 
 def _positive(text: str) -> int:

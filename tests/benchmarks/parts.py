@@ -27,17 +27,19 @@ class Part:
     name: str
     title: str
     ours: Callable[[range], Figures]
+    headline: str
     beside: Mapping[str, str] = field(default_factory=dict)  # the others' figure, if it has another name
 
 
 PARTS = {
     part.name: part
     for part in (
-        Part("codec", "Codec, ExecutionReport(8) of 28 fields", codec.ours),
+        Part("codec", "Codec, ExecutionReport(8) of 28 fields", codec.ours, codec.WHOLE),
         Part(
             "session",
-            "Session to session, the same message, beside the whole codec of others",
+            "Session to session, the same message",
             sessions.ours,
+            sessions.STRICT,
             {sessions.STRICT: codec.WHOLE, sessions.LENIENT: codec.WHOLE},
         ),
     )
@@ -95,7 +97,10 @@ def compare(part: Part, rounds: int, numbers: range, quickfix: QuickFix | None) 
         figures = part.ours(numbers)
         for name, known in theirs.items():
             pairs[name].append((figures, _beside(part, figures, known)))
-    return [Comparison(part.title, rows, ("fairlead", name)) for name, rows in pairs.items()]
+    return [
+        Comparison(f"{part.title}, beside {name}", rows, ("fairlead", name), part.headline)
+        for name, rows in pairs.items()
+    ]
 
 
 def _beside(part: Part, ours: Figures, theirs: Figures) -> Figures:

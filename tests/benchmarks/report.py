@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.benchmarks.figures import ANSWER_P50, ANSWER_P99, Comparison, Spread
+from tests.benchmarks.figures import ANSWER_P50, ANSWER_P99, RATE, Comparison, Figures, Spread
 
 
 def preamble(facts: Mapping[str, str]) -> str:
@@ -33,12 +33,22 @@ def tail_under_load(idle: Comparison, loaded: Comparison) -> str:
 
 
 def write(path: Path, machine: Mapping[str, str], comparisons: Mapping[str, Comparison]) -> None:
-    """Every round as it was measured."""
+    """Every round as it was measured, in four digits, and what the rounds come to."""
     cases = {
         name: {
             "title": comparison.title,
+            "median": {
+                figure: _told(
+                    zip(
+                        (*comparison.sides, "ratio"),
+                        (comparison.ours(figure), comparison.reference(figure), comparison.ratio(figure)),
+                        strict=True,
+                    )
+                )
+                for figure in comparison.names()
+            },
             "rounds": [
-                {side: dict(figures) for side, figures in zip(comparison.sides, pair, strict=True)}
+                {side: _short(figures) for side, figures in zip(comparison.sides, pair, strict=True)}
                 for pair in comparison.pairs
             ],
         }
@@ -46,6 +56,24 @@ def write(path: Path, machine: Mapping[str, str], comparisons: Mapping[str, Comp
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"machine": dict(machine), "cases": cases}, indent=2) + "\n")
+
+
+def _told(cells: Iterable[tuple[str, Spread | None]]) -> dict[str, float]:
+    return _short({side: spread.median for side, spread in cells if spread is not None})
+
+
+def _short(figures: Figures) -> dict[str, float]:
+    return {name: float(f"{value:.4g}") for name, value in figures.items()}
+
+
+def beside_sqlite(sqlite: Comparison, postgresql: Comparison) -> str:
+    """Each is a ratio to the reference of its own rounds, and so is what they come to."""
+    ratios = sqlite.ratio(RATE), postgresql.ratio(RATE)
+    if ratios[0] is None or ratios[1] is None:
+        return ""
+    return (
+        f"{postgresql.title} / on SQLite, of the ratios of {RATE}: {ratios[1].median / ratios[0].median:.2f}"
+    )
 
 
 def _cell(spread: Spread | None) -> str:

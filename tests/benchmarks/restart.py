@@ -85,7 +85,7 @@ async def _compare(title: str, url: str, raw: Callable[[], Raw], rounds: int) ->
                 pairs.append((await _start(folder, url, port), reference))
         finally:
             await venue.kill()
-    return Comparison(f"{title}, {first.rows:,} rows to read", pairs, ("router", "the rows, raw"))
+    return Comparison(f"{title}, {first.rows:,} rows to read", pairs, ("router", "the rows, raw"), SECONDS)
 
 
 async def _start(folder: Path, url: str, venue_port: int) -> Figures:

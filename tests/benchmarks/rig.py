@@ -9,8 +9,9 @@ import asyncio
 import gc
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from enum import Enum
 from pathlib import Path
 from time import process_time
 
@@ -21,6 +22,7 @@ from fairlead.v1.order_service_pb2_grpc import OrderServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.benchmarks import figures, orders
+from tests.benchmarks.batches import Batches
 from tests.benchmarks.figures import Figures
 from tests.benchmarks.fills import Fills
 from tests.benchmarks.load import Answer, Submit
@@ -36,6 +38,14 @@ PORT = re.compile(r"gRPC \S+?:(\d+)")
 Load = Callable[[Submit, Sequence[SubmitOrderRequest]], Awaitable[list[Answer]]]
 
 
+class Way(Enum):
+    """How orders are entered."""
+
+    CALL = "a call an order"
+    BATCH = "a call for many"
+    TRADE = "one stream"
+
+
 class OrdersLost(Exception):
     """What was submitted and what came of it do not agree."""
 
@@ -44,27 +54,26 @@ class Rig:
     """Built by :func:`running`. Sizes are in bytes, of the request and of the response that the echo repeats."""
 
     def __init__(
-        self, router: Process, venue: Process, fills: Fills, submit: Submit, trade: Submit, run_name: str
+        self, router: Process, venue: Process, fills: Fills, ways: Mapping[Way, Submit], run_name: str
     ) -> None:
         self.submitted = 0
         self.request_size = self.response_size = 0
+        self.on_postgresql = False
         self._router = router
         self._venue = venue
         self._echo: Process | None = None
         self._fills = fills
-        self._submit = submit
-        self._trade = trade
-        self._submit_echo = submit
+        self._ways = ways
+        self._submit_echo = ways[Way.CALL]
         self._universe = orders.prices()
         self._run_name = run_name
         self._rounds = 0
 
-    async def router_round(self, load: Load, count: int, *, trade: bool = False) -> Figures:
-        """One call an order, or with ``trade`` all over one stream."""
+    async def router_round(self, load: Load, count: int, way: Way = Way.CALL) -> Figures:
         requests = self._prepare(count)
         self._fills.expect(request.client_order_id for request in requests)
         before = self._router.cpu_seconds(), self._venue.cpu_seconds(), process_time()
-        answers = await load(self._trade if trade else self._submit, requests)
+        answers = await load(self._ways[way], requests)
         missing = await self._fills.all()
         after = self._router.cpu_seconds(), self._venue.cpu_seconds(), process_time()
         self._check(answers, count, missing)
@@ -90,6 +99,10 @@ class Rig:
         """MiB that the router has in memory."""
         return self._router.memory() / 1024
 
+    def server_cpu(self) -> float:
+        """Seconds of CPU that the router has taken since it began."""
+        return self._router.cpu_seconds()
+
     async def end(self) -> None:
         """The venue has to have seen each order once."""
         said = json.loads(await self._venue_stopped())
@@ -104,7 +117,7 @@ class Rig:
         """One order by itself, for the echo server to repeat its answer."""
         (request,) = self._prepare(1)
         self._fills.expect([request.client_order_id])
-        response = await self._submit(request)
+        response = await self._ways[Way.CALL](request)
         if await self._fills.all():
             raise OrdersLost(f"the first order was not filled: {response}")
         self.submitted += 1
@@ -139,8 +152,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(folder: Path, profile: Path | None = None) -> AsyncIterator[Rig]:
-    """All of it, ready for load; nothing is left running. The store and the logs are in ``folder``.
+async def running(
+    folder: Path, profile: Path | None = None, store_url: str | None = None
+) -> AsyncIterator[Rig]:
+    """All of it, ready for load; nothing is left running. The logs are in ``folder``, and the store unless it is named.
 
     With ``profile`` the router runs under cProfile, which makes it several times slower, and leaves its result there.
     """
@@ -149,7 +164,7 @@ async def running(folder: Path, profile: Path | None = None) -> AsyncIterator[Ri
         venue = await _started(stack, "venue", folder, "tests.benchmarks.venue")
         settings = (
             "server.port=0",
-            f"store.url=sqlite:///{folder / 'fairlead.db'}",
+            f"store.url={store_url or f'sqlite:///{folder}/fairlead.db'}",
             f"sessions.VENUE.port={json.loads(venue.ready)['port']}",
         )
         sets = [word for setting in settings for word in ("--set", setting)]
@@ -160,7 +175,9 @@ async def running(folder: Path, profile: Path | None = None) -> AsyncIterator[Ri
         await serving(channel)
         fills = await _subscribed(stack, channel)
         trade = await stack.enter_async_context(trading(channel))
-        rig = Rig(router, venue, fills, _submit(channel), trade.submit, folder.name[-6:])
+        ways = {Way.CALL: _submit(channel), Way.BATCH: Batches(channel).submit, Way.TRADE: trade.submit}
+        rig = Rig(router, venue, fills, ways, folder.name[-6:])
+        rig.on_postgresql = store_url is not None
         _, response = await rig.sample()
         echo = await _started(
             stack, "echo", folder, "tests.benchmarks.echo", response.SerializeToString().hex()

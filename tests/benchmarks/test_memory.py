@@ -13,7 +13,7 @@ from fairlead.v1.execution_service_pb2 import START_POSITION_LIVE_ONLY, Subscrib
 from fairlead.v1.execution_service_pb2_grpc import ExecutionServiceStub
 
 from tests.benchmarks.load import closed
-from tests.benchmarks.rig import running
+from tests.benchmarks.rig import Way, running
 
 ROUND = 10_000  # orders
 DEAF = 32
@@ -27,10 +27,10 @@ async def test_two_hundred_thousand_orders_that_are_over_take_less_than_a_hundre
     load = partial(closed, in_flight=256)
     async with running(tmp_path) as rig:
         for _ in range(3):  # as many as are kept, and all that a running router has
-            await rig.router_round(load, ROUND, trade=True)
+            await rig.router_round(load, ROUND, Way.TRADE)
         before = rig.server_memory()
         for _ in range(20):
-            await rig.router_round(load, ROUND, trade=True)
+            await rig.router_round(load, ROUND, Way.TRADE)
         grown = rig.server_memory() - before
         await rig.end()
 
@@ -45,11 +45,11 @@ async def test_a_subscriber_that_does_not_read_takes_less_than_a_mebibyte(tmp_pa
         rig = await stack.enter_async_context(running(tmp_path))
         load = partial(closed, in_flight=256)
         for _ in range(3):
-            await rig.router_round(load, ROUND, trade=True)
+            await rig.router_round(load, ROUND, Way.TRADE)
         before = rig.server_memory()
         streams = [await _deaf(stack, rig.address) for _ in range(DEAF)]
         for _ in range(2):  # 80,000 events: 25 MiB for each who reads
-            await rig.router_round(load, ROUND, trade=True)
+            await rig.router_round(load, ROUND, Way.TRADE)
         grown = rig.server_memory() - before
         for stream in streams:
             stream.cancel()
