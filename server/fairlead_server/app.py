@@ -26,6 +26,8 @@ from fairlead_server.api.order_answers import OrderAnswers
 from fairlead_server.api.order_batches import OrderBatches
 from fairlead_server.api.order_operations import OrderOperations
 from fairlead_server.api.order_service import OrderService
+from fairlead_server.api.position_service import PositionService
+from fairlead_server.api.positions import Positions
 from fairlead_server.api.reference_prices import ReferencePrices
 from fairlead_server.api.reference_service import ReferenceService
 from fairlead_server.api.server import Server
@@ -105,6 +107,9 @@ class App:
                 now,
             ),
             "ReferenceService": self._reference_service(tokens),
+            "PositionService": PositionService(
+                Positions(router.book, router.reference), store, router.position_news, tokens, now
+            ),
             "SystemService": SystemService(facts, now),
         }
         return Server(services, now, router.new_id, config.server_id)
@@ -170,6 +175,7 @@ class App:
         self.router.feed.close()
         self.router.trade_sessions.drain()
         self._session_news.close()
+        self.router.position_news.close()
         await self._server.stop(_GRACE_SECONDS)
         for task in self._tasks:
             task.cancel()

@@ -14,6 +14,7 @@ from fairlead_server.api.images import event_bytes
 from fairlead_server.config import Config
 from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.ids import ClOrdIds, Ulids
+from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.carrying_over import carry_over
@@ -25,6 +26,7 @@ from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import OrderEntry
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock
+from fairlead_server.routing.position_news import PositionNews
 from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.shelf import KEEP
 from fairlead_server.routing.trade_sessions import TradeSessions
@@ -67,6 +69,7 @@ class Router:
         self.log_epoch, self.secret = snapshot.log_epoch, snapshot.secret
         self.feed = Feed()
         self.watch = Watch()
+        self.position_news = PositionNews()
         self.pipeline = Pipeline(store.commit, self._committed, self._store_failed)
         self.book = Book(store.in_place, keep, config.days)
         self.new_id = ulids.next
@@ -91,6 +94,7 @@ class Router:
         self._recovery: asyncio.Task[None] | None = None
         self._in_vain = False  # nothing has been committed since the last recovery
         self._load(snapshot)
+        self.reference.listeners.append(self._priced)
 
     def _venue_session(self, settings: VenueSettings) -> VenueSession:
         return VenueSession(
@@ -145,6 +149,7 @@ class Router:
         self._cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
         self.sessions.load(snapshot)
         self.trade_sessions.load(snapshot.trade_sessions)
+        self.position_news.load(key for key, _ in snapshot.positions)
         _log.info(
             "%d live orders, log at %d, sessions %s",
             len(snapshot.orders),
@@ -152,11 +157,17 @@ class Router:
             {name: (numbers.next_in, numbers.next_out) for name, numbers in snapshot.sessions.items()},
         )
 
+    def _priced(self, instrument_id: str, instrument: Instrument | None) -> None:
+        """Part of the decision that has changed it; what is read back from the store was decided before."""
+        if instrument is not None and instrument.reference is not None and not self.pipeline.broken:
+            self.book.holdings.marked(instrument_id, instrument.reference.price, self.pipeline.batch)
+
     def _committed(self, batch: Batch) -> None:
         self._in_vain = False
         self.book.committed(batch)
         self.feed.publish(batch.events)
         self.watch.changed(batch.orders)
+        self.position_news.committed(batch)
 
     # When the store fails.
 

@@ -35,6 +35,7 @@ from fairlead.v1.execution_service_pb2 import (
 from fairlead.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from fairlead.v1.order_service_pb2 import SubmitOrderRequest
 from fairlead.v1.order_service_pb2_grpc import OrderServiceStub
+from fairlead.v1.position_service_pb2_grpc import PositionServiceStub
 from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from fairlead.v1.session_service_pb2_grpc import SessionServiceStub
 from fairlead.v1.system_service_pb2_grpc import SystemServiceStub
@@ -54,6 +55,7 @@ from tests.api.broker import Broker, Resting, listening
 if TYPE_CHECKING:  # the stubs' types exist for the type checker only
     from fairlead.v1.execution_service_pb2_grpc import ExecutionServiceAsyncStub
     from fairlead.v1.order_service_pb2_grpc import OrderServiceAsyncStub
+    from fairlead.v1.position_service_pb2_grpc import PositionServiceAsyncStub
     from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceAsyncStub
     from fairlead.v1.session_service_pb2_grpc import SessionServiceAsyncStub
     from fairlead.v1.system_service_pb2_grpc import SystemServiceAsyncStub
@@ -74,6 +76,7 @@ class Router:
     executions: ExecutionServiceAsyncStub
     sessions: SessionServiceAsyncStub
     reference: ReferenceServiceAsyncStub
+    positions: PositionServiceAsyncStub
     system: SystemServiceAsyncStub
 
     async def working(self, **changes: Any) -> Order:
@@ -183,6 +186,7 @@ def _router(app: App, broker: Broker, channel: grpc.aio.Channel) -> Router:
         ExecutionServiceStub(channel),
         SessionServiceStub(channel),
         ReferenceServiceStub(channel),
+        PositionServiceStub(channel),
         SystemServiceStub(channel),
     )
 

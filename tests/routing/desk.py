@@ -310,7 +310,7 @@ class Desk:
         stored = {key: position.quantity for key, position in snapshot.positions}
         assert {key: q for key, q in stored.items() if q} == {key: q for key, q in positions.items() if q}
         assert dict(self.book.holdings.all()) == dict(fresh.holdings.all()) == dict(snapshot.positions)
-        assert self.book.holdings.committed_positions == dict(snapshot.positions)
+        assert self.book.holdings.durable == dict(snapshot.positions)
         assert by_hand.wrong_in(self.store, dict(snapshot.positions), {}) == []
         totals = dict(self.store.list_day_totals(DayQuery()))
         assert self.book.holdings.today(EVERYTHING, NOW) == fresh.holdings.today(EVERYTHING, NOW)

@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2, session_service_pb2
+from fairlead.v1 import (
+    common_pb2,
+    execution_service_pb2,
+    order_service_pb2,
+    position_service_pb2,
+    session_service_pb2,
+)
 from msgspec.structs import replace
 
 from fairlead_server.api import enums
@@ -175,7 +181,9 @@ def after_message(query: MessageQuery, micros: int, message_id: int) -> MessageQ
 
 
 def heartbeat(
-    request: execution_service_pb2.SubscribeExecutionsRequest | session_service_pb2.WatchSessionsRequest,
+    request: execution_service_pb2.SubscribeExecutionsRequest
+    | session_service_pb2.WatchSessionsRequest
+    | position_service_pb2.WatchPositionsRequest,
 ) -> float:
     """In seconds."""
     return seconds(request, "heartbeat_interval", _HEARTBEAT, _LEAST_HEARTBEAT, _MOST_HEARTBEAT)

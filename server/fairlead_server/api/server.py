@@ -22,6 +22,7 @@ from fairlead.v1 import (
     annotations_pb2,
     execution_service_pb2,
     order_service_pb2,
+    position_service_pb2,
     reference_service_pb2,
     session_service_pb2,
     system_service_pb2,
@@ -80,6 +81,7 @@ _FILES = (
     execution_service_pb2,
     session_service_pb2,
     reference_service_pb2,
+    position_service_pb2,
     system_service_pb2,
 )
 SERVICES: dict[str, ServiceDescriptor] = {

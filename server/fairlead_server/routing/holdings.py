@@ -80,13 +80,13 @@ class Holdings:
         self._new_trades: dict[TradeKey, Trade] = {}
         self._new_sequences: dict[str, int] = {}  # of events, by execution_id
         self._new_totals: dict[TotalKey, DayTotal] = {}
-        self.committed_positions: dict[HoldingKey, Position] = {}
+        self.durable: dict[HoldingKey, Position] = {}  # for answering
 
     def load(self, snapshot: Snapshot) -> None:
         """Into one that is empty."""
         for key, position in snapshot.positions:
             self._put(key, position)
-        self.committed_positions = dict(self._positions)
+        self.durable = dict(self._positions)
         for (day, account_id, *rest), total in snapshot.day_totals:
             by_day = self._read.setdefault(account_id, {})
             by_day.setdefault(day, {})[rest[0], rest[1], rest[2]] = total
@@ -270,7 +270,7 @@ class Holdings:
     # What has become durable.
 
     def committed(self, batch: Batch) -> None:
-        self.committed_positions.update(batch.positions)
+        self.durable.update(batch.positions)
         for row in batch.executions:
             self._new_sequences.pop(row.execution_id, None)
         for name, trade in batch.trades.items():
