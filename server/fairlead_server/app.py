@@ -36,6 +36,7 @@ from fairlead_server.api.system_service import ServerFacts, SystemService
 from fairlead_server.api.tokens import Tokens
 from fairlead_server.api.trade_commands import TradeCommands
 from fairlead_server.api.trade_stream import Desk
+from fairlead_server.api.trading_control_service import TradingControlService
 from fairlead_server.config import Config, ConfigError
 from fairlead_server.domain.errors import ConfigInvalid, RouterError
 from fairlead_server.domain.ids import Ulids
@@ -110,6 +111,15 @@ class App:
             "PositionService": PositionService(
                 Positions(router.book, router.reference), store, router.position_news, tokens, now
             ),
+            "TradingControlService": TradingControlService(
+                router.trading_states,
+                router.mass_cancels,
+                router.pipeline,
+                config.policy.accounts,
+                router.reference,
+                router.sessions.gateways,
+                now,
+            ),
             "SystemService": SystemService(facts, now),
         }
         return Server(services, now, router.new_id, config.server_id)
@@ -174,6 +184,7 @@ class App:
         self.router.entry.draining = True
         self.router.feed.close()
         self.router.trade_sessions.drain()
+        self.router.trading_states.news.close()
         self._session_news.close()
         self.router.position_news.close()
         await self._server.stop(_GRACE_SECONDS)

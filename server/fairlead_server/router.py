@@ -30,6 +30,7 @@ from fairlead_server.routing.position_news import PositionNews
 from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.shelf import KEEP
 from fairlead_server.routing.trade_sessions import TradeSessions
+from fairlead_server.routing.trading_states import TradingStates
 from fairlead_server.routing.watch import Watch
 from fairlead_server.store.archive import EVENTS_FLOOR, EVENTS_SINCE
 from fairlead_server.store.batch import Batch
@@ -91,6 +92,14 @@ class Router:
             self.sessions.add(settings)
         self.mass_cancels = MassCancels(self.book, self.ledger, self.pipeline, self.entry, self.new_id)
         self.trade_sessions = TradeSessions(self.ledger, self.pipeline, self.mass_cancels, clock)
+        self.trading_states = TradingStates(
+            self.book,
+            self.ledger,
+            self.pipeline,
+            self.mass_cancels,
+            clock,
+            two_persons=config.two_person_release,
+        )
         self._recovery: asyncio.Task[None] | None = None
         self._in_vain = False  # nothing has been committed since the last recovery
         self._load(snapshot)
@@ -126,6 +135,7 @@ class Router:
     def recover(self) -> None:
         """Settle what was under way when memory was lost; before anybody is let in."""
         self.entry.recover(self._clock())
+        self.trading_states.recover(self._clock())
 
     async def stop(self) -> None:
         """Log out of the venues; everything decided is durable when this returns."""
@@ -149,6 +159,7 @@ class Router:
         self._cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
         self.sessions.load(snapshot)
         self.trade_sessions.load(snapshot.trade_sessions)
+        self.trading_states.load(snapshot.halts)
         self.position_news.load(key for key, _ in snapshot.positions)
         _log.info(
             "%d live orders, log at %d, sessions %s",
@@ -168,6 +179,7 @@ class Router:
         self.feed.publish(batch.events)
         self.watch.changed(batch.orders)
         self.position_news.committed(batch)
+        self.trading_states.committed(batch)
 
     # When the store fails.
 

@@ -14,6 +14,7 @@ from fairlead.v1 import annotations_pb2 as rules
 from fairlead.v1.common_pb2 import OrderRef
 from fairlead.v1.order_service_pb2 import CancelAllOrdersRequest, TradeSessionRequest
 from fairlead.v1.session_service_pb2 import RequestOrderStatusRequest
+from fairlead.v1.trading_control_service_pb2 import TradingScope
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -97,6 +98,8 @@ def ordinary(descriptor: Descriptor) -> Any:
             _set_right(message, field)
     if isinstance(message, OrderRef):
         message.order_id = "some-id"
+    if isinstance(message, TradingScope):
+        message.strategy_id = "some-id"
     if isinstance(message, CancelAllOrdersRequest):
         message.account_id = "nobody"
     if isinstance(message, TradeSessionRequest):

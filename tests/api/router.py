@@ -39,6 +39,7 @@ from fairlead.v1.position_service_pb2_grpc import PositionServiceStub
 from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from fairlead.v1.session_service_pb2_grpc import SessionServiceStub
 from fairlead.v1.system_service_pb2_grpc import SystemServiceStub
+from fairlead.v1.trading_control_service_pb2_grpc import TradingControlServiceStub
 from fairlead_server.app import App
 from fairlead_server.config import Config, Retained
 from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Span
@@ -59,6 +60,7 @@ if TYPE_CHECKING:  # the stubs' types exist for the type checker only
     from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceAsyncStub
     from fairlead.v1.session_service_pb2_grpc import SessionServiceAsyncStub
     from fairlead.v1.system_service_pb2_grpc import SystemServiceAsyncStub
+    from fairlead.v1.trading_control_service_pb2_grpc import TradingControlServiceAsyncStub
 
 Stream = grpc.aio.UnaryStreamCall[SubscribeExecutionsRequest, SubscribeExecutionsResponse]
 
@@ -78,6 +80,7 @@ class Router:
     reference: ReferenceServiceAsyncStub
     positions: PositionServiceAsyncStub
     system: SystemServiceAsyncStub
+    control: TradingControlServiceAsyncStub
 
     async def working(self, **changes: Any) -> Order:
         """An order that the venue has confirmed."""
@@ -188,6 +191,7 @@ def _router(app: App, broker: Broker, channel: grpc.aio.Channel) -> Router:
         ReferenceServiceStub(channel),
         PositionServiceStub(channel),
         SystemServiceStub(channel),
+        TradingControlServiceStub(channel),
     )
 
 

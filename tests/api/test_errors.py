@@ -63,6 +63,24 @@ ROWS = [
         {"order_id": "O1", "state": "WORKING"},
         ["PreconditionFailure"],
     ),
+    Row(
+        errors.KillSwitchOn("everything"),
+        Code.FAILED_PRECONDITION,
+        "KILL_SWITCH_ON",
+        {"scope": "everything"},
+    ),
+    Row(
+        errors.KillSwitchOff("account_id=ACC1"),
+        Code.FAILED_PRECONDITION,
+        "KILL_SWITCH_OFF",
+        {"scope": "account_id=ACC1"},
+    ),
+    Row(
+        errors.AnotherPersonNeeded("release", "ann"),
+        Code.PERMISSION_DENIED,
+        "ANOTHER_PERSON_NEEDED",
+        {"action": "release", "first": "ann"},
+    ),
     Row(errors.BatchStopped(3), Code.ABORTED, "BATCH_STOPPED", {"failed_index": "3"}),
     Row(errors.BatchNotPassed(3), Code.ABORTED, "BATCH_NOT_PASSED", {"failed_index": "3"}),
     Row(

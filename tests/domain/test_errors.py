@@ -54,6 +54,16 @@ SAID = [
     ),
     (errors.ConfigInvalid("router.toml", "sessions.A", "no host"), "router.toml: sessions.A: no host"),
     (errors.ConfigInvalid("", "", "no file"), "no file"),
+    (errors.KillSwitchOn("everything"), "the kill switch is on for everything; release it first"),
+    (errors.KillSwitchOff("account_id=A"), "no kill switch is on for account_id=A"),
+    (
+        errors.AnotherPersonNeeded("release", "ann"),
+        "to release takes another person, who gives a name: this was ann",
+    ),
+    (
+        errors.AnotherPersonNeeded("release", ""),
+        "to release takes another person, who gives a name: this was somebody without a name",
+    ),
     (errors.NotRoutedInTime(), "the time to route the order by had passed; no order was created"),
     (errors.StoreUnavailable(), "the store does not take writes; nothing was acknowledged or sent"),
     (errors.StreamReplaced("key"), "another stream has taken over session key"),

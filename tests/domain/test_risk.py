@@ -18,6 +18,7 @@ from fairlead_server.domain.risk.limits import LimitSet, Mode
 from fairlead_server.domain.risk.table import LISTS, VALUES, problems
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import OrderType, Side, Terms, TimeInForce
+from fairlead_server.domain.trading_state import Halt, TradingState
 from msgspec.structs import replace
 
 from tests.domain.builders import (
@@ -100,12 +101,35 @@ def spent(sets: list[LimitSet], number: int = 1, symbol: str = "") -> Proposal:
     return asked
 
 
+def stop(state: TradingState) -> Halt:
+    return Halt(1, Scope("ACC1"), state, NOW, "ann", "why", "R1")
+
+
+def said(state: TradingState, **changes: Any) -> Proposal:
+    return proposal(halt=stop(state), **changes)
+
+
 # A control's rule_id, then proposals that pass it and proposals that do not.
 CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
     "account_known": ([proposal()], [proposal(account=None)]),
     "kill_switch": (
         [proposal()],
         [proposal(policy=Policy({}, kill_switch=True)), proposal(account=account(kill_switch=True))],
+    ),
+    "trading_killed": ([proposal(), said(TradingState.PAUSED)], [said(TradingState.KILLED)]),
+    "trading_paused": ([proposal(), said(TradingState.REDUCE_ONLY)], [said(TradingState.PAUSED)]),
+    "reduce_only": (
+        [
+            proposal(),
+            replace(selling(held(100)), halt=stop(TradingState.REDUCE_ONLY)),
+            said(TradingState.REDUCE_ONLY, exposure=held(-100)),
+        ],
+        [
+            said(TradingState.REDUCE_ONLY),
+            replace(selling(held(99)), halt=stop(TradingState.REDUCE_ONLY)),
+            replace(selling(held(100, selling=1)), halt=stop(TradingState.REDUCE_ONLY)),
+            said(TradingState.REDUCE_ONLY, exposure=held(-100, 1)),
+        ],
     ),
     "instrument_known": ([proposal()], [proposal(instrument=None)]),
     "instrument_halted": ([proposal()], [proposal(instrument=instrument(halted=True))]),

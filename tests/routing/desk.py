@@ -38,6 +38,7 @@ from fairlead_server.routing.ports import NewId, Outbound
 from fairlead_server.routing.reconciliations import Reconciliations
 from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.requests import RequestAnswer
+from fairlead_server.routing.trading_states import TradingStates
 from fairlead_server.routing.watch import Watch
 from fairlead_server.store.batch import Batch, Direction, MessageRow
 from fairlead_server.store.database import DayQuery, MessageQuery, OrderQuery, Store
@@ -148,6 +149,7 @@ class Desk:
         duplicate_window: timedelta = timedelta(),
         ids: NewId | None = None,
         keep: int = 0,
+        two_persons: bool = True,
     ) -> None:
         self.store = store
         self.over = False
@@ -182,6 +184,9 @@ class Desk:
         )
         self.batches = Batches(self.book, self.entry, self.pipeline)
         self.mass_cancels = MassCancels(self.book, self.ledger, self.pipeline, self.entry, self.new_id)
+        self.trading_states = TradingStates(
+            self.book, self.ledger, self.pipeline, self.mass_cancels, lambda: NOW, two_persons=two_persons
+        )
         self.reconciliations = Reconciliations(self.book, self.ledger, self.pipeline, self.entry)
         self.executions = Executions(
             self.book, self.ledger, self.reference, {"BROKER": "ACC1"}, self.new_id, self.policy
@@ -197,6 +202,7 @@ class Desk:
         self.ledger.head, self.ledger.risk_head = snapshot.head, snapshot.risk_head
         self.feed.load(snapshot.head)
         self.cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
+        self.trading_states.load(snapshot.halts)
         for name, gateway in self.gateways.items():
             gateway.numbers = snapshot.sessions.get(name, Numbers())
 
@@ -209,12 +215,14 @@ class Desk:
             self.store, policy=self.policy, duplicate_window=self.duplicate_window, ids=self.new_id
         )
         later.entry.recover(NOW)
+        later.trading_states.recover(NOW)
         return later
 
     def _committed(self, batch: Batch) -> None:
         self.book.committed(batch)
         self.feed.publish(batch.events)
         self.watch.changed(batch.orders)
+        self.trading_states.committed(batch)
 
     def _encode(self, event: OrderEvent) -> bytes:
         self.events.append(event)
@@ -271,7 +279,10 @@ class Desk:
     # What there is to see.
 
     def now(self, order: Order) -> Order:
-        found = self.book.order(order.order_id)
+        return self.find(order.order_id)
+
+    def find(self, order_id: str) -> Order:
+        found = self.book.order(order_id)
         assert found is not None
         return found
 

@@ -26,6 +26,7 @@ from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
 from fairlead_server.domain.risk.limits import LimitSet, Mode
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import Side
+from fairlead_server.domain.trading_state import Halt, TradingState
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.batch import (
     AuditRow,
@@ -112,6 +113,12 @@ def trade_session(number: int = 1, **changes: Any) -> CancelOnDisconnect:
     return replace(ordinary, **changes)
 
 
+def halt(number: int = 1, **changes: Any) -> Halt:
+    time, state = NOW + number * SECOND, TradingState.PAUSED
+    ordinary = Halt(number, Scope(f"ACC{number}"), state, time, "ann", "a reason", f"H{number}")
+    return replace(ordinary, **changes)
+
+
 def orders(*placed: Order) -> Batch:
     return Batch(orders={each.order_id: each for each in placed})
 
@@ -133,6 +140,7 @@ def whole(number: int, size: int = 1) -> Batch:
         batch.requests[f"R{n}"] = request(n)
         batch.mass_cancels.append(mass_cancel(n))
         batch.trade_sessions[f"T{n}"] = trade_session(n)
+        batch.halts[n] = halt(n)
         batch.messages += [message(n), message(n, Direction.IN)]
         batch.positions[HOLDING] = position(n)
         batch.trades[*HOLDING, n] = traded(n)

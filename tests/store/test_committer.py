@@ -8,6 +8,7 @@ from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import ZERO, Terminal
 from fairlead_server.domain.position import FLAT, DayTotal, Position
 from fairlead_server.domain.terms import Side
+from fairlead_server.domain.trading_state import TradingState
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store import tables
 from fairlead_server.store.batch import Batch, Direction
@@ -24,6 +25,7 @@ from tests.store.facts import (
     decision,
     event,
     execution,
+    halt,
     limit_set,
     mass_cancel,
     message,
@@ -83,6 +85,9 @@ def test_every_column_of_the_other_tables_is_read_as_it_was_written(store: Store
     assert rows(store, tables.day_totals) == [
         (NOW.date(), *HOLDING, SESSION, 1, 0, ZERO, ZERO, ZERO, ZERO, Decimal("0.10"))
     ]
+    paused = halt(1)
+    row = (1, "account_id=ACC1", TradingState.PAUSED, "H1", paused.time, paused)
+    assert rows(store, tables.trading_states) == [row]
     assert rows(store, tables.sessions) == [(SESSION, 1, 2, 2)]
     assert rows(store, tables.messages, "message_id") == [astuple(sent), astuple(received)]
     assert rows(store, tables.counters) == [("cl_ord_id", 1)]

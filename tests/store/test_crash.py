@@ -33,6 +33,7 @@ def assert_whole(store: Store) -> int:
         tables.requests,
         tables.mass_cancels,
         tables.trade_sessions,
+        tables.trading_states,
     )
     with store._reading() as connection:
         found = [connection.scalar(select(func.count()).select_from(table)) for table in once]

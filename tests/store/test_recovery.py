@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from fairlead_server.domain.order import Terminal
 from fairlead_server.domain.position import DayTotal
+from fairlead_server.domain.trading_state import TradingState
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Store, open_store
@@ -16,6 +17,7 @@ from tests.store.facts import (
     SECOND,
     SESSION,
     calendar,
+    halt,
     mass_cancel,
     order,
     position,
@@ -38,6 +40,7 @@ def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
     assert snapshot.request_keys == Keys(request_key(f"R{n}") for n in (1, 2, 3))
     assert snapshot.mass_cancels == [mass_cancel(1), mass_cancel(2), mass_cancel(3)]
     assert snapshot.trade_sessions == [trade_session(1), trade_session(2), trade_session(3)]
+    assert snapshot.halts == [halt(1), halt(2), halt(3)]
     assert snapshot.positions == [(HOLDING, position(3))]
     assert snapshot.day_totals == [
         ((NOW.date(), *HOLDING, SESSION), DayTotal(orders=3, realised=Decimal("0.10")))
@@ -59,6 +62,16 @@ def test_requests_are_remembered_for_a_day_and_found_for_ever(store: Store) -> N
     assert store.load(tomorrow).mass_cancels == [mass_cancel(2)]
     assert store.request("R1") == request(1)
     assert store.request("R9") is None
+
+
+def test_of_what_was_said_of_a_scope_the_latest_is_kept_and_all_of_a_day(store: Store) -> None:
+    first, second = halt(1), halt(2, scope=halt(1).scope, state=TradingState.ACTIVE)
+    store.commit(Batch(halts={1: first}))
+    store.commit(Batch(halts={2: second, 3: halt(3)}))
+    store.commit(Batch(halts={3: halt(3, sweeps=2)}))
+
+    assert store.load(NOW).halts == [first, second, halt(3, sweeps=2)]
+    assert store.load(NOW + timedelta(days=2)).halts == [second, halt(3, sweeps=2)]
 
 
 def test_a_trade_session_that_is_over_is_not_armed(store: Store) -> None:

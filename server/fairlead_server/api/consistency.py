@@ -18,6 +18,13 @@ from fairlead.v1.session_service_pb2 import (
     RequestOrderStatusRequest,
     ResetSessionSequenceRequest,
 )
+from fairlead.v1.trading_control_service_pb2 import (
+    TRADING_STATE_KILLED,
+    ActivateKillSwitchRequest,
+    GetTradingStateRequest,
+    ReleaseKillSwitchRequest,
+    SetTradingStateRequest,
+)
 
 from fairlead_server.api.validation import Violation
 from fairlead_server.domain.errors import InvalidRequest
@@ -72,6 +79,25 @@ def check_plan(request: GetSessionScheduleRequest) -> None:
 def check_status(request: RequestOrderStatusRequest) -> None:
     missing = request.WhichOneof("target") is None
     _refuse([("target", "needs one of order, session_id")] if missing else [])
+
+
+def check_scope(
+    request: SetTradingStateRequest
+    | ActivateKillSwitchRequest
+    | ReleaseKillSwitchRequest
+    | GetTradingStateRequest,
+) -> None:
+    scope = request.scope
+    named = any((scope.account_id, scope.strategy_id, scope.instrument_id, scope.session_id))
+    if named is scope.everything:
+        wrong = "goes with no other field" if named else "must be true where no other field is set"
+        _refuse([("scope.everything", wrong)])
+
+
+def check_trading_state(request: SetTradingStateRequest) -> None:
+    check_scope(request)
+    killed = request.state == TRADING_STATE_KILLED
+    _refuse([("state", "is what ActivateKillSwitch is for")] if killed else [])
 
 
 def _latin(text: str) -> bool:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2, session_service_pb2
+from fairlead.v1 import (
+    common_pb2,
+    execution_service_pb2,
+    order_service_pb2,
+    session_service_pb2,
+    trading_control_service_pb2,
+)
 
 from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.event import EventKind
@@ -13,7 +19,9 @@ from fairlead_server.domain.order import OrderState, PendingAction, RouteState
 from fairlead_server.domain.reconciliation import Verdict
 from fairlead_server.domain.reject import RejectReason, RejectSource
 from fairlead_server.domain.terms import ManualIndicator, OrderCapacity, OrderType, Side, TimeInForce
+from fairlead_server.domain.trading_state import TradingState
 from fairlead_server.domain.venue_rules import ChainMode, ExecIdScope, ReplaceQuantity
+from fairlead_server.routing.trading_states import Left
 
 _Member = TypeVar("_Member", bound=Enum)
 
@@ -42,6 +50,8 @@ INITIATOR = Pair(common_pb2.Initiator, Initiator)
 CHAIN_MODE = Pair(session_service_pb2.ChainMode, ChainMode)
 REPLACE_QUANTITY = Pair(session_service_pb2.ReplaceQuantity, ReplaceQuantity)
 EXEC_ID_SCOPE = Pair(session_service_pb2.ExecIdScope, ExecIdScope)
+TRADING_STATE = Pair(trading_control_service_pb2.TradingState, TradingState)
+LEFT_REASON = Pair(trading_control_service_pb2.LeftReason, Left)
 
 _SENT_ONLY = {state for state in RouteState if state is not RouteState.NONE}
 ROUTE_STATE: dict[RouteState, Any] = {

@@ -261,6 +261,24 @@ def _(error: errors.ConfigInvalid) -> Refusal:
     return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "CONFIG_INVALID", str(error)[:_MOST_DETAIL], facts)
 
 
+@_maps(errors.KillSwitchOn)
+def _(error: errors.KillSwitchOn) -> Refusal:
+    facts = {"scope": error.scope}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "KILL_SWITCH_ON", str(error), facts)
+
+
+@_maps(errors.KillSwitchOff)
+def _(error: errors.KillSwitchOff) -> Refusal:
+    facts = {"scope": error.scope}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "KILL_SWITCH_OFF", str(error), facts)
+
+
+@_maps(errors.AnotherPersonNeeded)
+def _(error: errors.AnotherPersonNeeded) -> Refusal:
+    facts = {"action": error.action, "first": error.first}
+    return Refusal(grpc.StatusCode.PERMISSION_DENIED, "ANOTHER_PERSON_NEEDED", str(error), facts)
+
+
 @_maps(errors.NotRoutedInTime)
 def _(error: errors.NotRoutedInTime) -> Refusal:
     return Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "NOT_ROUTED_IN_TIME", str(error))

@@ -12,6 +12,7 @@ from fairlead.v1 import (
     order_service_pb2,
     position_service_pb2,
     session_service_pb2,
+    trading_control_service_pb2,
 )
 from msgspec.structs import replace
 
@@ -183,7 +184,8 @@ def after_message(query: MessageQuery, micros: int, message_id: int) -> MessageQ
 def heartbeat(
     request: execution_service_pb2.SubscribeExecutionsRequest
     | session_service_pb2.WatchSessionsRequest
-    | position_service_pb2.WatchPositionsRequest,
+    | position_service_pb2.WatchPositionsRequest
+    | trading_control_service_pb2.WatchTradingStatesRequest,
 ) -> float:
     """In seconds."""
     return seconds(request, "heartbeat_interval", _HEARTBEAT, _LEAST_HEARTBEAT, _MOST_HEARTBEAT)

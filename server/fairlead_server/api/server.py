@@ -26,6 +26,7 @@ from fairlead.v1 import (
     reference_service_pb2,
     session_service_pb2,
     system_service_pb2,
+    trading_control_service_pb2,
 )
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
@@ -83,6 +84,7 @@ _FILES = (
     reference_service_pb2,
     position_service_pb2,
     system_service_pb2,
+    trading_control_service_pb2,
 )
 SERVICES: dict[str, ServiceDescriptor] = {
     name: service for file in _FILES for name, service in file.DESCRIPTOR.services_by_name.items()

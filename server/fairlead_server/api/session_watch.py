@@ -19,7 +19,7 @@ from fairlead_server.domain.errors import Draining
 from fairlead_server.routing.news import News
 from fairlead_server.routing.ports import Clock, Viewed
 
-_GAP = 0.1  # seconds within which changes make one message
+GAP = 0.1  # seconds within which changes make one message
 
 _Shown = dict[str, pb.Session]
 
@@ -66,10 +66,10 @@ class SessionWatch:
             if changes.ByteSize():
                 self._sent = found
                 yield self._message(changes=changes)
-                await asyncio.sleep(_GAP)
+                await asyncio.sleep(GAP)
             elif not told and not self._news.closed:
                 yield self._message(heartbeat=pb.SessionHeartbeat(server_time=timestamp(self._clock())))
-        yield self._message(ending=_DRAINING)
+        yield self._message(ending=DRAINING)
         raise Draining
 
     def _look(self) -> _Shown:
@@ -95,6 +95,6 @@ class SessionWatch:
         return message.SerializeToString()
 
 
-_DRAINING = execution_service_pb2.StreamEnding(
+DRAINING = execution_service_pb2.StreamEnding(
     reason=execution_service_pb2.STREAM_ENDING_REASON_DRAINING, retry_after=Duration(seconds=1)
 )

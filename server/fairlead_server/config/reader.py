@@ -65,6 +65,7 @@ class Config:
     retention: Retained | None = None  # the store keeps everything
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     days: Mapping[str, TradingDay] = field(default_factory=dict)  # of the accounts
+    two_person_release: bool = True  # of a kill switch
 
 
 def load(path: Path, overrides: Iterable[str], environ: Mapping[str, str], now: datetime) -> Config:
@@ -108,6 +109,7 @@ class _Reader:
             self._retention(),
             calendars,
             {name: self._day(name, row) for name, row in self.file.accounts.items()},
+            self.file.risk.two_person_release,
         )
 
     def _retention(self) -> Retained | None:

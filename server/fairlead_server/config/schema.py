@@ -95,6 +95,7 @@ class LimitSetTable(Table):
 class RiskTable(Table):
     kill_switch: bool = False
     halt_on_overfill: bool = False
+    two_person_release: bool = True
     blocked_instruments: list[_Name] = []
     max_reference_age_seconds: Annotated[int, msgspec.Meta(gt=0, le=31_536_000)] = 86400
     required_limits: list[str] = msgspec.field(default_factory=lambda: list(REQUIRED))

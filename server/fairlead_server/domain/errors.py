@@ -201,6 +201,30 @@ class ConfigInvalid(RouterError):
         super().__init__(": ".join(part for part in (file, key, problem) if part))
 
 
+class KillSwitchOn(RouterError):
+    """What a kill switch holds is let go by its release alone."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__(f"the kill switch is on for {scope}; release it first")
+
+
+class KillSwitchOff(RouterError):
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__(f"no kill switch is on for {scope}")
+
+
+class AnotherPersonNeeded(RouterError):
+    """Two persons have to agree, each under a name of their own; ``first`` is who has begun."""
+
+    def __init__(self, action: str, first: str) -> None:
+        self.action = action
+        self.first = first
+        who = first or "somebody without a name"
+        super().__init__(f"to {action} takes another person, who gives a name: this was {who}")
+
+
 class NotRoutedInTime(RouterError):
     """The caller's deadline, or route_before, had passed when the order was decided."""
 

@@ -15,6 +15,7 @@ from fairlead_server.domain.exposure import Exposures, PositionKey, scope_of
 from fairlead_server.domain.order import Flag, Order
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_day import TradingDay
+from fairlead_server.domain.trading_state import Halts
 from fairlead_server.routing.holdings import Holdings
 from fairlead_server.routing.in_flight import InFlight, Wait
 from fairlead_server.routing.ports import Archive
@@ -66,6 +67,7 @@ class Book:
         self._asked_epochs: dict[str, int] = {}
         self._overfills: dict[str, PositionKey] = {}  # by order_id
         self._in_doubt: dict[str, Order] = {}
+        self.halts = Halts()
 
     def load(self, snapshot: Snapshot) -> None:
         """Forget everything and begin again from what is committed."""
@@ -79,6 +81,7 @@ class Book:
             for request in order.pending:
                 if request.is_cancel and request.waits:
                     self.queue(order.session_id).put(cancel_waiting(order.order_id, request))
+        self.halts = Halts(snapshot.halts)
         for done in snapshot.mass_cancels:
             self.put_mass_cancel(done)
         self._asked_epochs = {

@@ -76,7 +76,7 @@ class Checks:
         if lacking is not None:
             text = f"the venue cannot do {lacking}"
             return Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
-        if terms == waiting.terms:
+        if terms == waiting.terms and not self._book.halts:
             return None
         breaches = self.amend(order, terms, now).breaches
         return Reject.by_risk(breaches) if breaches else None
@@ -119,6 +119,7 @@ class Checks:
             standing,
             now,
             overfilled=self._book.overfilled(new.account_id, new.instrument_id),
+            halt=self._book.halts.over(scope) if self._book.halts else None,
         )
 
     def _price(self, instrument_id: str) -> Decimal | None:

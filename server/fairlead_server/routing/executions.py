@@ -12,11 +12,13 @@ from fairlead_server.domain import transitions
 from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.event import Alarm, Change, EventKind
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject, ReportKind
+from fairlead_server.domain.exposure import scope_of
 from fairlead_server.domain.order import ZERO, Flag, Order, Request, pending_new
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.standing import FILLS, refused
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
+from fairlead_server.domain.trading_state import TradingState
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.chains import release
 from fairlead_server.routing.ledger import Ledger
@@ -162,7 +164,15 @@ class Executions:
         if order is None:
             return False
         bound = order.request.route_before
-        return not order.live or (not order.acked and bound is not None and bound <= now)
+        if not order.live or (not order.acked and bound is not None and bound <= now):
+            return True
+        answered = order.acked and order.find_request(cl_ord_id) is None
+        halt = (
+            None
+            if answered or not self._book.halts
+            else self._book.halts.over(scope_of(order.request, order.session_id))
+        )
+        return halt is not None and halt.state in (TradingState.PAUSED, TradingState.KILLED)
 
     def session_reset(self, gateway: Gateway, text: str, now: datetime) -> None:
         """Numbers began anew: what was unanswered in the old epoch cannot be asked for again.

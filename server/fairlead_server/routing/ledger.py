@@ -17,6 +17,7 @@ from fairlead_server.domain.order import Order, OrderState, Request
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
 from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.trading_state import Halt
 from fairlead_server.routing.book import Book, asked_counter, overfilled_counter
 from fairlead_server.routing.pipeline import Act, Pipeline
 from fairlead_server.routing.ports import EncodeEvent, NewId, Outbound
@@ -117,6 +118,11 @@ class Ledger:
 
     def remember_trade_session(self, session: CancelOnDisconnect) -> None:
         self._pipeline.batch.trade_sessions[session.session_key] = session
+
+    def remember_halt(self, halt: Halt) -> None:
+        """In force at once: whatever is decided from now on meets it."""
+        self._book.halts.put(halt)
+        self._pipeline.batch.halts[halt.number] = halt
 
     def audit(self, row: AuditRow) -> None:
         self._pipeline.batch.audit.append(row)

@@ -24,6 +24,7 @@ from fairlead_server.domain.reject import Breach
 from fairlead_server.domain.risk.chain import Measure, Noted
 from fairlead_server.domain.risk.events import RiskEvent
 from fairlead_server.domain.risk.limits import LimitSet
+from fairlead_server.domain.trading_state import Halt
 from fairlead_server.fix.session import Numbers
 
 
@@ -126,6 +127,7 @@ class Batch:
     requests: dict[str, RequestRecord] = field(default_factory=dict)  # by request_id
     mass_cancels: list[MassCancel] = field(default_factory=list)
     trade_sessions: dict[str, CancelOnDisconnect] = field(default_factory=dict)  # by session_key
+    halts: dict[int, Halt] = field(default_factory=dict)  # by number
     positions: dict[HoldingKey, Position] = field(default_factory=dict)
     trades: dict[TradeKey, Trade] = field(default_factory=dict)
     day_totals: dict[TotalKey, DayTotal] = field(default_factory=dict)
@@ -153,6 +155,7 @@ class Batch:
             self.requests,
             self.mass_cancels,
             self.trade_sessions,
+            self.halts,
             self.stopped,
             self.audit,
             self.counters,

@@ -52,6 +52,7 @@ class Committer:
             key="session_key",
             update="armed time facts",
         )
+        self._halts = _Insert(dialect, tables.trading_states, rows.HALT, key="number", update="facts")
         self._positions = _Insert(
             dialect,
             tables.positions,
@@ -107,6 +108,7 @@ class Committer:
         yield self._requests, [rows.request(record) for record in batch.requests.values()]
         yield self._mass_cancels, [rows.mass_cancel(done) for done in batch.mass_cancels]
         yield self._trade_sessions, [rows.trade_session(one) for one in batch.trade_sessions.values()]
+        yield self._halts, [rows.halt(halt) for halt in batch.halts.values()]
         yield self._positions, [rows.position(*item) for item in batch.positions.items()]
         yield self._trades, [rows.trade(*item) for item in batch.trades.items()]
         yield self._day_totals, [rows.day_total(*item) for item in batch.day_totals.items()]

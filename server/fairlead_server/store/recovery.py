@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.fix.terms import Numbers
@@ -39,6 +39,7 @@ def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapsh
         orders=matching(connection, OrderQuery(live_only=True)),
         mass_cancels=list(connection.scalars(swept)),
         trade_sessions=list(connection.scalars(_ARMED)),
+        halts=list(connection.scalars(_halts(now - KEEP_REQUESTS))),
         positions=holdings.positions(connection),
         day_totals=holdings.day_totals(connection, DayQuery(begin=(now - _LONGEST_DAYS).date())),
         sessions={session_id: Numbers(*rest) for session_id, *rest in connection.execute(numbers)},
@@ -59,6 +60,13 @@ def _column(connection: Connection, found: Select[Any]) -> Iterator[Any]:
     cursor = connection.connection.cursor()
     cursor.execute(str(found.compile(connection)))
     return chain.from_iterable(iter(cursor.fetchone, None))
+
+
+def _halts(since: datetime) -> Select[Any]:
+    states = tables.trading_states.c
+    latest = select(func.max(states.number)).group_by(states.scope)
+    wanted = or_(states.number.in_(latest), states.time >= since)
+    return select(states.facts).where(wanted).order_by(states.number)
 
 
 _COUNTERS = select(tables.counters.c.name, tables.counters.c.value)

@@ -10,6 +10,7 @@ from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey, Trade, TradeKey
 from fairlead_server.domain.risk.events import RiskEvent
 from fairlead_server.domain.risk.limits import LimitSet
+from fairlead_server.domain.trading_state import Halt
 from fairlead_server.store import tables
 from fairlead_server.store.batch import AuditRow, BackupRow, DecisionRow, EventRow, ExecutionRow, MessageRow
 from fairlead_server.store.columns import micros
@@ -136,6 +137,14 @@ TRADE_SESSION = "session_key armed time facts"
 def trade_session(session: CancelOnDisconnect) -> Row:
     facts = tables.TRADE_SESSION.encode(session)
     return session.session_key, session.armed, micros(session.time), facts
+
+
+HALT = "number scope state request_id time facts"
+
+
+def halt(halt: Halt) -> Row:
+    facts = tables.HALT.encode(halt)
+    return halt.number, str(halt.scope), halt.state.value, halt.request_id, micros(halt.time), facts
 
 
 POSITION = "account_id instrument_id strategy_id quantity facts"

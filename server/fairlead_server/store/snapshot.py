@@ -10,6 +10,7 @@ from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey
 from fairlead_server.domain.risk.limits import LimitSet
+from fairlead_server.domain.trading_state import Halt
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store.keys import Keys
 
@@ -24,6 +25,7 @@ class Snapshot(Struct, frozen=True):
     orders: list[Order]
     mass_cancels: list[MassCancel]
     trade_sessions: list[CancelOnDisconnect]  # those that are armed
+    halts: list[Halt]  # in their order: the latest of each scope, and all of the last 24 hours
     positions: list[tuple[HoldingKey, Position]]
     day_totals: list[tuple[TotalKey, DayTotal]]  # of what may still be today, in whatever zone
     sessions: dict[str, Numbers]

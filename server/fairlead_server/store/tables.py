@@ -37,6 +37,7 @@ from fairlead_server.domain.reject import Breach
 from fairlead_server.domain.risk.chain import Measure, Noted
 from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
 from fairlead_server.domain.risk.limits import LimitSet
+from fairlead_server.domain.trading_state import Halt, TradingState
 from fairlead_server.store.batch import Direction
 from fairlead_server.store.codec import Codec
 from fairlead_server.store.columns import DayText, DecimalText, EnumText, Facts, Micros, RowNumber
@@ -45,6 +46,7 @@ ORDER = Codec(Order)
 REQUEST = Codec(RequestRecord)
 MASS_CANCEL = Codec(MassCancel)
 TRADE_SESSION = Codec(CancelOnDisconnect)
+HALT = Codec(Halt)
 BREACHES = Codec(tuple[Breach, ...])
 CELLS = Codec(dict[str, str])
 PRICE: Codec[ReferencePrice | None] = Codec(ReferencePrice | None)  # type: ignore[arg-type] # an alias
@@ -247,6 +249,21 @@ trade_sessions = Table(
     Column("facts", Facts(TRADE_SESSION), nullable=False),
 )
 Index("ix_trade_sessions_armed", trade_sessions.c.armed)
+
+# Each change is a row: the latest of a scope is in force, and only how far it has come is written again.
+trading_states = Table(
+    "trading_states",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    *_owner(),
+    Column("scope", Text, nullable=False),
+    Column("state", EnumText(TradingState), nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("time", Micros, nullable=False),
+    Column("facts", Facts(HALT), nullable=False),
+)
+Index("ix_trading_states_scope_number", trading_states.c.scope, trading_states.c.number)
+Index("ix_trading_states_time", trading_states.c.time)
 
 positions = Table(
     "positions",

@@ -98,6 +98,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The limit set is of the configuration file, which alone can change it."""
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 54
     """What was to be changed has been changed since it was read: read it again. Metadata: `name`, `expected`, `actual`."""
+    ERROR_REASON_KILL_SWITCH_ON: _ErrorReason.ValueType  # 55
+    """FAILED_PRECONDITION. The kill switch is on for that scope; release it first. Metadata: scope."""
+    ERROR_REASON_KILL_SWITCH_OFF: _ErrorReason.ValueType  # 56
+    """FAILED_PRECONDITION. No kill switch is on for that scope. Metadata: scope."""
+    ERROR_REASON_ANOTHER_PERSON_NEEDED: _ErrorReason.ValueType  # 57
+    """PERMISSION_DENIED. Two persons have to agree, and this is the one who has begun, or has no name. Metadata: action, first."""
     ERROR_REASON_RATE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED. Too many calls; with QuotaFailure and RetryInfo. Metadata: limit."""
     ERROR_REASON_STREAM_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 51
@@ -198,6 +204,12 @@ ERROR_REASON_LIMIT_SET_FIXED: ErrorReason.ValueType  # 53
 """The limit set is of the configuration file, which alone can change it."""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 54
 """What was to be changed has been changed since it was read: read it again. Metadata: `name`, `expected`, `actual`."""
+ERROR_REASON_KILL_SWITCH_ON: ErrorReason.ValueType  # 55
+"""FAILED_PRECONDITION. The kill switch is on for that scope; release it first. Metadata: scope."""
+ERROR_REASON_KILL_SWITCH_OFF: ErrorReason.ValueType  # 56
+"""FAILED_PRECONDITION. No kill switch is on for that scope. Metadata: scope."""
+ERROR_REASON_ANOTHER_PERSON_NEEDED: ErrorReason.ValueType  # 57
+"""PERMISSION_DENIED. Two persons have to agree, and this is the one who has begun, or has no name. Metadata: action, first."""
 ERROR_REASON_RATE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED. Too many calls; with QuotaFailure and RetryInfo. Metadata: limit."""
 ERROR_REASON_STREAM_LIMIT_EXCEEDED: ErrorReason.ValueType  # 51

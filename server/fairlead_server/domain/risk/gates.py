@@ -11,7 +11,7 @@ from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk.control import Applies, Finding, Gate, ListGate
 from fairlead_server.domain.risk.limits import Mode, WordBound
 from fairlead_server.domain.risk.proposal import Proposal
-from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.risk.states import STATES, reduces
 from fairlead_server.domain.terms import Side
 
 _MAR = "SEC 15c3-5"
@@ -45,14 +45,9 @@ def _halted(p: Proposal) -> Finding | None:
 
 def _overfilled(p: Proposal) -> Finding | None:
     """What only takes from a position passes: it may be what the overfill has left to do."""
-    if not p.overfilled or _closes(p):
+    if not p.overfilled or reduces(p):
         return None
     return Finding(f"order {p.overfilled} was overfilled; nothing is opened until an operator has settled it")
-
-
-def _closes(p: Proposal) -> bool:
-    exposure = p.standing.exposure(Scope(p.new.account_id), p.new.instrument_id)
-    return p.worst(exposure) <= 0
 
 
 def _market_closed(p: Proposal) -> Finding | None:
@@ -224,6 +219,7 @@ ENTRY: tuple[Gate | ListGate, ...] = (
         _kill_switch,
         sudden=True,
     ),
+    *STATES,
     Gate(
         "instrument_known",
         R.RISK_UNKNOWN_INSTRUMENT,

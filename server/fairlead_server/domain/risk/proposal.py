@@ -15,6 +15,7 @@ from fairlead_server.domain.risk.limits import Bounds, LimitSet
 from fairlead_server.domain.risk.standing import Standing
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import NewOrder, Terms
+from fairlead_server.domain.trading_state import Halt
 
 
 class AccountPolicy(Struct, frozen=True):
@@ -61,6 +62,7 @@ class Proposal(Struct, frozen=True):
     now: datetime
     filled: Decimal = ZERO
     overfilled: str = ""
+    halt: Halt | None = None  # the strictest that holds it
     amends: int = 0  # how often the order that is to be amended was amended before
 
     @property

@@ -1,0 +1,130 @@
+"""TradingControlService: the levers of the operations desk. Knows no transport."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from datetime import timedelta
+
+from fairlead.v1 import trading_control_service_pb2 as pb
+
+from fairlead_server.api import consistency, enums, requests, trading_states
+from fairlead_server.api.caller import Caller
+from fairlead_server.api.trading_watch import TradingWatch
+from fairlead_server.api.validation import validate
+from fairlead_server.domain.errors import InvalidRequest, UnknownInstrument, UnknownSession
+from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.trading_state import Halt, selection_of
+from fairlead_server.routing.mass_cancel import MassCancels
+from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.ports import Clock, Operator
+from fairlead_server.routing.reference import Reference
+from fairlead_server.routing.trading_states import Progress, TradingStates
+
+_WAIT, _MOST_WAIT = 2.0, 60.0  # seconds
+
+_Change = pb.SetTradingStateRequest | pb.ActivateKillSwitchRequest | pb.ReleaseKillSwitchRequest
+
+
+class TradingControlService:
+    """``accounts`` and ``sessions`` hold the names of those that there are."""
+
+    def __init__(
+        self,
+        states: TradingStates,
+        mass_cancels: MassCancels,
+        pipeline: Pipeline,
+        accounts: Container[str],
+        reference: Reference,
+        sessions: Container[str],
+        clock: Clock,
+    ) -> None:
+        self._states = states
+        self._mass_cancels = mass_cancels
+        self._pipeline = pipeline
+        self._accounts = accounts
+        self._reference = reference
+        self._sessions = sessions
+        self._clock = clock
+
+    async def set_trading_state(
+        self, request: pb.SetTradingStateRequest, caller: Caller
+    ) -> pb.SetTradingStateResponse:
+        validate(request)
+        consistency.check_trading_state(request)
+        scope, state = self._scope(request), enums.TRADING_STATE.member[request.state]
+        said = self._states.set(scope, state, request.request_id, _by(request, caller), self._clock())
+        await self._pipeline.durable()
+        shown = trading_states.state(Progress(said.halt))
+        return pb.SetTradingStateResponse(state=shown, duplicate=said.duplicate)
+
+    async def activate_kill_switch(
+        self, request: pb.ActivateKillSwitchRequest, caller: Caller
+    ) -> pb.ActivateKillSwitchResponse:
+        validate(request)
+        consistency.check_scope(request)
+        now = self._clock()
+        wait = timedelta(seconds=requests.seconds(request, "wait", _WAIT, 0.0, _MOST_WAIT))
+        scope = self._scope(request)
+        said = self._states.kill(scope, request.request_id, _by(request, caller), now)
+        await self._pipeline.durable()
+        patience = timedelta(seconds=caller.patience(self._clock())) if caller.deadline else wait
+        await self._states.ending(said.halt, min(wait, patience).total_seconds())
+        await self._pipeline.durable()
+        shown = trading_states.state(self._states.progress(said.halt))
+        return pb.ActivateKillSwitchResponse(state=shown, duplicate=said.duplicate)
+
+    async def release_kill_switch(
+        self, request: pb.ReleaseKillSwitchRequest, caller: Caller
+    ) -> pb.ReleaseKillSwitchResponse:
+        validate(request)
+        consistency.check_scope(request)
+        scope = self._scope(request)
+        said = self._states.release(scope, request.request_id, _by(request, caller), self._clock())
+        await self._pipeline.durable()
+        shown = trading_states.state(Progress(said.halt))
+        return pb.ReleaseKillSwitchResponse(state=shown, duplicate=said.duplicate)
+
+    async def get_trading_state(
+        self, request: pb.GetTradingStateRequest, caller: Caller
+    ) -> pb.GetTradingStateResponse:
+        validate(request)
+        consistency.check_scope(request)
+        scope = trading_states.scope_of(request.scope)
+        halt = self._states.of(scope)
+        shown = trading_states.active(scope) if halt is None else self._shown(halt)
+        await self._pipeline.durable()
+        return pb.GetTradingStateResponse(state=shown)
+
+    async def list_trading_states(
+        self, request: pb.ListTradingStatesRequest, caller: Caller
+    ) -> pb.ListTradingStatesResponse:
+        validate(request)
+        response = pb.ListTradingStatesResponse(states=map(self._shown, self._states.all()))
+        await self._pipeline.durable()
+        return response
+
+    async def watch_trading_states(
+        self, request: pb.WatchTradingStatesRequest, caller: Caller
+    ) -> TradingWatch:
+        validate(request)
+        return TradingWatch(self._states, requests.heartbeat(request), self._clock)
+
+    def _shown(self, halt: Halt) -> pb.ScopeState:
+        return trading_states.state(self._states.progress(halt))
+
+    def _scope(self, request: _Change) -> Scope:
+        """Whoever stops a name that nobody has stops nothing, and must hear of it. A live order may have an older one."""
+        scope = trading_states.scope_of(request.scope)
+        if self._states.of(scope) is not None or self._mass_cancels.matching(selection_of(scope)):
+            return scope
+        if scope.account_id and scope.account_id not in self._accounts:
+            raise InvalidRequest([("scope.account_id", f"there is no account {scope.account_id}")])
+        if scope.instrument_id and self._reference.get(scope.instrument_id) is None:
+            raise UnknownInstrument(scope.instrument_id)
+        if scope.session_id and scope.session_id not in self._sessions:
+            raise UnknownSession(scope.session_id)
+        return scope
+
+
+def _by(request: _Change, caller: Caller) -> Operator:
+    return Operator(caller.principal, request.reason)
