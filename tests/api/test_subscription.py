@@ -20,6 +20,7 @@ from fairlead.v1.execution_service_pb2 import (
     SubscribeExecutionsResponse,
 )
 from fairlead_server.api import framing, requests
+from fairlead_server.api.framing import Payloads
 from fairlead_server.api.subscription import Subscription, Wanted
 from fairlead_server.api.tokens import TokenError, Tokens, filter_id
 from fairlead_server.domain.errors import Draining
@@ -39,6 +40,7 @@ class Log:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.feed = Feed(RING)
+        self.payloads = Payloads()
 
     def write(self, count: int, *, account: str = "ACC1", text: str = "") -> None:
         first = self.feed.head + 1
@@ -48,7 +50,9 @@ class Log:
 
     def subscribe(self, criteria: ExecutionFilter | None = None, **changes: Any) -> Reader:
         wanted = replace(_wanted(criteria or ExecutionFilter()), **changes)
-        subscription = Subscription(wanted, "stream", "server", self.feed, self.store, TOKENS, lambda: NOW)
+        subscription = Subscription(
+            wanted, "stream", "server", self.feed, self.store, TOKENS, lambda: NOW, self.payloads
+        )
         return Reader(subscription)
 
 

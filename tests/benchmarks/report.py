@@ -17,10 +17,10 @@ def table(comparison: Comparison) -> str:
     """Median (lowest-highest) of the rounds; the ratio is that of each round to the reference's before it."""
     ours, reference = comparison.sides
     head = f"{comparison.title}, {len(comparison.pairs)} rounds"
-    rows = [f"{head}\n{'':26}{ours:>28}{reference:>28}{'ratio':>22}"]
+    rows = [f"{head}\n{'':26}{ours:>32}{reference:>32}{'ratio':>22}"]
     for name in comparison.names():
         cells = (comparison.ours(name), comparison.reference(name), comparison.ratio(name))
-        rows.append(f"  {name:24}{_cell(cells[0]):>28}{_cell(cells[1]):>28}{_cell(cells[2]):>22}")
+        rows.append(f"  {name:24}{_cell(cells[0]):>32}{_cell(cells[1]):>32}{_cell(cells[2]):>22}")
     return "\n".join(rows)
 
 

@@ -33,6 +33,7 @@ class ExecutionService:
         self._tokens = tokens
         self._clock = clock
         self._new_id = new_id
+        self._payloads = framing.Payloads()
 
     async def subscribe_executions(
         self,
@@ -50,6 +51,7 @@ class ExecutionService:
             self._reader,
             self._tokens,
             self._clock,
+            self._payloads,
         )
 
     async def list_executions(

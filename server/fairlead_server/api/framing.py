@@ -18,6 +18,7 @@ from fairlead_server.api import wire
 from fairlead_server.store.batch import EventRow
 
 _M = TypeVar("_M", bound=Message)
+_MOST_PAYLOADS = 8  # that are kept, a few hundred KiB each
 MOST_BYTES = 2 << 20  # of one message's contents: half of what a client takes unless it was told otherwise
 
 
@@ -43,11 +44,29 @@ def fitting(messages: Iterable[_M]) -> list[_M]:
     return found
 
 
-def with_events(envelope: pb.SubscribeExecutionsResponse, bodies: Iterable[bytes], *, replay: bool) -> bytes:
-    """The serialised ``envelope`` with an ExecutionEvents payload of ``bodies``."""
-    events = b"".join(map(_event, bodies))
-    flags = pb.ExecutionEvents(replay=replay).SerializeToString()
-    return envelope.SerializeToString() + _payload(events + flags)
+class Payloads:
+    """The ExecutionEvents of messages. Most subscribers are at the same place: what one was sent is kept for the next."""
+
+    def __init__(self) -> None:
+        self._known: dict[
+            tuple[int, int, bool], bytes
+        ] = {}  # by the first and the last sequence, none left out
+
+    def of(self, rows: Sequence[EventRow], *, replay: bool) -> bytes:
+        first, last = rows[0].sequence, rows[-1].sequence
+        if last - first + 1 != len(rows):
+            return _payload_of(rows, replay=replay)
+        known = self._known.get((first, last, replay))
+        if known is None:
+            if len(self._known) >= _MOST_PAYLOADS:
+                del self._known[next(iter(self._known))]
+            known = self._known[first, last, replay] = _payload_of(rows, replay=replay)
+        return known
+
+
+def _payload_of(rows: Sequence[EventRow], *, replay: bool) -> bytes:
+    events = b"".join([_event(row.body) for row in rows])
+    return _payload(events + pb.ExecutionEvents(replay=replay).SerializeToString())
 
 
 def with_results(envelope: pb_orders.TradeSessionResponse, bodies: Iterable[bytes]) -> bytes:

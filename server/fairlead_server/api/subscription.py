@@ -72,14 +72,17 @@ class Subscription:
         reader: LogReader,
         tokens: Tokens,
         clock: Clock,
+        payloads: framing.Payloads,
     ) -> None:
         self._wanted = wanted
+        self._everything = not _filters(wanted.query)
         self._stream_id = stream_id
         self._server_id = server_id
         self._feed = feed
         self._reader = reader
         self._tokens = tokens
         self._clock = clock
+        self._payloads = payloads
         self._stream_sequence = 0
         self._position = 0  # all up to here has been delivered or filtered out
         self._heartbeat_at = 0.0  # by the event loop's clock
@@ -166,7 +169,7 @@ class Subscription:
         if found is None:
             return await self._next_from_log()
         end = found[-1].sequence if found else self._position
-        rows = [row for row in found if self._passes(row)]
+        rows = found if self._everything else [row for row in found if self._passes(row)]
         return self._bounded(rows, end)
 
     async def _next_from_log(self) -> Sequence[EventRow]:
@@ -200,7 +203,7 @@ class Subscription:
         )
 
     def _events(self, rows: Sequence[EventRow], *, replay: bool) -> bytes:
-        return framing.with_events(self._envelope(self.cursor), (row.body for row in rows), replay=replay)
+        return self._envelope(self.cursor).SerializeToString() + self._payloads.of(rows, replay=replay)
 
     def _caught_up(self) -> bytes:
         response = self._envelope(self.cursor)
@@ -246,6 +249,12 @@ class Subscription:
 
 def _orders(orders: Sequence[Order]) -> list[common_pb2.Order]:
     return [images.order(order) for order in orders]
+
+
+def _filters(query: EventQuery) -> bool:
+    return bool(
+        query.account_ids or query.instrument_ids or query.strategy_ids or query.session_ids or query.kinds
+    )
 
 
 def _duration(seconds: float) -> Duration:
