@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from fairlead_server.domain.amendments import Amendment
@@ -115,7 +114,7 @@ class FakeGateway:
         self.numbers = replace(self.numbers, next_out=number + 1)
         self.decided.append(text)
         row = MessageRow(self.session_id, 1, Direction.OUT, number, msg_type, now, text.encode())
-        return Outbound(self.session_id, [row], self.numbers, partial(self.wire.append, text))
+        return Outbound(self.session_id, [row], self.numbers, lambda _: self.wire.append(text), text.encode())
 
 
 @dataclass

@@ -126,6 +126,21 @@ async def test_an_act_may_decide(rig: Rig) -> None:
     assert rig.disk.written == [[], [7]]
 
 
+async def test_bytes_that_follow_each_other_are_written_in_one_piece(rig: Rig) -> None:
+    written: list[bytes] = []
+    write = written.append
+
+    rig.pipeline.then_write(write, b"one ")
+    rig.pipeline.then_write(write, b"two ")
+    rig.pipeline.then(lambda: written.append(b"closed"))
+    rig.pipeline.then_write(write, b"three")
+    await rig.pipeline.durable()
+    rig.pipeline.then_write(write, b"later")
+    await rig.pipeline.durable()
+
+    assert written == [b"one two ", b"closed", b"three", b"later"]
+
+
 async def test_an_act_that_fails_stops_no_other(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     rig.decide(1)
     rig.pipeline.then(lambda: rig.acted.remove("never there"))

@@ -146,7 +146,8 @@ class Ledger:
         batch = self._pipeline.batch
         batch.messages.extend(outbound.rows)
         batch.sessions[outbound.session_id] = outbound.numbers
-        self._pipeline.then(outbound.write)
+        if outbound.data:
+            self._pipeline.then_write(outbound.write, outbound.data)
 
     def then(self, act: Act) -> None:
         """Do this when what has been decided so far is durable."""

@@ -44,6 +44,15 @@ class _Group:
         return bool(self.batch or self.acts)
 
 
+@dataclass(slots=True, eq=False)
+class _Write:
+    write: Callable[[bytes], None]
+    data: bytearray
+
+    def __call__(self) -> None:
+        self.write(bytes(self.data))
+
+
 class _Decision(AbstractContextManager[None]):
     """One of the many: written out, for a generator would take four times as long."""
 
@@ -129,6 +138,14 @@ class Pipeline:
         """Do this when what has been decided so far is durable."""
         self._schedule()
         self._open.acts.append(act)
+
+    def then_write(self, write: Callable[[bytes], None], data: bytes) -> None:
+        """The same for bytes; what directly follows others that are written alike goes with them, in one piece."""
+        last = self._open.acts[-1] if self._open.acts else None
+        if isinstance(last, _Write) and last.write is write:
+            last.data += data
+        else:
+            self.then(_Write(write, bytearray(data)))
 
     async def durable(self) -> None:
         """Wait until all that has been decided is durable and acted on; raises when it was lost.

@@ -31,7 +31,8 @@ class Outbound(Struct, frozen=True):
     session_id: str
     rows: Sequence[MessageRow]
     numbers: Numbers
-    write: Callable[[], None]
+    write: Callable[[bytes], None]
+    data: bytes
 
 
 class Gateway(Protocol):

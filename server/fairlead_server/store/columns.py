@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import BigInteger, Dialect, Integer, Text, TypeDecorator
@@ -28,7 +29,9 @@ _MICROSECOND = timedelta(microseconds=1)
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
 
+@lru_cache(4096)
 def micros(time: datetime) -> int:
+    """Kept, for the rows of one decision have one time."""
     return (time - _EPOCH) // _MICROSECOND
 
 

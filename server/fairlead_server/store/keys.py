@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from sys import getsizeof
 
@@ -17,8 +18,9 @@ _BUCKETS = 1 << 12
 _LOW = (1 << 32) - 1
 
 
+@lru_cache(8192)
 def client_key(account_id: str, client_order_id: str) -> int:
-    """64 bits of the pair, signed as a BIGINT."""
+    """64 bits of the pair, signed as a BIGINT. Kept, for it is asked whenever the order is written."""
     return _key(f"{len(account_id)}:{account_id}{client_order_id}")  # no two pairs give one text
 
 

@@ -78,6 +78,7 @@ class VenueSession:
         self._clock = clock
         self.changed = changed
         self._wire: Wire | None = None
+        self._write = partial(self._write_to, None)
         self._congested = self._behind = False
         self._resending = Resending(
             settings.session_id,
@@ -231,7 +232,7 @@ class VenueSession:
             wire.close("the store is not available")
             return
         now = self._clock()
-        self._wire = wire
+        self._wire, self._write = wire, partial(self._write_to, wire)
         self.facts.connection += 1
         self.facts.connect_time = self.facts.state_time = now
         self.facts.reason = "connected, logging on"
@@ -326,13 +327,12 @@ class VenueSession:
             for s in ready.journal
         ]
         self._recorded = self.session.numbers
-        write = partial(self._write, self._wire, bytes(ready.wire))
         if ready.wire:
             self.facts.last_sent_time = now
-        return Outbound(self.session_id, rows, self._recorded, write)
+        return Outbound(self.session_id, rows, self._recorded, self._write, bytes(ready.wire))
 
-    def _write(self, wire: Wire | None, data: bytes) -> None:
-        if data and wire is not None and wire is self._wire:
+    def _write_to(self, wire: Wire | None, data: bytes) -> None:
+        if wire is not None and wire is self._wire:
             wire.write(data)
 
     def _on(self, event: events.Event, now: datetime) -> None:
