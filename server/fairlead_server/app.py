@@ -30,6 +30,7 @@ from fairlead_server.api.position_service import PositionService
 from fairlead_server.api.positions import Positions
 from fairlead_server.api.reference_prices import ReferencePrices
 from fairlead_server.api.reference_service import ReferenceService
+from fairlead_server.api.risk_service import RiskService
 from fairlead_server.api.server import Server
 from fairlead_server.api.session_service import SessionService
 from fairlead_server.api.system_service import ServerFacts, SystemService
@@ -48,6 +49,7 @@ from fairlead_server.routing.ports import Operator, Reloaded
 from fairlead_server.routing.prices import Prices
 from fairlead_server.routing.reconciliations import Reconciliations
 from fairlead_server.routing.retention import Retention
+from fairlead_server.routing.risk_inquiries import RiskInquiries
 from fairlead_server.store.archive import Folder
 from fairlead_server.store.batch import AuditRow
 from fairlead_server.store.database import open_store
@@ -120,6 +122,15 @@ class App:
                 router.sessions.gateways,
                 now,
             ),
+            "RiskService": RiskService(
+                router.limits,
+                RiskInquiries(router.entry),
+                store,
+                router.pipeline,
+                router.risk_news,
+                tokens,
+                now,
+            ),
             "SystemService": SystemService(facts, now),
         }
         return Server(services, now, router.new_id, config.server_id)
@@ -187,6 +198,7 @@ class App:
         self.router.trading_states.news.close()
         self._session_news.close()
         self.router.position_news.close()
+        self.router.risk_news.close()
         await self._server.stop(_GRACE_SECONDS)
         for task in self._tasks:
             task.cancel()

@@ -23,6 +23,7 @@ from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.mass_cancel import MassCancels
+from fairlead_server.routing.news import News
 from fairlead_server.routing.order_entry import OrderEntry
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock
@@ -71,6 +72,7 @@ class Router:
         self.feed = Feed()
         self.watch = Watch()
         self.position_news = PositionNews()
+        self.risk_news = News()
         self.pipeline = Pipeline(store.commit, self._committed, self._store_failed)
         self.book = Book(store.in_place, keep, config.days)
         self.new_id = ulids.next
@@ -180,6 +182,8 @@ class Router:
         self.watch.changed(batch.orders)
         self.position_news.committed(batch)
         self.trading_states.committed(batch)
+        if batch.risk_events:
+            self.risk_news.tell()
 
     # When the store fails.
 

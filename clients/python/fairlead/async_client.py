@@ -13,6 +13,7 @@ from fairlead.following import SILENCE, Follower
 from fairlead.pages import AsyncListing, Page
 from fairlead.reference import AsyncReferenceCalls
 from fairlead.retry import BATCH, LIST, MUTATION, OPERATION, READ, Retry
+from fairlead.risk import AsyncRiskCalls
 from fairlead.subscription import AsyncSubscription
 from fairlead.trading import AsyncTradeSession
 from fairlead.v1.common_pb2 import Order
@@ -63,7 +64,7 @@ from fairlead.values import (
 from fairlead.watching import AsyncSessionWatch, SessionFollower
 
 
-class AsyncClient(AsyncReferenceCalls):
+class AsyncClient(AsyncReferenceCalls, AsyncRiskCalls):
     """A connection to the router, of one event loop: make it where that loop runs.
 
     `timeout` is in seconds and for each attempt of a call; the default depends on the method. What a list

@@ -12,6 +12,7 @@ from fairlead.following import SILENCE, Follower
 from fairlead.pages import Listing, Page
 from fairlead.reference import ReferenceCalls
 from fairlead.retry import BATCH, LIST, MUTATION, OPERATION, READ, Retry
+from fairlead.risk import RiskCalls
 from fairlead.subscription import Subscription
 from fairlead.v1.common_pb2 import Order
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
@@ -61,7 +62,7 @@ from fairlead.values import (
 from fairlead.watching import SessionFollower, SessionWatch
 
 
-class Client(ReferenceCalls):
+class Client(ReferenceCalls, RiskCalls):
     """A connection to the router.
 
     `timeout` is in seconds and for each attempt of a call; the default depends on the method. What a list

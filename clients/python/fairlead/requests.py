@@ -17,6 +17,7 @@ from fairlead.v1 import (
     execution_service_pb2,
     order_service_pb2,
     reference_service_pb2,
+    risk_service_pb2,
     session_service_pb2,
 )
 from fairlead.values import (
@@ -253,6 +254,22 @@ def subscribe(query: Following, heartbeat: float) -> execution_service_pb2.Subsc
 def watch_sessions(session_ids: Iterable[str], heartbeat: float) -> session_service_pb2.WatchSessionsRequest:
     return session_service_pb2.WatchSessionsRequest(
         session_ids=_names(session_ids), heartbeat_interval=_duration(heartbeat)
+    )
+
+
+def watch_risk_events(
+    account_ids: Iterable[str], after: int | None, heartbeat: float
+) -> risk_service_pb2.WatchRiskEventsRequest:
+    return risk_service_pb2.WatchRiskEventsRequest(
+        account_ids=account_ids, after_sequence=after, heartbeat_interval=_duration(heartbeat)
+    )
+
+
+def size_order(
+    order: NewOrder, protective_stop: Number, risk_amount: Number
+) -> risk_service_pb2.SizeOrderRequest:
+    return risk_service_pb2.SizeOrderRequest(
+        order=submit_order(order), stop_price=to_text(protective_stop), risk_amount=to_text(risk_amount)
     )
 
 

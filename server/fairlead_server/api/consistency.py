@@ -6,12 +6,14 @@ instrument, or on the order that is amended, is the business of risk and makes a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from fairlead.v1 import common_pb2
 from fairlead.v1.order_service_pb2 import AmendOrderRequest, CancelAllOrdersRequest, SubmitOrderRequest
 from fairlead.v1.reference_service_pb2 import PriceUpdate, UpdateReferencePricesRequest
+from fairlead.v1.risk_service_pb2 import GetRiskStateRequest
 from fairlead.v1.session_service_pb2 import (
     GetSessionScheduleRequest,
     ListSessionMessagesRequest,
@@ -98,6 +100,17 @@ def check_trading_state(request: SetTradingStateRequest) -> None:
     check_scope(request)
     killed = request.state == TRADING_STATE_KILLED
     _refuse([("state", "is what ActivateKillSwitch is for")] if killed else [])
+
+
+def check_risk_state(request: GetRiskStateRequest) -> None:
+    named = bool(request.scope.account_id)
+    _refuse([] if named else [("scope.account_id", "is required")])
+
+
+def check_names(names: Iterable[str], path: str) -> None:
+    """That none of a list stands there twice."""
+    counts = Counter(names)
+    _refuse((path, f"{name} stands there {count} times") for name, count in counts.items() if count > 1)
 
 
 def _latin(text: str) -> bool:

@@ -9,6 +9,7 @@ from fairlead.v1 import (
     common_pb2,
     execution_service_pb2,
     order_service_pb2,
+    risk_service_pb2,
     session_service_pb2,
     trading_control_service_pb2,
 )
@@ -18,6 +19,8 @@ from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import OrderState, PendingAction, RouteState
 from fairlead_server.domain.reconciliation import Verdict
 from fairlead_server.domain.reject import RejectReason, RejectSource
+from fairlead_server.domain.risk.events import RiskEventKind
+from fairlead_server.domain.risk.limits import Mode
 from fairlead_server.domain.terms import ManualIndicator, OrderCapacity, OrderType, Side, TimeInForce
 from fairlead_server.domain.trading_state import TradingState
 from fairlead_server.domain.venue_rules import ChainMode, ExecIdScope, ReplaceQuantity
@@ -52,6 +55,8 @@ REPLACE_QUANTITY = Pair(session_service_pb2.ReplaceQuantity, ReplaceQuantity)
 EXEC_ID_SCOPE = Pair(session_service_pb2.ExecIdScope, ExecIdScope)
 TRADING_STATE = Pair(trading_control_service_pb2.TradingState, TradingState)
 LEFT_REASON = Pair(trading_control_service_pb2.LeftReason, Left)
+LIMIT_MODE = Pair(risk_service_pb2.LimitMode, Mode)
+RISK_EVENT_KIND = Pair(risk_service_pb2.RiskEventKind, RiskEventKind)
 
 _SENT_ONLY = {state for state in RouteState if state is not RouteState.NONE}
 ROUTE_STATE: dict[RouteState, Any] = {

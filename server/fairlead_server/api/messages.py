@@ -40,7 +40,7 @@ def reject(value: Reject) -> common_pb2.Reject:
         observed=first.observed if first and first.observed else None,
         venue=None if value.venue is None else _venue_reject(value.venue),
         retryable=value.reason in _RETRYABLE,
-        breaches=[_breach(breach) for breach in value.breaches],
+        breaches=[breach(each) for each in value.breaches],
     )
 
 
@@ -73,13 +73,14 @@ def fill(value: Execution, ref_exec_id: str, owner: Order) -> execution_service_
     )
 
 
-def _breach(value: Breach) -> common_pb2.Breach:
+def breach(value: Breach) -> common_pb2.Breach:
     return common_pb2.Breach(
         rule_id=value.rule_id,
         reason=enums.REJECT_REASON.number[value.reason],
         text=value.text,
         limit=value.limit or None,
         observed=value.observed or None,
+        limit_id=value.limit_id,
     )
 
 

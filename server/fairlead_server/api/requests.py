@@ -11,6 +11,7 @@ from fairlead.v1 import (
     execution_service_pb2,
     order_service_pb2,
     position_service_pb2,
+    risk_service_pb2,
     session_service_pb2,
     trading_control_service_pb2,
 )
@@ -185,7 +186,8 @@ def heartbeat(
     request: execution_service_pb2.SubscribeExecutionsRequest
     | session_service_pb2.WatchSessionsRequest
     | position_service_pb2.WatchPositionsRequest
-    | trading_control_service_pb2.WatchTradingStatesRequest,
+    | trading_control_service_pb2.WatchTradingStatesRequest
+    | risk_service_pb2.WatchRiskEventsRequest,
 ) -> float:
     """In seconds."""
     return seconds(request, "heartbeat_interval", _HEARTBEAT, _LEAST_HEARTBEAT, _MOST_HEARTBEAT)

@@ -24,6 +24,7 @@ from fairlead.v1 import (
     order_service_pb2,
     position_service_pb2,
     reference_service_pb2,
+    risk_service_pb2,
     session_service_pb2,
     system_service_pb2,
     trading_control_service_pb2,
@@ -83,6 +84,7 @@ _FILES = (
     session_service_pb2,
     reference_service_pb2,
     position_service_pb2,
+    risk_service_pb2,
     system_service_pb2,
     trading_control_service_pb2,
 )

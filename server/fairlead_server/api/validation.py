@@ -43,6 +43,17 @@ def validate(request: Message) -> None:
         raise InvalidRequest(violations)
 
 
+def validate_each(messages: Iterable[Message], path: str) -> None:
+    """The same for each of a list, where one that is wrong spoils the whole."""
+    violations = [
+        violation
+        for index, each in enumerate(messages)
+        for violation in _violations(each, f"{path}[{index}].")
+    ]
+    if violations:
+        raise InvalidRequest(violations)
+
+
 def unruled(request: Descriptor) -> list[str]:
     """The fields of text for which the proto states no form, so that they could not be checked."""
     return [field.full_name for field in _texts(request) if not _rule(field).form]

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from fairlead_server.config.schema import AccountTable, File, LimitSetTable
 from fairlead_server.config.tables import ConfigError, must_be_known
-from fairlead_server.domain.risk.limits import LimitSet
+from fairlead_server.domain.risk.limits import OF_FILE, LimitSet
 from fairlead_server.domain.risk.table import problems
 from fairlead_server.domain.scope import EVERYTHING, Scope
 
 _LONGEST_WINDOW = 86_400  # seconds
-PREFIX = "file:"  # of the name that a limit set has in the API; operators cannot give one
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class LimitReader:
         known: set[str] = set()
         for key, one in found:
             if one.limit_id in known:
-                raise self._error(key, f"there is another limit set {one.limit_id.removeprefix(PREFIX)}")
+                raise self._error(key, f"there is another limit set {one.limit_id.removeprefix(OF_FILE)}")
             known.add(one.limit_id)
             for place, problem in problems(one):
                 raise self._error(f"{key}.{_as_written(place, of_limits=key.startswith('limits['))}", problem)
@@ -39,7 +38,7 @@ class LimitReader:
         self._known("risk.blocked_instruments", blocked, self.instruments, "instrument")
         if blocked:
             words = {"blocked_instruments": frozenset(blocked)}
-            yield "risk", LimitSet(f"{PREFIX}risk", EVERYTHING, words=words)
+            yield "risk", LimitSet(f"{OF_FILE}risk", EVERYTHING, words=words)
 
     def _of_accounts(self) -> Iterator[tuple[str, LimitSet]]:
         for name, row in self.file.accounts.items():
@@ -49,11 +48,11 @@ class LimitReader:
             values, blocked = self._account_values(key, row), frozenset(row.blocked_instruments)
             if values or blocked:
                 words = {"blocked_instruments": blocked} if blocked else {}
-                yield key, LimitSet(f"{PREFIX}{name}", Scope(name), values, words)
+                yield key, LimitSet(f"{OF_FILE}{name}", Scope(name), values, words)
             for instrument, narrower in row.instruments.items():
                 if narrower.values():
                     scope = Scope(name, instrument_id=instrument)
-                    limit_id = f"{PREFIX}{name}:{instrument}"
+                    limit_id = f"{OF_FILE}{name}:{instrument}"
                     yield f"{key}.instruments.{instrument}", LimitSet(limit_id, scope, narrower.values())
 
     def _account_values(self, key: str, row: AccountTable) -> dict[str, Decimal]:
@@ -70,7 +69,7 @@ class LimitReader:
             self._scoped(key, row)
             words = {name: frozenset(words) for name, words in row.lists.items()}
             scope = Scope(row.account, row.principal, row.instrument, row.strategy, row.session)
-            limit_id = f"{PREFIX}{row.limit_id}"
+            limit_id = f"{OF_FILE}{row.limit_id}"
             yield (
                 key,
                 LimitSet(limit_id, scope, row.values, words, row.mode, row.override, row.note),

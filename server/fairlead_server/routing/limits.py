@@ -9,14 +9,14 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from msgspec import json
+from msgspec import Struct, json
 from msgspec.structs import replace
 
 from fairlead_server.domain.errors import EtagMismatch, InvalidRequest, LimitSetFixed, UnknownLimitSet
 from fairlead_server.domain.exposure import RecentOrders
 from fairlead_server.domain.risk.caps import burst_of
 from fairlead_server.domain.risk.events import RiskEventKind
-from fairlead_server.domain.risk.limits import Bounds, Limits, LimitSet, longest_window
+from fairlead_server.domain.risk.limits import OF_FILE, Bounds, Limits, LimitSet, longest_window
 from fairlead_server.domain.risk.proposal import Policy
 from fairlead_server.domain.risk.rates import Rates
 from fairlead_server.domain.risk.table import problems
@@ -29,6 +29,14 @@ from fairlead_server.store.batch import AuditRow
 
 _RATES = ("max_message_rate", "max_symbol_rate")
 _encode = json.Encoder(order="deterministic").encode
+
+
+class Replaced(Struct, frozen=True):
+    """The names of the sets that were not there, were otherwise, and are no more."""
+
+    created: list[str]
+    changed: list[str]
+    deleted: list[str]
 
 
 class RiskLimits:
@@ -78,6 +86,11 @@ class RiskLimits:
             own = replace(bound.scope, instrument_id=order.instrument_id)
             self.rates.take(bound, "symbol", own, burst_of(bound, "symbol_burst"), now)
 
+    @property
+    def risk_head(self) -> int:
+        """The sequence of the latest risk event."""
+        return self._ledger.risk_head
+
     # Asked by operators.
 
     def __iter__(self) -> Iterator[LimitSet]:
@@ -91,16 +104,17 @@ class RiskLimits:
 
     def put(self, wanted: LimitSet, expected: str | None, by: Operator, now: datetime) -> LimitSet:
         """Make or replace a set; ``expected`` is the etag that it is to replace, empty for one that is not there, None for any."""
+        known = self.check(wanted, expected)
+        with self._pipeline.deciding():
+            return self._enter(wanted, known, by, now)
+
+    def check(self, wanted: LimitSet, expected: str | None) -> LimitSet | None:
+        """The set that it would replace; raises what :meth:`put` would raise."""
         known = self._changeable(wanted.limit_id, expected)
-        wrong = list(problems(wanted))
+        wrong = [(f"limit_set.{place}", problem) for place, problem in problems(wanted)]
         if wrong:
             raise InvalidRequest(wrong)
-        version = known.version + 1 if known is not None else 1
-        changed = replace(wanted, version=version, update_time=now, updated_by=by.principal)
-        with self._pipeline.deciding():
-            self._limits.put(changed)
-            self._record(changed, known, by, now, deleted=False)
-        return changed
+        return known
 
     def delete(self, limit_id: str, expected: str | None, by: Operator, now: datetime) -> None:
         known = self._changeable(limit_id, expected)
@@ -110,9 +124,45 @@ class RiskLimits:
             self._limits.remove(limit_id)
             self._record(known, known, by, now, deleted=True)
 
+    def replace_all(
+        self, wanted: Iterable[LimitSet], by: Operator, now: datetime, *, decide: bool = True
+    ) -> Replaced:
+        """Make these the stored sets, all of them or, if one is wrong, none; only say what would change unless ``decide``."""
+        sets = {each.limit_id: each for each in wanted}
+        wrong = [
+            (f"limit_sets[{limit_id}].{place}", problem)
+            for limit_id, each in sets.items()
+            for place, problem in problems(each)
+        ]
+        if wrong:
+            raise InvalidRequest(wrong)
+        stored = {each.limit_id: each for each in self._limits if each.stored}
+        for limit_id in sorted(sets):
+            self._changeable(limit_id, None)
+        done = Replaced(
+            sorted(sets.keys() - stored.keys()),
+            sorted(name for name in sets.keys() & stored.keys() if not _same(sets[name], stored[name])),
+            sorted(stored.keys() - sets.keys()),
+        )
+        if decide and (done.created or done.changed or done.deleted):
+            with self._pipeline.deciding():
+                for name in done.deleted:
+                    self._limits.remove(name)
+                    self._record(stored[name], stored[name], by, now, deleted=True)
+                for name in (*done.created, *done.changed):
+                    self._enter(sets[name], stored.get(name), by, now)
+        return done
+
+    def _enter(self, wanted: LimitSet, known: LimitSet | None, by: Operator, now: datetime) -> LimitSet:
+        version = known.version + 1 if known is not None else 1
+        changed = replace(wanted, version=version, update_time=now, updated_by=by.principal)
+        self._limits.put(changed)
+        self._record(changed, known, by, now, deleted=False)
+        return changed
+
     def _changeable(self, limit_id: str, expected: str | None) -> LimitSet | None:
         known = self._limits.get(limit_id)
-        if known is not None and not known.stored:
+        if limit_id.startswith(OF_FILE) or (known is not None and not known.stored):
             raise LimitSetFixed(limit_id)
         actual = etag(known) if known is not None else ""
         if expected is not None and expected != actual:
@@ -139,6 +189,11 @@ class RiskLimits:
             principal=by.principal,
             policy_version=self.version,
         )
+
+
+def _same(wanted: LimitSet, known: LimitSet) -> bool:
+    kept = replace(wanted, version=known.version, update_time=known.update_time, updated_by=known.updated_by)
+    return kept == known
 
 
 def etag(known: LimitSet) -> str:

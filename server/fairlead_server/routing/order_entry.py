@@ -77,7 +77,7 @@ class OrderEntry:
         self.routes = rules
         self._gateways = gateways
         self._requests = Requests(book, ledger)
-        self._checks = Checks(book, ledger, policy, limits, reference, gateways, recent)
+        self.checks = self._checks = Checks(book, ledger, policy, limits, reference, gateways, recent)
         self._departures = Departures(book, ledger, cl_ord_ids, recent, self._checks)
         self._amending = Amending(ledger, self._checks, self._departures, self._requests)
         self._unanswered = Unanswered(book, ledger)

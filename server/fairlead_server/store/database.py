@@ -7,7 +7,7 @@ connection of its own what was committed last, and neither waits for the writer 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, TotalKey
+from fairlead_server.domain.risk.events import RiskEvent
 from fairlead_server.fix.terms import Sent
 from fairlead_server.store import (
     archive,
@@ -27,11 +28,12 @@ from fairlead_server.store import (
     journal,
     orders,
     recovery,
+    risk,
     schema,
     sqlite,
     tables,
 )
-from fairlead_server.store.batch import AuditRow, Batch, EventRow
+from fairlead_server.store.batch import AuditRow, Batch, DecisionRow, EventRow
 from fairlead_server.store.errors import Faults, StoreError, told_plainly
 from fairlead_server.store.events import EventQuery
 from fairlead_server.store.holdings import DayQuery
@@ -139,6 +141,19 @@ class Store(Lookups):
         """Of the latest event before ``time``, 0 if there is none."""
         with self._reading() as connection:
             return events.sequence_at(connection, time)
+
+    # What risk has said.
+
+    def risk_decisions(self, order_id: str) -> list[DecisionRow]:
+        """On an order and on each of its amends, oldest first."""
+        with self._reading() as connection:
+            return risk.decided(connection, order_id)
+
+    def risk_events_after(
+        self, sequence: int, limit: int, account_ids: Collection[str] = ()
+    ) -> list[RiskEvent]:
+        with self._reading() as connection:
+            return risk.events_after(connection, sequence, limit, account_ids)
 
     # The journal of messages.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fairlead.cli import executions, instruments, orders, prices, sessions
+from fairlead.cli import executions, instruments, orders, prices, risk, sessions
 from fairlead.cli.basket import basket
 from fairlead.cli.commands import Commands, OutputOption
 from fairlead.cli.exits import ExitCode, exit_code
@@ -30,6 +30,7 @@ app.add_typer(executions.commands, name="exec")
 app.add_typer(sessions.commands, name="session")
 app.add_typer(instruments.commands, name="instrument")
 app.add_typer(prices.commands, name="price")
+app.add_typer(risk.commands, name="risk")
 app.command()(basket)
 
 

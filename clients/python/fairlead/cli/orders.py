@@ -103,7 +103,7 @@ def submit(
             instrument_id=instrument,
             side=member(Side, side),
             quantity=quantity,
-            order_type=_order_type(order_type, price, stop_price),
+            order_type=order_type_of(order_type, price, stop_price),
             price=price,
             stop_price=stop_price,
             time_in_force=member(TimeInForce, tif) if tif else None,
@@ -119,7 +119,7 @@ def submit(
         _refuse(response.order.reject)
 
 
-def _order_type(name: str | None, price: str | None, stop_price: str | None) -> OrderType:
+def order_type_of(name: str | None, price: str | None, stop_price: str | None) -> OrderType:
     if name is not None:
         return member(OrderType, name)
     if price is not None:

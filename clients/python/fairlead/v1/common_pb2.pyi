@@ -1303,6 +1303,7 @@ class Breach(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     OBSERVED_FIELD_NUMBER: _builtins.int
+    LIMIT_ID_FIELD_NUMBER: _builtins.int
     rule_id: _builtins.str
     """The configured rule, as in `max_quantity`."""
     reason: Global___RejectReason.ValueType
@@ -1313,6 +1314,8 @@ class Breach(_message.Message):
     """What the rule allows; a decimal or a word. Absent if there is nothing to compare."""
     observed: _builtins.str
     """What it found instead; a decimal or a word."""
+    limit_id: _builtins.str
+    """The limit set that has the limit; empty = the rule needs none."""
     def __init__(
         self,
         *,
@@ -1321,10 +1324,11 @@ class Breach(_message.Message):
         text: _builtins.str = ...,
         limit: _builtins.str | None = ...,
         observed: _builtins.str | None = ...,
+        limit_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_observed", b"_observed", "limit", b"limit", "observed", b"observed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_observed", b"_observed", "limit", b"limit", "observed", b"observed", "reason", b"reason", "rule_id", b"rule_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_observed", b"_observed", "limit", b"limit", "limit_id", b"limit_id", "observed", b"observed", "reason", b"reason", "rule_id", b"rule_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
     _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015

@@ -245,6 +245,7 @@ CAPS: tuple[Cap, ...] = (
         ANY,
         "too many open orders",
         _open_orders,
+        counts=True,
     ),
     Cap(
         "open_notional",
@@ -257,6 +258,7 @@ CAPS: tuple[Cap, ...] = (
         ANY,
         "what is open is worth more than the limit",
         _open_value,
+        counts=True,
     ),
     Cap(
         "position",
@@ -269,6 +271,8 @@ CAPS: tuple[Cap, ...] = (
         HELD,
         "position with all working orders filled is above the limit",
         _position,
+        counts=True,
+        each=True,
     ),
     Cap(
         "max_positions",
@@ -281,6 +285,7 @@ CAPS: tuple[Cap, ...] = (
         HELD,
         "too many positions",
         _positions,
+        counts=True,
     ),
     Cap(
         "gross_exposure",
@@ -293,6 +298,7 @@ CAPS: tuple[Cap, ...] = (
         HELD,
         "the gross exposure is above the limit",
         _gross,
+        counts=True,
     ),
     Cap(
         "net_exposure",
@@ -305,6 +311,7 @@ CAPS: tuple[Cap, ...] = (
         HELD,
         "the net exposure is above the limit",
         _net,
+        counts=True,
     ),
     Cap(
         "concentration",
@@ -345,6 +352,7 @@ CAPS: tuple[Cap, ...] = (
         _messages,
         (Parameter("message_burst", U.COUNT, "one second's worth", "how many may come at once"),),
         most=_burst,
+        counts=True,
     ),
     Cap(
         "symbol_rate",
@@ -359,6 +367,8 @@ CAPS: tuple[Cap, ...] = (
         _symbol_messages,
         (Parameter("symbol_burst", U.COUNT, "one second's worth", "how many may come at once"),),
         most=_symbol_burst,
+        counts=True,
+        each=True,
     ),
     Cap(
         "amends",
@@ -383,5 +393,6 @@ CAPS: tuple[Cap, ...] = (
         ("account_id", "session_id"),
         "too many orders are in doubt",
         _in_doubt,
+        counts=True,
     ),
 )

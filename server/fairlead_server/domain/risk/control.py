@@ -90,6 +90,8 @@ class Cap(Struct, frozen=True):
     observe: Callable[[Proposal, Bound], Decimal | int | None]
     parameters: tuple[Parameter, ...] = ()
     least: bool = False
+    counts: bool = False  # what there is beside the order counts
+    each: bool = False  # in each instrument by itself
     most: Callable[[Bound], Decimal] = lambda bound: bound.value  # what must not be exceeded
 
     def breaks(self, observed: Decimal | int, bound: Bound) -> bool:

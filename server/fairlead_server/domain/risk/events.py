@@ -16,8 +16,6 @@ class RiskEventKind(Word):
     WARNED = "WARNED"  # it has passed, against limits that only warn
     SHADOWED = "SHADOWED"  # it has passed, against limits that are only tried
     LIMITS_CHANGED = "LIMITS_CHANGED"
-    STRATEGY_DISABLED = "STRATEGY_DISABLED"  # it has traded too often without a person looking
-    STRATEGY_ENABLED = "STRATEGY_ENABLED"
 
 
 class RiskEvent(Struct, frozen=True):

@@ -79,6 +79,7 @@ class Bounds(Struct, frozen=True):
 
 
 _ZERO = Decimal(0)
+OF_FILE = "file:"  # how the names of those of the configuration file begin
 _NOTHING = Bounds()
 _MOST_KEPT = 10_000
 _STRICTNESS = {Mode.ENFORCE: 0, Mode.WARN: 1, Mode.SHADOW: 2}
