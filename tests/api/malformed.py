@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.v1 import annotations_pb2 as rules
-from fairlead.v1.common_pb2 import OrderRef
+from fairlead.v1.common_pb2 import ORDER_TYPE_LIMIT, OrderRef
 from fairlead.v1.order_service_pb2 import CancelAllOrdersRequest, TradeSessionRequest
+from fairlead.v1.risk_service_pb2 import GetRiskStateRequest, SizeOrderRequest, UpdateLimitsRequest
 from fairlead.v1.session_service_pb2 import RequestOrderStatusRequest
 from fairlead.v1.trading_control_service_pb2 import TradingScope
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -106,6 +107,13 @@ def ordinary(descriptor: Descriptor) -> Any:
         message.hello.session_key = UUID
     if isinstance(message, RequestOrderStatusRequest):
         message.session_id = "some-id"
+    if isinstance(message, UpdateLimitsRequest):
+        message.limit_set.limits["max_position"] = "1"
+    if isinstance(message, GetRiskStateRequest):
+        message.scope.account_id = "some-id"
+    if isinstance(message, SizeOrderRequest):
+        message.order.order_type = ORDER_TYPE_LIMIT
+        message.order.price, message.stop_price = "100", "50"
     return message
 
 
@@ -196,7 +204,8 @@ def _elements(root: Message, path: tuple[str, ...], field: FieldDescriptor) -> I
             yield _filled(root, path, [1, number], f"{name}[1]")
     elif field.type == FieldDescriptor.TYPE_MESSAGE:  # each item is answered for by itself
         assert field.message_type is not None
-        too_many = [GetMessageClass(field.message_type)()] * most  # and one that is there already
+        there = 1 if rule.required else 0
+        too_many = [GetMessageClass(field.message_type)()] * (most + 1 - there)
     else:
         too_many = [_RIGHT[rule.form]] * (most + 1)
         for text in (*_wrong_texts(rule), ""):

@@ -584,7 +584,8 @@ def test_what_every_limit_was_compared_with_is_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "place", "problem"),
     [
-        ({"values": {"max_order": Decimal(1)}}, "limits[max_order]", "is no limit; there are "),
+        ({"values": {"max_positon": Decimal(1)}}, "limits[max_positon]", "is no limit; max_position is one"),
+        ({"values": {"x": Decimal(1)}}, "limits[x]", "is no limit; the table of controls"),
         ({"values": {"max_position": Decimal(-1)}}, "limits[max_position]", "-1 must not be negative"),
         ({"values": {"max_position": Decimal("NaN")}}, "limits[max_position]", "NaN must not be negative"),
         (
@@ -608,7 +609,11 @@ def test_what_every_limit_was_compared_with_is_told() -> None:
             "limits[max_position]",
             "max_position cannot be set for one session_id",
         ),
-        ({"words": {"allowed": frozenset({"A"})}}, "lists[allowed]", "is no list; there are "),
+        (
+            {"words": {"allowed_side": frozenset({"A"})}},
+            "lists[allowed_side]",
+            "is no list; allowed_sides is one",
+        ),
         (
             {"words": {"allowed_sides": frozenset({"LONG"})}},
             "lists[allowed_sides]",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from difflib import get_close_matches
 
 from fairlead_server.domain.risk.caps import ANY, CAPS
 from fairlead_server.domain.risk.control import Applies, Cap, Control, Gate, ListGate, Unit
@@ -58,7 +59,7 @@ def problems(wanted: LimitSet) -> Iterator[tuple[str, str]]:
         known = VALUES.get(name) or PARAMETERS.get(name)
         place = f"limits[{name}]"
         if known is None:
-            yield place, f"is no limit; there are {', '.join(sorted(VALUES | PARAMETERS))}"
+            yield place, f"is no limit{_meant(name, [*VALUES, *PARAMETERS])}"
             continue
         cap, unit = known
         yield from ((place, problem) for problem in _amount(value, unit))
@@ -69,13 +70,18 @@ def problems(wanted: LimitSet) -> Iterator[tuple[str, str]]:
         place = f"lists[{name}]"
         gate = LISTS.get(name)
         if gate is None:
-            yield place, f"is no list; there are {', '.join(sorted(LISTS))}"
+            yield place, f"is no list{_meant(name, LISTS)}"
             continue
         unknown = sorted(words - _WORDS.get(gate.kind, words))
         if unknown:
             yield place, f"{unknown[0]} is no {gate.kind}; there are {', '.join(sorted(_WORDS[gate.kind]))}"
     if not (wanted.values or wanted.words):
         yield "limits", "and lists are both empty: there has to be something that it limits"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f"; {close[0]} is one" if close else "; the table of controls names those that there are"
 
 
 def _amount(value: Decimal, unit: Unit) -> Iterator[str]:
