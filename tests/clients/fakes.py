@@ -18,6 +18,7 @@ import grpc
 from fairlead.v1 import (
     execution_service_pb2_grpc,
     order_service_pb2_grpc,
+    position_service_pb2_grpc,
     reference_service_pb2_grpc,
     session_service_pb2_grpc,
     system_service_pb2_grpc,
@@ -33,6 +34,7 @@ from fairlead.v1.execution_service_pb2 import (
     SubscribeExecutionsResponse,
 )
 from fairlead.v1.order_service_pb2 import TradeSessionRequest, TradeSessionResponse
+from fairlead.v1.position_service_pb2 import WatchPositionsResponse
 from fairlead.v1.session_service_pb2 import WatchSessionsResponse
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
@@ -87,12 +89,14 @@ class FakeRouter(
     execution_service_pb2_grpc.ExecutionServiceServicer,
     session_service_pb2_grpc.SessionServiceServicer,
     reference_service_pb2_grpc.ReferenceServiceServicer,
+    position_service_pb2_grpc.PositionServiceServicer,
     system_service_pb2_grpc.SystemServiceServicer,
 ):
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = defaultdict(list)
         self.streams: list[Sequence[StreamItem]] = []
         self.watches: list[Sequence[WatchSessionsResponse | Fail | Hang]] = []
+        self.position_watches: list[Sequence[WatchPositionsResponse | Fail | Hang]] = []
         self.trades: list[Trade] = []  # one for each stream
         self.streams_after: dict[str, Sequence[StreamItem]] = {}  # by cursor, however often it is asked for
         self.received: dict[str, list[Any]] = defaultdict(list)
@@ -203,6 +207,24 @@ class FakeRouter(
             script = self.watches.pop(0) if len(self.watches) > 1 else self.watches[0]
         yield from self._play(script, context)
 
+    def ListPositions(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListPositions", request, context)
+
+    def GetPosition(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetPosition", request, context)
+
+    def ListDailyTotals(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListDailyTotals", request, context)
+
+    def WatchPositions(
+        self, request: Message, context: grpc.ServicerContext
+    ) -> Iterator[WatchPositionsResponse]:
+        with self._lock:
+            self._note("WatchPositions", request, context)
+            watches = self.position_watches
+            script = watches.pop(0) if len(watches) > 1 else watches[0]
+        yield from self._play(script, context)
+
     def _play(self, script: Sequence[M | Fail | Hang], context: grpc.ServicerContext) -> Iterator[M]:
         gone = threading.Event()
         context.add_callback(gone.set)
@@ -251,6 +273,7 @@ def serving(router: FakeRouter) -> Iterator[str]:
         execution_service_pb2_grpc.add_ExecutionServiceServicer_to_server(router, server)
         session_service_pb2_grpc.add_SessionServiceServicer_to_server(router, server)
         reference_service_pb2_grpc.add_ReferenceServiceServicer_to_server(router, server)
+        position_service_pb2_grpc.add_PositionServiceServicer_to_server(router, server)
         system_service_pb2_grpc.add_SystemServiceServicer_to_server(router, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()

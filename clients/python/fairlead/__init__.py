@@ -13,6 +13,7 @@ from fairlead.async_client import AsyncClient
 from fairlead.client import Client
 from fairlead.decimals import to_decimal, to_text
 from fairlead.errors import CallFailed, FairleadError, OrderRejected, OutcomeUnknown, Refused
+from fairlead.positions import AsyncPositionWatch, PositionGone, PositionWatch
 from fairlead.requests import new_key
 from fairlead.retry import Retry
 from fairlead.subscription import AsyncSubscription, Subscription
@@ -41,6 +42,7 @@ __all__ = [
     "FILLS",
     "AckLevel",
     "AsyncClient",
+    "AsyncPositionWatch",
     "AsyncSessionWatch",
     "AsyncSubscription",
     "AsyncTradeSession",
@@ -58,6 +60,8 @@ __all__ = [
     "OrderState",
     "OrderType",
     "OutcomeUnknown",
+    "PositionGone",
+    "PositionWatch",
     "ReconcileVerdict",
     "Refused",
     "Retry",

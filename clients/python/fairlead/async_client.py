@@ -11,6 +11,7 @@ from fairlead import outcomes, requests
 from fairlead.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, call_metadata
 from fairlead.following import SILENCE, Follower
 from fairlead.pages import AsyncListing, Page
+from fairlead.positions import AsyncPositionCalls
 from fairlead.reference import AsyncReferenceCalls
 from fairlead.retry import BATCH, LIST, MUTATION, OPERATION, READ, Retry
 from fairlead.risk import AsyncRiskCalls
@@ -64,7 +65,7 @@ from fairlead.values import (
 from fairlead.watching import AsyncSessionWatch, SessionFollower
 
 
-class AsyncClient(AsyncReferenceCalls, AsyncRiskCalls):
+class AsyncClient(AsyncReferenceCalls, AsyncPositionCalls, AsyncRiskCalls):
     """A connection to the router, of one event loop: make it where that loop runs.
 
     `timeout` is in seconds and for each attempt of a call; the default depends on the method. What a list

@@ -10,6 +10,7 @@ from fairlead import outcomes, requests
 from fairlead.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, call_metadata
 from fairlead.following import SILENCE, Follower
 from fairlead.pages import Listing, Page
+from fairlead.positions import PositionCalls
 from fairlead.reference import ReferenceCalls
 from fairlead.retry import BATCH, LIST, MUTATION, OPERATION, READ, Retry
 from fairlead.risk import RiskCalls
@@ -62,7 +63,7 @@ from fairlead.values import (
 from fairlead.watching import SessionFollower, SessionWatch
 
 
-class Client(ReferenceCalls, RiskCalls):
+class Client(ReferenceCalls, PositionCalls, RiskCalls):
     """A connection to the router.
 
     `timeout` is in seconds and for each attempt of a call; the default depends on the method. What a list

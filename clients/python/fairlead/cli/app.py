@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fairlead.cli import executions, instruments, orders, prices, risk, sessions
+from fairlead.cli import executions, instruments, orders, positions, prices, risk, sessions
 from fairlead.cli.basket import basket
 from fairlead.cli.commands import Commands, OutputOption
 from fairlead.cli.exits import ExitCode, exit_code
@@ -28,6 +28,7 @@ app = Commands(
 app.add_typer(orders.commands, name="order")
 app.add_typer(executions.commands, name="exec")
 app.add_typer(sessions.commands, name="session")
+app.add_typer(positions.commands, name="position")
 app.add_typer(instruments.commands, name="instrument")
 app.add_typer(prices.commands, name="price")
 app.add_typer(risk.commands, name="risk")
