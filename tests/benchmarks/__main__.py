@@ -18,7 +18,7 @@ from pathlib import Path
 import grpc
 
 from tests import postgres
-from tests.benchmarks import fan, machine, parts, picture, report, restart, risk
+from tests.benchmarks import fan, machine, parts, picture, report, restart, risk, shares
 from tests.benchmarks.cases import CASES, ON_POSTGRESQL, Bench
 from tests.benchmarks.codec import NotTheSame
 from tests.benchmarks.figures import Comparison
@@ -26,7 +26,7 @@ from tests.benchmarks.parts import PARTS, QuickFixFailed
 from tests.benchmarks.processes import ProcessFailed
 from tests.benchmarks.rig import OrdersLost, Rig, running
 
-_NAMES = [*PARTS, risk.NAME, restart.NAME, *CASES, *fan.CASES, *ON_POSTGRESQL]
+_NAMES = [*PARTS, risk.NAME, shares.NAME, restart.NAME, *CASES, *fan.CASES, *ON_POSTGRESQL]
 RESULTS = Path("var/bench/results.json").absolute()
 PUBLISHED = Path("bench/results.json").absolute(), Path("docs/performance.svg").absolute()
 
@@ -54,6 +54,11 @@ def measure(options: argparse.Namespace) -> None:
         if wanted & (CASES.keys() | fan.CASES.keys()):
             with asyncio.Runner(loop_factory=_precise_loop) as runner:
                 runner.run(measure_router(options, folder, comparisons))
+        if shares.NAME in wanted:
+            for way in shares.WAYS:
+                found = asyncio.run(shares.measure(way, folder, options.rounds, options.orders))
+                comparisons[f"{shares.NAME}-{way}"] = found
+                print(f"\n{report.table(found)}", flush=True)
         if wanted & ON_POSTGRESQL.keys():
             measure_on_postgresql(options, folder, comparisons)
     drawn = RESULTS.with_suffix(".svg")
@@ -79,7 +84,8 @@ def measure_parts(options: argparse.Namespace, comparisons: dict[str, Comparison
 async def measure_router(
     options: argparse.Namespace, folder: Path, comparisons: dict[str, Comparison]
 ) -> None:
-    async with running(folder, options.profile) as rig:
+    profiler = ("cProfile", "-o", str(options.profile), "-m") if options.profile else ()
+    async with running(folder, profiler) as rig:
         print(f"\nrequest {rig.request_size} B, response {rig.response_size} B", flush=True)
         bench = Bench(rig, options.rounds, options.orders)
         await bench.warm_up()

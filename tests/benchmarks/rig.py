@@ -60,6 +60,7 @@ class Rig:
         self.request_size = self.response_size = 0
         self.on_postgresql = False
         self._router = router
+        self._cpu_before = router.cpu_seconds()
         self._venue = venue
         self._echo: Process | None = None
         self._fills = fills
@@ -100,8 +101,8 @@ class Rig:
         return self._router.memory() / 1024
 
     def server_cpu(self) -> float:
-        """Seconds of CPU that the router has taken since it began."""
-        return self._router.cpu_seconds()
+        """Seconds of CPU that the router has taken since it was ready."""
+        return self._router.cpu_seconds() - self._cpu_before
 
     async def end(self) -> None:
         """The venue has to have seen each order once."""
@@ -153,13 +154,12 @@ class Rig:
 
 @asynccontextmanager
 async def running(
-    folder: Path, profile: Path | None = None, store_url: str | None = None
+    folder: Path, within: Sequence[str] = (), store_url: str | None = None
 ) -> AsyncIterator[Rig]:
     """All of it, ready for load; nothing is left running. The logs are in ``folder``, and the store unless it is named.
 
-    With ``profile`` the router runs under cProfile, which makes it several times slower, and leaves its result there.
+    The router runs ``within`` another module, such as a profiler, which is given its own arguments and then the router's.
     """
-    profiler = ("cProfile", "-o", str(profile), "-m") if profile else ()
     async with AsyncExitStack() as stack:
         venue = await _started(stack, "venue", folder, "tests.benchmarks.venue")
         settings = (
@@ -169,7 +169,7 @@ async def running(
         )
         sets = [word for setting in settings for word in ("--set", setting)]
         router = await _started(
-            stack, "router", folder, *profiler, "fairlead_server", "serve", "--config", str(CONFIG), *sets
+            stack, "router", folder, *within, "fairlead_server", "serve", "--config", str(CONFIG), *sets
         )
         channel = await _channel(stack, _address(router))
         await serving(channel)
