@@ -106,10 +106,9 @@ def _tick_size(p: Proposal) -> Finding | None:
     if p.instrument is None:
         return None
     for name, price in (("price", p.terms.price), ("stop price", p.terms.stop_price)):
-        if price is not None and (price <= 0 or not _is_multiple(price, p.instrument.tick_size)):
-            return Finding(
-                f"{name} is not a positive multiple of the tick size", p.instrument.tick_size, price
-            )
+        tick = p.instrument.tick_size if price is None else p.instrument.tick_at(price)
+        if price is not None and (price <= 0 or not _is_multiple(price, tick)):
+            return Finding(f"{name} is not a positive multiple of the tick size", tick, price)
     return None
 
 
@@ -132,9 +131,10 @@ def _stale_reference(p: Proposal) -> Finding | None:
     if has_price and not any(p.bounds.enforced(name) for name in PRICED_BY_REFERENCE):
         return None
     age = reference.age(p.now)
-    if age <= p.policy.max_reference_age:
+    most = p.instrument.max_reference_age if p.instrument else None
+    if age <= (most := most or p.policy.max_reference_age):
         return None
-    return Finding(f"the reference price of {reference.source} is too old", p.policy.max_reference_age, age)
+    return Finding(f"the reference price of {reference.source} is too old", most, age)
 
 
 def _limits_missing(p: Proposal) -> Finding | None:

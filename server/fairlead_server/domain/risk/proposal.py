@@ -90,8 +90,10 @@ class Proposal(Struct, frozen=True):
 
     def worth(self, quantity: Decimal) -> Decimal | None:
         """In the instrument's currency; None where no price is known."""
-        price = self.value_price
-        return None if price is None else quantity * price
+        price, instrument = self.value_price, self.instrument
+        if price is None:
+            return None
+        return quantity * price if instrument is None else instrument.value(price, quantity)
 
     def worst(self, exposure: Exposure) -> Decimal:
         """How long the position would be, or short where it sells, with the order and all like it filled; never the other way."""
