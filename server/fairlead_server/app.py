@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from fairlead_server.api.execution_service import ExecutionService
+from fairlead_server.api.instrument_operations import InstrumentOperations
 from fairlead_server.api.messages import event_line
 from fairlead_server.api.order_answers import OrderAnswers
 from fairlead_server.api.order_batches import OrderBatches
@@ -43,7 +44,9 @@ from fairlead_server.domain.errors import ConfigInvalid, RouterError
 from fairlead_server.domain.ids import Ulids
 from fairlead_server.router import Router
 from fairlead_server.routing.batches import Batches
+from fairlead_server.routing.imports import Imports
 from fairlead_server.routing.inquiries import Inquiries
+from fairlead_server.routing.instruments import Instruments
 from fairlead_server.routing.news import News
 from fairlead_server.routing.ports import Operator, Reloaded
 from fairlead_server.routing.prices import Prices
@@ -171,9 +174,12 @@ class App:
         )
 
     def _reference_service(self, tokens: Tokens) -> ReferenceService:
-        reference, pipeline = self.router.reference, self.router.pipeline
+        router, reference, pipeline = self.router, self.router.reference, self.router.pipeline
+        instruments = Instruments(reference, router.book, pipeline)
+        imports = Imports(reference, instruments, pipeline, router.new_id)
+        operations = InstrumentOperations(reference, instruments, imports, self._store, pipeline, tokens, now)
         prices = ReferencePrices(Prices(reference, pipeline), pipeline, now)
-        return ReferenceService(reference, prices, pipeline, tokens, now)
+        return ReferenceService(reference, operations, prices, pipeline, tokens, now)
 
     # Running.
 

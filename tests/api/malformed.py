@@ -12,11 +12,24 @@ from typing import Any
 
 from fairlead.v1 import annotations_pb2 as rules
 from fairlead.v1.common_pb2 import ORDER_TYPE_LIMIT, OrderRef
-from fairlead.v1.order_service_pb2 import CancelAllOrdersRequest, TradeSessionRequest
-from fairlead.v1.risk_service_pb2 import GetRiskStateRequest, SizeOrderRequest, UpdateLimitsRequest
+from fairlead.v1.order_service_pb2 import (
+    CancelAllOrdersRequest,
+    SubmitOrderRequest,
+    TradeHello,
+    TradeSessionRequest,
+)
+from fairlead.v1.reference_service_pb2 import ImportInstrumentsRequest, Instrument
+from fairlead.v1.risk_service_pb2 import (
+    GetRiskStateRequest,
+    LimitSet,
+    RiskScope,
+    SizeOrderRequest,
+    UpdateLimitsRequest,
+)
 from fairlead.v1.session_service_pb2 import RequestOrderStatusRequest
 from fairlead.v1.trading_control_service_pb2 import TradingScope
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -49,6 +62,7 @@ _WRONG = {
     rules.TEXT_FORM_DECIMAL: _NO_DECIMAL,
     rules.TEXT_FORM_POSITIVE_DECIMAL: [*_NO_DECIMAL, "0", "0.0", "-0", "-0.00", "-1", "-0.5"],
     rules.TEXT_FORM_TEXT: [f"a{c}b" for c in CONTROL],
+    rules.TEXT_FORM_LINES: [f"a{c}b" for c in CONTROL if c not in "\n\r"],
     rules.TEXT_FORM_TOKEN: ["a b", "%41", "x" * 1025, "a\x01", "\u00e9"],
 }
 _RIGHT = {
@@ -57,6 +71,7 @@ _RIGHT = {
     rules.TEXT_FORM_DECIMAL: "50.00",
     rules.TEXT_FORM_POSITIVE_DECIMAL: "100",
     rules.TEXT_FORM_TEXT: "some words",
+    rules.TEXT_FORM_LINES: "some\nlines\n",
     rules.TEXT_FORM_TOKEN: "token",
 }
 _UNKNOWN_NUMBERS = [99, -1, 2**31 - 1]
@@ -75,8 +90,24 @@ _WRONG_NUMBERS = {
 }
 _WRONG_TIMES = {
     "google.protobuf.Timestamp": [(-1, 0), (-(2**62), 0), (2**62, 0), (0, -1), (0, 10**9)],
-    "google.protobuf.Duration": [(-1, 0), (0, -1), (2**40, 0), (1, 10**9), (10**7, 0)],
+    "google.protobuf.Duration": [(-1, 0), (0, -1), (2**40, 0), (1, 10**9), (10**8, 0)],
 }
+
+
+# What no rule beside a field says that the message needs.
+_NEEDED: list[Message] = [
+    OrderRef(order_id="some-id"),
+    TradingScope(strategy_id="some-id"),
+    CancelAllOrdersRequest(account_id="nobody"),
+    TradeSessionRequest(hello=TradeHello(session_key=UUID)),
+    FieldMask(paths=["kind"]),
+    Instrument(instrument_id="MADE", symbol="MADE", currency="USD", tick_size="1", lot_size="1"),
+    ImportInstrumentsRequest(csv="instrument_id,symbol,currency,tick_size,lot_size", reason="some words"),
+    RequestOrderStatusRequest(session_id="some-id"),
+    UpdateLimitsRequest(limit_set=LimitSet(limits={"max_position": "1"})),
+    GetRiskStateRequest(scope=RiskScope(account_id="some-id")),
+    SizeOrderRequest(order=SubmitOrderRequest(order_type=ORDER_TYPE_LIMIT, price="100"), stop_price="50"),
+]
 
 
 @dataclass(frozen=True)
@@ -97,23 +128,9 @@ def ordinary(descriptor: Descriptor) -> Any:
     for field in descriptor.fields:
         if rule_of(field).required:
             _set_right(message, field)
-    if isinstance(message, OrderRef):
-        message.order_id = "some-id"
-    if isinstance(message, TradingScope):
-        message.strategy_id = "some-id"
-    if isinstance(message, CancelAllOrdersRequest):
-        message.account_id = "nobody"
-    if isinstance(message, TradeSessionRequest):
-        message.hello.session_key = UUID
-    if isinstance(message, RequestOrderStatusRequest):
-        message.session_id = "some-id"
-    if isinstance(message, UpdateLimitsRequest):
-        message.limit_set.limits["max_position"] = "1"
-    if isinstance(message, GetRiskStateRequest):
-        message.scope.account_id = "some-id"
-    if isinstance(message, SizeOrderRequest):
-        message.order.order_type = ORDER_TYPE_LIMIT
-        message.order.price, message.stop_price = "100", "50"
+    needed = next((whole for whole in _NEEDED if whole.DESCRIPTOR is descriptor), None)
+    if needed is not None:
+        message.MergeFrom(needed)
     return message
 
 
@@ -158,14 +175,15 @@ def _wrong_values(field: FieldDescriptor) -> list[Any]:
     if field.type == FieldDescriptor.TYPE_ENUM:
         return [*_UNKNOWN_NUMBERS, *([0] if rule.required else [])]
     if field.type == FieldDescriptor.TYPE_STRING:
-        empty = [""] if rule.required or field.has_presence else []
+        lines = rule.form == rules.TEXT_FORM_LINES  # none at all are looked at by whoever reads them
+        empty = [""] if rule.required or (field.has_presence and not lines) else []
         return [*_wrong_texts(rule), *empty]
     return _WRONG_NUMBERS.get(field.name, [])
 
 
 def _wrong_texts(rule: rules.FieldRule) -> list[str]:
     most = rule.max_length
-    too_long = ["x" * (most + 1), "\u00e9" * (most // 2 + 1), "x" * 100_000] if most else []
+    too_long = ["x" * (most + 1), "\u00e9" * (most // 2 + 1), "x" * max(most + 1, 100_000)] if most else []
     return [*_WRONG[rule.form], *too_long]
 
 
@@ -173,6 +191,12 @@ def _messages(root: Message, path: tuple[str, ...], field: FieldDescriptor) -> I
     assert field.message_type is not None
     request = _copy(root)
     _set_right(_at(request, path[:-1]), field)
+    if field.message_type.full_name == "google.protobuf.FieldMask":
+        for paths in ([], ["Kind"], ["kind\x01"], ["x" * 65], ["kind"] * 101):
+            mask = _copy(root)
+            _at(mask, path).CopyFrom(FieldMask(paths=paths))
+            yield Malformed(mask, ".".join(path), paths)
+        return
     times = _WRONG_TIMES.get(field.message_type.full_name)
     if times is None:
         if field.message_type.name == "OrderRef":
@@ -206,6 +230,7 @@ def _elements(root: Message, path: tuple[str, ...], field: FieldDescriptor) -> I
         assert field.message_type is not None
         there = 1 if rule.required else 0
         too_many = [GetMessageClass(field.message_type)()] * (most + 1 - there)
+        too_many = [GetMessageClass(field.message_type)()] * (most + 1)
     else:
         too_many = [_RIGHT[rule.form]] * (most + 1)
         for text in (*_wrong_texts(rule), ""):

@@ -237,6 +237,7 @@ def _config(store_url: str, port: int, taken: int, throttle: Throttle | None) ->
         routes=(Route("FAR", "DOWN", instruments=frozenset({"FAR"})), Route("NEAR", "BROKER")),
         log_level="info",
         version="config-1",
+        calendars={"night": _NIGHT},
     )
 
 
@@ -261,8 +262,8 @@ def _instrument(name: str) -> Instrument:
 
 
 def _halted() -> Instrument:
-    """It would trade in the night from Sunday to Monday, and from Monday to Tuesday."""
-    night = Span(frozenset({6, 0}), time(18), time(17))
-    return replace(
-        _instrument("HALTED"), halted=True, calendar=Calendar("night", ZoneInfo("America/Chicago"), (night,))
-    )
+    return replace(_instrument("HALTED"), halted=True, calendar=_NIGHT)
+
+
+# From Sunday to Monday, and from Monday to Tuesday.
+_NIGHT = Calendar("night", ZoneInfo("America/Chicago"), (Span(frozenset({6, 0}), time(18), time(17)),))

@@ -117,6 +117,34 @@ ROWS = [
         ["ResourceInfo"],
     ),
     Row(
+        errors.InstrumentExists("NEW", "ACME", "ACM"),
+        Code.ALREADY_EXISTS,
+        "INSTRUMENT_EXISTS",
+        {"instrument_id": "NEW", "owner": "ACME", "symbol": "ACM"},
+    ),
+    Row(
+        errors.InstrumentInUse("ACME"),
+        Code.FAILED_PRECONDITION,
+        "INSTRUMENT_IN_USE",
+        {"instrument_id": "ACME"},
+    ),
+    Row(
+        errors.InstrumentConfigured("ACME"),
+        Code.FAILED_PRECONDITION,
+        "INSTRUMENT_CONFIGURED",
+        {"instrument_id": "ACME"},
+    ),
+    Row(
+        errors.InstrumentsInvalid([(3, "symbol", "is missing"), (4, "", "x" * 9999)]),
+        Code.INVALID_ARGUMENT,
+        "INSTRUMENTS_INVALID",
+        {"line": "3", "column": "symbol", "problem": "is missing", "problems": "2"},
+        ["BadRequest"],
+    ),
+    Row(
+        errors.UnknownBackup("B1"), Code.NOT_FOUND, "BACKUP_NOT_FOUND", {"backup_id": "B1"}, ["ResourceInfo"]
+    ),
+    Row(
         errors.PriceOutdated("ACME", NOW, NOW),
         Code.FAILED_PRECONDITION,
         "PRICE_OUTDATED",
@@ -289,7 +317,9 @@ async def test_every_variable_part_of_the_text_is_also_a_fact(row: Row) -> None:
             assert part.removesuffix("+00:00") in seen.text or row.reason in NOT_IN_THE_TEXT
 
 
-NOT_IN_THE_TEXT = {"PAGE_TOKEN_INVALID"} | {row.reason for row in ROWS if row.reason.startswith("CURSOR_")}
+NOT_IN_THE_TEXT = {"INSTRUMENTS_INVALID", "PAGE_TOKEN_INVALID"} | {
+    row.reason for row in ROWS if row.reason.startswith("CURSOR_")
+}
 
 
 async def test_what_a_store_says_of_itself_stays_inside() -> None:

@@ -173,6 +173,27 @@ class FakeRouter(
     def GetInstrument(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("GetInstrument", request, context)
 
+    def CreateInstrument(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("CreateInstrument", request, context)
+
+    def UpdateInstrument(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("UpdateInstrument", request, context)
+
+    def DeleteInstrument(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("DeleteInstrument", request, context)
+
+    def ImportInstruments(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ImportInstruments", request, context)
+
+    def ExportInstruments(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ExportInstruments", request, context)
+
+    def ListInstrumentBackups(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListInstrumentBackups", request, context)
+
+    def GetInstrumentBackup(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetInstrumentBackup", request, context)
+
     def UpdateReferencePrices(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("UpdateReferencePrices", request, context)
 

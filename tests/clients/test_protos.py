@@ -53,7 +53,7 @@ def test_every_method_says_who_may_call_it(method: MethodDescriptor) -> None:
 
 def test_what_changes_anything_is_audited() -> None:
     audited = {m.name for m in METHODS if m.GetOptions().Extensions[annotations_pb2.access].audited}
-    reads = ("Get", "List", "Subscribe", "Watch")
+    reads = ("Export", "Get", "List", "Subscribe", "Watch")
 
     many = {"UpdateReferencePrices"}  # of which those that a person makes are, and not a feed's
 

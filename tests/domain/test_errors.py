@@ -15,6 +15,19 @@ SAID = [
     (errors.UnknownOrder("O1"), "no order O1"),
     (errors.UnknownSession("BROKER"), "no session BROKER"),
     (errors.UnknownInstrument("ACME"), "no instrument ACME"),
+    (errors.InstrumentExists("ACME", "ACME", "ACM"), "instrument ACME exists, and is another"),
+    (errors.InstrumentExists("NEW", "ACME", "ACM"), "instrument NEW has the symbol ACM of ACME"),
+    (
+        errors.InstrumentInUse("ACME"),
+        "instrument ACME has live orders, or a position in it is open",
+    ),
+    (
+        errors.InstrumentConfigured("ACME"),
+        "instrument ACME is of the instruments file; take it out there and reload",
+    ),
+    (errors.InstrumentsInvalid([(3, "symbol", "is missing")]), "line 3: symbol: is missing"),
+    (errors.InstrumentsInvalid([(3, "symbol", "x"), (4, "", "y")]), "line 3: symbol: x (and 1 more)"),
+    (errors.UnknownBackup("B1"), "no backup B1"),
     (
         errors.PriceOutdated("ACME", NOW, LATER),
         "the price of ACME is of 2026-11-20T15:00:00+00:00, and one of 2026-11-20T15:05:00+00:00 is known",

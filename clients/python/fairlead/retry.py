@@ -51,6 +51,7 @@ READ = Method(timeout=1.0, attempts=4)
 LIST = Method(timeout=5.0, attempts=4)
 OPERATION = Method(timeout=5.0, attempts=1)  # without a key: a person looks before it is repeated
 PRICES = Method(timeout=5.0, attempts=3)  # to set one again is no harm
+IMPORT = Method(timeout=30.0, attempts=1)
 MUTATION = Method(timeout=2.0, attempts=3, keyed=True)
 BATCH = Method(timeout=10.0, attempts=3, keyed=True)
 

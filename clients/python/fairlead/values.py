@@ -5,12 +5,18 @@ A newer server may send numbers that are not here.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple, Required, TypeAlias, TypedDict
 
 from fairlead.decimals import Number
-from fairlead.v1 import common_pb2, execution_service_pb2, order_service_pb2, session_service_pb2
+from fairlead.v1 import (
+    common_pb2,
+    execution_service_pb2,
+    order_service_pb2,
+    reference_service_pb2,
+    session_service_pb2,
+)
 
 
 class Side(IntEnum):
@@ -134,6 +140,12 @@ class MessageDirection(IntEnum):
     OUT = session_service_pb2.MESSAGE_DIRECTION_OUT
 
 
+class Shorting(IntEnum):
+    ALLOWED = reference_service_pb2.SHORTING_ALLOWED
+    LOCATE = reference_service_pb2.SHORTING_LOCATE
+    FORBIDDEN = reference_service_pb2.SHORTING_FORBIDDEN
+
+
 class ClientOrder(NamedTuple):
     """An order by the caller's identity of it."""
 
@@ -223,6 +235,31 @@ class Reconciliation(TypedDict, total=False):
     force: bool
     expected_version: int | None
     request_id: str | None
+
+
+class InstrumentTerms(TypedDict, total=False):
+    """The terms of an instrument; the fields are those of ``Instrument``. None is the default, as if nothing were said.
+
+    `tick_table` holds pairs: from which price on, which tick.
+    """
+
+    symbol: str
+    currency: str
+    tick_size: Number
+    lot_size: Number
+    min_quantity: Number | None
+    halted: bool
+    calendar_id: str | None
+    kind: str | None
+    multiplier: Number | None
+    tick_table: Iterable[tuple[Number, Number]]
+    shorting: Shorting
+    short_sale_restricted: bool
+    average_daily_volume: Number | None
+    order_types: Iterable[OrderType]
+    times_in_force: Iterable[TimeInForce]
+    margin_rate: Number | None
+    max_reference_age: timedelta | None
 
 
 class PriceUpdate(TypedDict, total=False):

@@ -12,7 +12,12 @@ from decimal import Decimal
 
 from fairlead.v1 import common_pb2
 from fairlead.v1.order_service_pb2 import AmendOrderRequest, CancelAllOrdersRequest, SubmitOrderRequest
-from fairlead.v1.reference_service_pb2 import PriceUpdate, UpdateReferencePricesRequest
+from fairlead.v1.reference_service_pb2 import (
+    ImportInstrumentsRequest,
+    PriceUpdate,
+    UpdateInstrumentRequest,
+    UpdateReferencePricesRequest,
+)
 from fairlead.v1.risk_service_pb2 import GetRiskStateRequest
 from fairlead.v1.session_service_pb2 import (
     GetSessionScheduleRequest,
@@ -28,6 +33,7 @@ from fairlead.v1.trading_control_service_pb2 import (
     SetTradingStateRequest,
 )
 
+from fairlead_server.api.reference import COLUMNS
 from fairlead_server.api.validation import Violation
 from fairlead_server.domain.errors import InvalidRequest
 from fairlead_server.routing.prices import MANUAL
@@ -72,6 +78,24 @@ def check_price(update: PriceUpdate) -> None:
     both = update.HasField("bid") and update.HasField("ask")
     crossed = both and Decimal(update.bid) > Decimal(update.ask)
     _refuse([("ask", f"must not be below bid, which is {update.bid}")] if crossed else [])
+
+
+def check_instrument_mask(request: UpdateInstrumentRequest) -> None:
+    known = [*COLUMNS][1:]  # all but its name
+    wrong = [name for name in request.update_mask.paths if name not in known]
+    unnamed = [] if request.instrument.instrument_id else [("instrument.instrument_id", "is required")]
+    _refuse(
+        [
+            *unnamed,
+            *(("update_mask", f"{n} cannot be changed; what can is {', '.join(known)}") for n in wrong),
+        ]
+    )
+
+
+def check_import(request: ImportInstrumentsRequest) -> None:
+    needs = [] if request.WhichOneof("source") else [("source", "needs one of csv, backup_id")]
+    unsaid = not (request.validate_only or request.reason)
+    _refuse([*needs, *([("reason", "is required unless validate_only is set")] if unsaid else [])])
 
 
 def check_plan(request: GetSessionScheduleRequest) -> None:

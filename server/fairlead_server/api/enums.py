@@ -9,6 +9,7 @@ from fairlead.v1 import (
     common_pb2,
     execution_service_pb2,
     order_service_pb2,
+    reference_service_pb2,
     risk_service_pb2,
     session_service_pb2,
     trading_control_service_pb2,
@@ -16,6 +17,7 @@ from fairlead.v1 import (
 
 from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.instrument import Shorting
 from fairlead_server.domain.order import OrderState, PendingAction, RouteState
 from fairlead_server.domain.reconciliation import Verdict
 from fairlead_server.domain.reject import RejectReason, RejectSource
@@ -24,6 +26,7 @@ from fairlead_server.domain.risk.limits import Mode
 from fairlead_server.domain.terms import ManualIndicator, OrderCapacity, OrderType, Side, TimeInForce
 from fairlead_server.domain.trading_state import TradingState
 from fairlead_server.domain.venue_rules import ChainMode, ExecIdScope, ReplaceQuantity
+from fairlead_server.routing.imports import ImportOutcome
 from fairlead_server.routing.trading_states import Left
 
 _Member = TypeVar("_Member", bound=Enum)
@@ -50,6 +53,8 @@ REJECT_SOURCE = Pair(common_pb2.RejectSource, RejectSource)
 REJECT_REASON = Pair(common_pb2.RejectReason, RejectReason)
 VERDICT = Pair(order_service_pb2.ReconcileVerdict, Verdict)
 INITIATOR = Pair(common_pb2.Initiator, Initiator)
+SHORTING = Pair(reference_service_pb2.Shorting, Shorting)
+IMPORT_OUTCOME = Pair(reference_service_pb2.ImportOutcome, ImportOutcome)
 CHAIN_MODE = Pair(session_service_pb2.ChainMode, ChainMode)
 REPLACE_QUANTITY = Pair(session_service_pb2.ReplaceQuantity, ReplaceQuantity)
 EXEC_ID_SCOPE = Pair(session_service_pb2.ExecIdScope, ExecIdScope)

@@ -6,7 +6,7 @@ and leaves the outcome open. Details travel in trailing metadata, which has a so
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -93,12 +93,8 @@ def _maps(kind: type[_E]) -> Callable[[Callable[[_E], Refusal]], Callable[[_E], 
 
 @_maps(errors.InvalidRequest)
 def _(error: errors.InvalidRequest) -> Refusal:
-    detail = error_details_pb2.BadRequest()
     shown = [(name[:_MOST_TEXT], text[:_MOST_TEXT]) for name, text in error.violations[:_MOST_VIOLATIONS]]
-    for name, text in shown:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=name, description=text)
-        if detail.ByteSize() + violation.ByteSize() <= _MOST_DETAIL:
-            detail.field_violations.append(violation)
+    detail = _bad_request(error.violations)
     text = "; ".join(f"{name} {text}" for name, text in shown[:3])
     more = f" (and {len(error.violations) - 3} more)" if len(error.violations) > 3 else ""  # noqa: PLR2004
     return Refusal(
@@ -146,6 +142,39 @@ def _(error: errors.LimitSetFixed) -> Refusal:
 def _(error: errors.EtagMismatch) -> Refusal:
     facts = {"kind": error.kind, "name": error.name, "expected": error.expected, "actual": error.actual}
     return Refusal(grpc.StatusCode.ABORTED, "ETAG_MISMATCH", str(error), facts)
+
+
+@_maps(errors.InstrumentExists)
+def _(error: errors.InstrumentExists) -> Refusal:
+    facts = {"instrument_id": error.instrument_id, "owner": error.owner, "symbol": error.symbol}
+    return Refusal(grpc.StatusCode.ALREADY_EXISTS, "INSTRUMENT_EXISTS", str(error), facts)
+
+
+@_maps(errors.InstrumentInUse)
+def _(error: errors.InstrumentInUse) -> Refusal:
+    facts = {"instrument_id": error.instrument_id}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "INSTRUMENT_IN_USE", str(error), facts)
+
+
+@_maps(errors.InstrumentConfigured)
+def _(error: errors.InstrumentConfigured) -> Refusal:
+    facts = {"instrument_id": error.instrument_id}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "INSTRUMENT_CONFIGURED", str(error), facts)
+
+
+@_maps(errors.InstrumentsInvalid)
+def _(error: errors.InstrumentsInvalid) -> Refusal:
+    line, column, problem = error.problems[0]
+    facts = {"line": str(line), "column": column[:_MOST_TEXT], "problem": problem[:_MOST_TEXT]}
+    facts["problems"] = str(len(error.problems))
+    places = [(f"csv:{line}:{column}", problem) for line, column, problem in error.problems]
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    return Refusal(code, "INSTRUMENTS_INVALID", str(error)[:_MOST_DETAIL], facts, (_bad_request(places),))
+
+
+@_maps(errors.UnknownBackup)
+def _(error: errors.UnknownBackup) -> Refusal:
+    return _not_found(error, "BACKUP_NOT_FOUND", "backup", error.backup_id)
 
 
 @_maps(errors.PriceOutdated)
@@ -316,6 +345,18 @@ def _not_found(
 ) -> Refusal:
     detail = error_details_pb2.ResourceInfo(resource_type=f"fairlead.v1.{kind.title()}", resource_name=name)
     return Refusal(grpc.StatusCode.NOT_FOUND, reason, str(error), facts or {f"{kind}_id": name}, (detail,))
+
+
+def _bad_request(violations: Sequence[tuple[str, str]]) -> error_details_pb2.BadRequest:
+    """As many of the first as there is room for."""
+    detail = error_details_pb2.BadRequest()
+    for name, text in violations[:_MOST_VIOLATIONS]:
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=name[:_MOST_TEXT], description=text[:_MOST_TEXT]
+        )
+        if detail.ByteSize() + violation.ByteSize() <= _MOST_DETAIL:
+            detail.field_violations.append(violation)
+    return detail
 
 
 def _retry() -> error_details_pb2.RetryInfo:

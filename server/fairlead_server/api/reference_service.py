@@ -6,6 +6,7 @@ from fairlead.v1 import reference_service_pb2 as pb
 
 from fairlead_server.api import reference
 from fairlead_server.api.caller import Caller
+from fairlead_server.api.instrument_operations import InstrumentOperations
 from fairlead_server.api.reference_prices import ReferencePrices
 from fairlead_server.api.requests import page_size
 from fairlead_server.api.tokens import Tokens, filter_id
@@ -18,9 +19,16 @@ from fairlead_server.routing.reference import Reference
 
 class ReferenceService:
     def __init__(
-        self, known: Reference, prices: ReferencePrices, pipeline: Pipeline, tokens: Tokens, clock: Clock
+        self,
+        known: Reference,
+        operations: InstrumentOperations,
+        prices: ReferencePrices,
+        pipeline: Pipeline,
+        tokens: Tokens,
+        clock: Clock,
     ) -> None:
         self._known = known
+        self._operations = operations
         self._prices = prices
         self._clock = clock
         self._pipeline = pipeline
@@ -42,7 +50,7 @@ class ReferenceService:
             if instrument.instrument_id > after and (not wanted or instrument.instrument_id in wanted)
         ]
         now = self._clock()
-        shown = [reference.instrument(instrument, now) for instrument in found[:size]]
+        shown = [reference.instrument(instrument, self._known, now) for instrument in found[:size]]
         token = self._tokens.page(digest, found[size - 1].instrument_id) if len(found) > size else ""
         await self._pipeline.durable()
         return pb.ListInstrumentsResponse(instruments=shown, next_page_token=token)
@@ -56,7 +64,7 @@ class ReferenceService:
         found = self._known.get(request.instrument_id)
         if found is None:
             raise UnknownInstrument(request.instrument_id)
-        shown = reference.instrument(found, self._clock())
+        shown = reference.instrument(found, self._known, self._clock())
         await self._pipeline.durable()
         return pb.GetInstrumentResponse(instrument=shown)
 
@@ -66,3 +74,52 @@ class ReferenceService:
         caller: Caller,
     ) -> pb.UpdateReferencePricesResponse:
         return await self._prices.update(request, caller)
+
+    async def create_instrument(
+        self,
+        request: pb.CreateInstrumentRequest,
+        caller: Caller,
+    ) -> pb.CreateInstrumentResponse:
+        return await self._operations.create(request, caller)
+
+    async def update_instrument(
+        self,
+        request: pb.UpdateInstrumentRequest,
+        caller: Caller,
+    ) -> pb.UpdateInstrumentResponse:
+        return await self._operations.update(request, caller)
+
+    async def delete_instrument(
+        self,
+        request: pb.DeleteInstrumentRequest,
+        caller: Caller,
+    ) -> pb.DeleteInstrumentResponse:
+        return await self._operations.delete(request, caller)
+
+    async def import_instruments(
+        self,
+        request: pb.ImportInstrumentsRequest,
+        caller: Caller,
+    ) -> pb.ImportInstrumentsResponse:
+        return await self._operations.import_(request, caller)
+
+    async def export_instruments(
+        self,
+        request: pb.ExportInstrumentsRequest,
+        caller: Caller,
+    ) -> pb.ExportInstrumentsResponse:
+        return await self._operations.export()
+
+    async def list_instrument_backups(
+        self,
+        request: pb.ListInstrumentBackupsRequest,
+        caller: Caller,
+    ) -> pb.ListInstrumentBackupsResponse:
+        return await self._operations.list_backups(request)
+
+    async def get_instrument_backup(
+        self,
+        request: pb.GetInstrumentBackupRequest,
+        caller: Caller,
+    ) -> pb.GetInstrumentBackupResponse:
+        return await self._operations.get_backup(request)

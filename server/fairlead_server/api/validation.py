@@ -16,6 +16,7 @@ from typing import Any
 from fairlead.v1 import annotations_pb2 as rules
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -25,9 +26,12 @@ _ID = re.compile(r"[A-Za-z0-9._:-]{1,36}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,12})?")
 _ZERO = re.compile(r"-?0(?:\.0+)?")
+_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TOKEN = re.compile(r"[A-Za-z0-9_=-]{1,1024}")
 _DEFAULT_ITEMS = 100
+_MASK = "google.protobuf.FieldMask"
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MIN_YEAR, _MAX_YEAR = 1970, 2199
 _YEAR_SECONDS = 31556952
 
@@ -65,7 +69,7 @@ def _texts(descriptor: Descriptor) -> Iterator[FieldDescriptor]:
         nested = field.message_type
         if field.type == FieldDescriptor.TYPE_STRING or (nested and nested.GetOptions().map_entry):
             yield field
-        elif nested is not None:
+        elif nested is not None and nested.full_name != _MASK:
             yield from _texts(nested)
 
 
@@ -146,7 +150,16 @@ def _message(field: FieldDescriptor) -> _Check:
     assert type_ is not None  # noqa: S101 - its type says so
     if type_.full_name == "google.protobuf.Timestamp":
         return _timestamp
+    if type_.full_name == _MASK:
+        return _mask
     return _duration if type_.full_name == "google.protobuf.Duration" else _nested
+
+
+def _mask(mask: FieldMask, path: str) -> Iterable[Violation]:
+    if not 0 < len(mask.paths) <= _DEFAULT_ITEMS:
+        return [(path, f"must name 1 to {_DEFAULT_ITEMS} fields")]
+    wrong = next((name for name in mask.paths if _FIELD.fullmatch(name) is None), None)
+    return [] if wrong is None else [(path, "must be names of fields, such as tick_size")]
 
 
 def _nested(message: Message, path: str) -> Iterable[Violation]:
@@ -229,6 +242,10 @@ def _positive(text: str) -> str | None:
     return "must be above zero" if text.startswith("-") or _ZERO.fullmatch(text) else None
 
 
+def _lines(text: str) -> str | None:
+    return "must not contain control characters but ends of lines and tabs" if _LINES.search(text) else None
+
+
 def _plain(text: str) -> str | None:
     return "must not contain control characters" if _CONTROL.search(text) else None
 
@@ -243,5 +260,6 @@ _TESTS: dict[int, _Test] = {
     rules.TEXT_FORM_DECIMAL: lambda text: None if _DECIMAL.fullmatch(text) else _NOT_DECIMAL,
     rules.TEXT_FORM_POSITIVE_DECIMAL: _positive,
     rules.TEXT_FORM_TEXT: _plain,
+    rules.TEXT_FORM_LINES: _lines,
     rules.TEXT_FORM_TOKEN: _form(_TOKEN, "a token that this server has given out"),
 }

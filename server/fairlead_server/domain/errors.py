@@ -68,6 +68,51 @@ class EtagMismatch(RouterError):
         )
 
 
+class InstrumentExists(RouterError):
+    """``owner`` has that name already, or that symbol."""
+
+    def __init__(self, instrument_id: str, owner: str, symbol: str) -> None:
+        self.instrument_id = instrument_id
+        self.owner = owner
+        self.symbol = symbol
+        same = "exists, and is another" if owner == instrument_id else f"has the symbol {symbol} of {owner}"
+        super().__init__(f"instrument {instrument_id} {same}")
+
+
+class InstrumentInUse(RouterError):
+    """There are live orders in it, or somebody holds some."""
+
+    def __init__(self, instrument_id: str) -> None:
+        self.instrument_id = instrument_id
+        super().__init__(f"instrument {instrument_id} has live orders, or a position in it is open")
+
+
+class InstrumentConfigured(RouterError):
+    """It is as the instruments file has it, and only that can take it away."""
+
+    def __init__(self, instrument_id: str) -> None:
+        self.instrument_id = instrument_id
+        super().__init__(
+            f"instrument {instrument_id} is of the instruments file; take it out there and reload"
+        )
+
+
+class InstrumentsInvalid(RouterError):
+    """What was to be imported is wrong in these places, (line, column, problem), and nothing of it was taken."""
+
+    def __init__(self, problems: Sequence[tuple[int, str, str]]) -> None:
+        self.problems = tuple(problems)
+        line, column, problem = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"line {line}: {column}: {problem}{more}")
+
+
+class UnknownBackup(RouterError):
+    def __init__(self, backup_id: str) -> None:
+        self.backup_id = backup_id
+        super().__init__(f"no backup {backup_id}")
+
+
 class PriceOutdated(RouterError):
     """A later price is known."""
 

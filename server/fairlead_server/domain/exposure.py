@@ -170,6 +170,10 @@ class Exposures:
     def instruments(self, scope: Scope) -> Iterable[str]:
         return (scope.instrument_id,) if scope.instrument_id else self._usage(scope).by_instrument
 
+    def held_instruments(self) -> set[str]:
+        """Those of which anybody holds any."""
+        return {scope.instrument_id for scope, position in self._positions.items() if position}
+
     def open_orders(self, scope: Scope) -> int:
         usage = self._usage(scope)
         if scope.instrument_id:

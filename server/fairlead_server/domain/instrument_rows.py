@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
@@ -287,6 +288,12 @@ def cells_of(instrument: Instrument) -> dict[str, str]:
         "max_reference_age_seconds": str(age // timedelta(seconds=1)) if age else "",
     }
     return {column: text for column, text in found.items() if text}
+
+
+def etag_of(instrument: Instrument) -> str:
+    """A digest of its terms: other ones have another. Its price moves too often to be part of it."""
+    text = "\n".join(f"{column}={cell}" for column, cell in sorted(cells_of(instrument).items()))
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def price_cells_of(reference: ReferencePrice) -> dict[str, str]:

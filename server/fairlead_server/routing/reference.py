@@ -77,6 +77,10 @@ class Reference:
         """Ordered by their ids."""
         return [instrument for _, instrument in sorted(self._instruments.items())]
 
+    def owner_of(self, symbol: str) -> str | None:
+        """The instrument_id of whatever has it."""
+        return self._by_symbol.get(symbol)
+
     def by_symbol(self, symbol: str) -> str:
         """The instrument_id; the symbol itself where no instrument has it."""
         return self._by_symbol.get(symbol, symbol)
@@ -101,6 +105,10 @@ class Reference:
             known = MovingReference(self._window, reference.price, reference.time)
             self._moving[instrument_id] = known
         return known
+
+    def changed(self, instrument_id: str) -> bool:
+        """Whether there is anything to :meth:`forget`."""
+        return instrument_id in self._changes or instrument_id in self._prices
 
     def changed_columns(self, instrument_id: str) -> tuple[str, ...]:
         """What an operator has set and the file has not, or not so."""

@@ -23,6 +23,7 @@ from fairlead_server.fix.terms import Sent
 from fairlead_server.store import (
     archive,
     audit,
+    backups,
     events,
     holdings,
     journal,
@@ -33,7 +34,7 @@ from fairlead_server.store import (
     sqlite,
     tables,
 )
-from fairlead_server.store.batch import AuditRow, Batch, DecisionRow, EventRow
+from fairlead_server.store.batch import AuditRow, BackupRow, Batch, DecisionRow, EventRow
 from fairlead_server.store.errors import Faults, StoreError, told_plainly
 from fairlead_server.store.events import EventQuery
 from fairlead_server.store.holdings import DayQuery
@@ -197,6 +198,15 @@ class Store(Lookups):
         """Newest first; an empty ``subject`` is any."""
         with self._reading() as connection:
             return audit.newest(connection, subject, limit)
+
+    def backups(self, before: str, limit: int) -> list[BackupRow]:
+        """Of the instruments, newest first and without their texts, from beyond the one named ``before``, if any."""
+        with self._reading() as connection:
+            return backups.newest(connection, before, limit)
+
+    def backup(self, backup_id: str) -> BackupRow | None:
+        with self._reading() as connection:
+            return backups.one(connection, backup_id)
 
     @contextmanager
     def _reading(self, *, everything: bool = False) -> Iterator[Connection]:

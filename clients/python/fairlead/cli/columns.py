@@ -1,19 +1,20 @@
 """What tables and CSV say of orders, events, sessions and instruments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import NamedTuple
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fairlead.cli.output import Column
-from fairlead.v1 import common_pb2, execution_service_pb2, session_service_pb2
+from fairlead.v1 import common_pb2, execution_service_pb2, reference_service_pb2, session_service_pb2
 from fairlead.v1.common_pb2 import Order, Reject
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
-from fairlead.v1.reference_service_pb2 import Instrument, ReferencePrice
+from fairlead.v1.reference_service_pb2 import ImportedInstrument, Instrument, InstrumentBackup, ReferencePrice
 from fairlead.v1.session_service_pb2 import MessageField, Session, SessionMessage, VenueRules
 
 
@@ -217,4 +218,50 @@ INSTRUMENTS: Sequence[Column[Instrument]] = (
     Column("reference", lambda instrument: instrument.reference_price.price, number=True),
     Column("as_of", lambda instrument: instant(instrument.reference_price.price_time)),
     Column("halted", lambda instrument: "halted" if instrument.halted else ""),
+)
+
+# What one instrument is shown with, line by line.
+INSTRUMENT: Sequence[Column[Instrument]] = (
+    *INSTRUMENTS,
+    Column("price_source", lambda one: one.reference_price.source),
+    Column("price_age", lambda one: age(one.reference_price)),
+    Column("kind", lambda one: one.kind),
+    Column("multiplier", lambda one: one.multiplier),
+    Column("tick_table", lambda one: ";".join(f"{b.begin_price}:{b.tick_size}" for b in one.tick_table)),
+    Column("shorting", lambda one: short(reference_service_pb2.Shorting.DESCRIPTOR, one.shorting)),
+    Column("short_sale_restricted", lambda one: "restricted" if one.short_sale_restricted else ""),
+    Column("average_daily_volume", lambda one: one.average_daily_volume),
+    Column("order_types", lambda one: _words(common_pb2.OrderType.DESCRIPTOR, one.order_types)),
+    Column("times_in_force", lambda one: _words(common_pb2.TimeInForce.DESCRIPTOR, one.times_in_force)),
+    Column("margin_rate", lambda one: one.margin_rate),
+    Column("max_reference_age", lambda one: _span(one, "max_reference_age")),
+    Column("calendar", lambda one: one.calendar_id),
+    Column("time_zone", lambda one: one.trading_hours.time_zone),
+    Column("origin", lambda one: short(reference_service_pb2.InstrumentOrigin.DESCRIPTOR, one.origin)),
+    Column("changed", lambda one: " ".join(one.changed_columns)),
+    Column("etag", lambda one: one.etag),
+)
+
+
+def _words(enum: EnumDescriptor, numbers: Iterable[int]) -> str:
+    return " ".join(short(enum, number) for number in numbers)
+
+
+def _span(message: Message, name: str) -> str:
+    return f"{getattr(message, name).ToTimedelta().total_seconds():g} s" if message.HasField(name) else ""
+
+
+IMPORTED: Sequence[Column[ImportedInstrument]] = (
+    Column("line", lambda line: str(line.line or ""), number=True),
+    Column("instrument", lambda line: line.instrument_id),
+    Column("outcome", lambda line: short(reference_service_pb2.ImportOutcome.DESCRIPTOR, line.outcome)),
+    Column("columns", lambda line: " ".join(line.columns)),
+)
+
+BACKUPS: Sequence[Column[InstrumentBackup]] = (
+    Column("backup", lambda backup: backup.backup_id),
+    Column("time", lambda backup: instant(backup.time)),
+    Column("by", lambda backup: backup.principal),
+    Column("instruments", lambda backup: str(backup.count), number=True),
+    Column("reason", lambda backup: backup.reason),
 )

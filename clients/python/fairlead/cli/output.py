@@ -75,6 +75,26 @@ def show_one(
         show([row], columns, form, as_json)
 
 
+def show_facts(
+    row: T, columns: Sequence[Column[T]], form: Format, as_json: Callable[[T], dict[str, Any]]
+) -> None:
+    """Write one row of which much is known; a table has a line for each fact that there is."""
+    if form != "table":
+        show_one(row, columns, form, as_json)
+        return
+    facts = [(column.heading, column.text(row)) for column in columns]
+    lines: Sequence[Column[tuple[str, str]]] = (
+        Column("fact", lambda fact: fact[0]),
+        Column("value", lambda fact: fact[1]),
+    )
+    _table([fact for fact in facts if fact[1]], lines)
+
+
+def write_text(text: str) -> None:
+    """Write a text of several lines as it is, but for what a terminal might obey."""
+    _write("".join(harmless(line) + "\n" for line in text.splitlines()))
+
+
 def follow(
     columns: Sequence[Column[T]], form: Format, as_json: Callable[[T], dict[str, Any]]
 ) -> Callable[[T], None]:

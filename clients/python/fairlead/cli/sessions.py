@@ -11,7 +11,7 @@ import typer
 
 from fairlead.cli.columns import DETAILS, MESSAGES, PLAN, SESSIONS, Planned
 from fairlead.cli.commands import Commands
-from fairlead.cli.output import Column, follow, show, show_one, to_json
+from fairlead.cli.output import Column, follow, show, show_facts, show_one, to_json
 from fairlead.cli.settings import member, moment, order_named, say, settings
 from fairlead.client import Client
 from fairlead.v1.session_service_pb2 import (
@@ -40,12 +40,6 @@ class _Line(NamedTuple):
     value: str
 
 
-_LINES: Sequence[Column[_Line]] = (
-    Column("fact", lambda line: line.name),
-    Column("value", lambda line: line.value),
-)
-
-
 @commands.command("list")
 def list_(context: typer.Context) -> None:
     """List the FIX sessions and their states."""
@@ -58,11 +52,7 @@ def get(context: typer.Context, session: SessionArgument) -> None:
     """Show all that is known of one session."""
     with settings(context).client() as client:
         found = client.get_session(session)
-    if settings(context).output == "table":
-        facts = (_Line(column.heading, column.text(found)) for column in DETAILS)
-        show([fact for fact in facts if fact.value], _LINES, "table", _Line._asdict)
-    else:
-        show_one(found, DETAILS, settings(context).output, to_json)
+    show_facts(found, DETAILS, settings(context).output, to_json)
 
 
 @commands.command()

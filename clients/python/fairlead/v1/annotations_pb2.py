@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x61irlead/v1/annotations.proto\x12\x0b\x66\x61irlead.v1\x1a google/protobuf/descriptor.proto\"T\n\nAccessRule\x12\x12\n\npermission\x18\x01 \x01(\t\x12!\n\x05scope\x18\x02 \x01(\x0e\x32\x12.fairlead.v1.Scope\x12\x0f\n\x07\x61udited\x18\x03 \x01(\x08\"i\n\tFieldRule\x12\x10\n\x08required\x18\x01 \x01(\x08\x12#\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x15.fairlead.v1.TextForm\x12\x12\n\nmax_length\x18\x03 \x01(\r\x12\x11\n\tmax_items\x18\x04 \x01(\r*f\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_NONE\x10\x01\x12\x11\n\rSCOPE_ACCOUNT\x10\x02\x12\x11\n\rSCOPE_SESSION\x10\x03\x12\x10\n\x0cSCOPE_GLOBAL\x10\x04*\xab\x01\n\x08TextForm\x12\x19\n\x15TEXT_FORM_UNSPECIFIED\x10\x00\x12\x10\n\x0cTEXT_FORM_ID\x10\x01\x12\x12\n\x0eTEXT_FORM_UUID\x10\x02\x12\x15\n\x11TEXT_FORM_DECIMAL\x10\x03\x12\x1e\n\x1aTEXT_FORM_POSITIVE_DECIMAL\x10\x04\x12\x12\n\x0eTEXT_FORM_TEXT\x10\x05\x12\x13\n\x0fTEXT_FORM_TOKEN\x10\x06:I\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\x9a\x93\x03 \x01(\x0b\x32\x17.fairlead.v1.AccessRule:F\n\x05\x66ield\x12\x1d.google.protobuf.FieldOptions\x18\x9a\x93\x03 \x01(\x0b\x32\x16.fairlead.v1.FieldRuleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66\x61irlead/v1/annotations.proto\x12\x0b\x66\x61irlead.v1\x1a google/protobuf/descriptor.proto\"T\n\nAccessRule\x12\x12\n\npermission\x18\x01 \x01(\t\x12!\n\x05scope\x18\x02 \x01(\x0e\x32\x12.fairlead.v1.Scope\x12\x0f\n\x07\x61udited\x18\x03 \x01(\x08\"i\n\tFieldRule\x12\x10\n\x08required\x18\x01 \x01(\x08\x12#\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x15.fairlead.v1.TextForm\x12\x12\n\nmax_length\x18\x03 \x01(\r\x12\x11\n\tmax_items\x18\x04 \x01(\r*f\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_NONE\x10\x01\x12\x11\n\rSCOPE_ACCOUNT\x10\x02\x12\x11\n\rSCOPE_SESSION\x10\x03\x12\x10\n\x0cSCOPE_GLOBAL\x10\x04*\xc0\x01\n\x08TextForm\x12\x19\n\x15TEXT_FORM_UNSPECIFIED\x10\x00\x12\x10\n\x0cTEXT_FORM_ID\x10\x01\x12\x12\n\x0eTEXT_FORM_UUID\x10\x02\x12\x15\n\x11TEXT_FORM_DECIMAL\x10\x03\x12\x1e\n\x1aTEXT_FORM_POSITIVE_DECIMAL\x10\x04\x12\x12\n\x0eTEXT_FORM_TEXT\x10\x05\x12\x13\n\x0fTEXT_FORM_TOKEN\x10\x06\x12\x13\n\x0fTEXT_FORM_LINES\x10\x07:I\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\x9a\x93\x03 \x01(\x0b\x32\x17.fairlead.v1.AccessRule:F\n\x05\x66ield\x12\x1d.google.protobuf.FieldOptions\x18\x9a\x93\x03 \x01(\x0b\x32\x16.fairlead.v1.FieldRuleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCOPE']._serialized_start=273
   _globals['_SCOPE']._serialized_end=375
   _globals['_TEXTFORM']._serialized_start=378
-  _globals['_TEXTFORM']._serialized_end=549
+  _globals['_TEXTFORM']._serialized_end=570
   _globals['_ACCESSRULE']._serialized_start=80
   _globals['_ACCESSRULE']._serialized_end=164
   _globals['_FIELDRULE']._serialized_start=166

@@ -78,6 +78,8 @@ class _TextFormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TextForm.Val
     """Free text without control characters (U+0000-001F, U+007F-009F); at most `max_length` bytes."""
     TEXT_FORM_TOKEN: _TextForm.ValueType  # 6
     """A cursor or page token that this server gave out; at most 1024 of `[A-Za-z0-9_=-]`."""
+    TEXT_FORM_LINES: _TextForm.ValueType  # 7
+    """Text of several lines: as TEXT, with line feeds, carriage returns and tabs; at most `max_length` bytes."""
 
 class TextForm(_TextForm, metaclass=_TextFormEnumTypeWrapper):
     """What a string consists of."""
@@ -96,6 +98,8 @@ TEXT_FORM_TEXT: TextForm.ValueType  # 5
 """Free text without control characters (U+0000-001F, U+007F-009F); at most `max_length` bytes."""
 TEXT_FORM_TOKEN: TextForm.ValueType  # 6
 """A cursor or page token that this server gave out; at most 1024 of `[A-Za-z0-9_=-]`."""
+TEXT_FORM_LINES: TextForm.ValueType  # 7
+"""Text of several lines: as TEXT, with line feeds, carriage returns and tabs; at most `max_length` bytes."""
 Global___TextForm: _TypeAlias = TextForm  # noqa: Y015
 
 @_typing.final

@@ -130,6 +130,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ABORTED. The subscriber reads too slowly and was cut off; resume from the cursor. Metadata: cursor, lag (events)."""
     ERROR_REASON_STREAM_REPLACED: _ErrorReason.ValueType  # 83
     """ABORTED. Another stream has taken over the session. Metadata: session_key."""
+    ERROR_REASON_INSTRUMENT_EXISTS: _ErrorReason.ValueType  # 101
+    """ALREADY_EXISTS. The instrument exists and is another, or has another's symbol. Metadata: instrument_id, owner, symbol."""
+    ERROR_REASON_INSTRUMENT_IN_USE: _ErrorReason.ValueType  # 102
+    """FAILED_PRECONDITION. There are live orders in the instrument, or it is held. Metadata: instrument_id."""
+    ERROR_REASON_INSTRUMENT_CONFIGURED: _ErrorReason.ValueType  # 103
+    """FAILED_PRECONDITION. The instrument is as the server's file has it, and only that can take it away. Metadata: instrument_id."""
+    ERROR_REASON_INSTRUMENTS_INVALID: _ErrorReason.ValueType  # 104
+    """INVALID_ARGUMENT. The CSV of an import is wrong; BadRequest names the first twenty places. Metadata: line, column, problem
+    (of the first), problems (how many).
+    """
+    ERROR_REASON_BACKUP_NOT_FOUND: _ErrorReason.ValueType  # 105
+    """NOT_FOUND. No such backup of the instruments. Metadata: backup_id."""
     ERROR_REASON_PRICE_OUTDATED: _ErrorReason.ValueType  # 100
     """FAILED_PRECONDITION, only of one price of many. A later one is known; `force` takes it all the same.
     Metadata: instrument_id, price_time, known_time (RFC 3339).
@@ -236,6 +248,18 @@ ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 82
 """ABORTED. The subscriber reads too slowly and was cut off; resume from the cursor. Metadata: cursor, lag (events)."""
 ERROR_REASON_STREAM_REPLACED: ErrorReason.ValueType  # 83
 """ABORTED. Another stream has taken over the session. Metadata: session_key."""
+ERROR_REASON_INSTRUMENT_EXISTS: ErrorReason.ValueType  # 101
+"""ALREADY_EXISTS. The instrument exists and is another, or has another's symbol. Metadata: instrument_id, owner, symbol."""
+ERROR_REASON_INSTRUMENT_IN_USE: ErrorReason.ValueType  # 102
+"""FAILED_PRECONDITION. There are live orders in the instrument, or it is held. Metadata: instrument_id."""
+ERROR_REASON_INSTRUMENT_CONFIGURED: ErrorReason.ValueType  # 103
+"""FAILED_PRECONDITION. The instrument is as the server's file has it, and only that can take it away. Metadata: instrument_id."""
+ERROR_REASON_INSTRUMENTS_INVALID: ErrorReason.ValueType  # 104
+"""INVALID_ARGUMENT. The CSV of an import is wrong; BadRequest names the first twenty places. Metadata: line, column, problem
+(of the first), problems (how many).
+"""
+ERROR_REASON_BACKUP_NOT_FOUND: ErrorReason.ValueType  # 105
+"""NOT_FOUND. No such backup of the instruments. Metadata: backup_id."""
 ERROR_REASON_PRICE_OUTDATED: ErrorReason.ValueType  # 100
 """FAILED_PRECONDITION, only of one price of many. A later one is known; `force` takes it all the same.
 Metadata: instrument_id, price_time, known_time (RFC 3339).

@@ -4,8 +4,10 @@ isort:skip_file
 What can be traded, and at what price."""
 
 from collections import abc as _abc
+from fairlead.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -21,6 +23,94 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _InstrumentOrigin:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InstrumentOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InstrumentOrigin.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INSTRUMENT_ORIGIN_UNSPECIFIED: _InstrumentOrigin.ValueType  # 0
+    """Not set; never sent."""
+    INSTRUMENT_ORIGIN_FILE: _InstrumentOrigin.ValueType  # 1
+    """The server's file has it, just so."""
+    INSTRUMENT_ORIGIN_CHANGED: _InstrumentOrigin.ValueType  # 2
+    """The server's file has it, and calls have changed it."""
+    INSTRUMENT_ORIGIN_MADE: _InstrumentOrigin.ValueType  # 3
+    """Calls have made it; the server's file does not have it."""
+
+class InstrumentOrigin(_InstrumentOrigin, metaclass=_InstrumentOriginEnumTypeWrapper):
+    """Who says that there is an instrument, or a calendar."""
+
+INSTRUMENT_ORIGIN_UNSPECIFIED: InstrumentOrigin.ValueType  # 0
+"""Not set; never sent."""
+INSTRUMENT_ORIGIN_FILE: InstrumentOrigin.ValueType  # 1
+"""The server's file has it, just so."""
+INSTRUMENT_ORIGIN_CHANGED: InstrumentOrigin.ValueType  # 2
+"""The server's file has it, and calls have changed it."""
+INSTRUMENT_ORIGIN_MADE: InstrumentOrigin.ValueType  # 3
+"""Calls have made it; the server's file does not have it."""
+Global___InstrumentOrigin: _TypeAlias = InstrumentOrigin  # noqa: Y015
+
+class _Shorting:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ShortingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Shorting.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SHORTING_UNSPECIFIED: _Shorting.ValueType  # 0
+    """Not set; never sent."""
+    SHORTING_ALLOWED: _Shorting.ValueType  # 1
+    """It may."""
+    SHORTING_LOCATE: _Shorting.ValueType  # 2
+    """What somebody has been found to lend may."""
+    SHORTING_FORBIDDEN: _Shorting.ValueType  # 3
+    """It may not."""
+
+class Shorting(_Shorting, metaclass=_ShortingEnumTypeWrapper):
+    """Whether what is not held may be sold."""
+
+SHORTING_UNSPECIFIED: Shorting.ValueType  # 0
+"""Not set; never sent."""
+SHORTING_ALLOWED: Shorting.ValueType  # 1
+"""It may."""
+SHORTING_LOCATE: Shorting.ValueType  # 2
+"""What somebody has been found to lend may."""
+SHORTING_FORBIDDEN: Shorting.ValueType  # 3
+"""It may not."""
+Global___Shorting: _TypeAlias = Shorting  # noqa: Y015
+
+class _ImportOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_OUTCOME_UNSPECIFIED: _ImportOutcome.ValueType  # 0
+    """Not set; never sent."""
+    IMPORT_OUTCOME_CREATED: _ImportOutcome.ValueType  # 1
+    """It is new."""
+    IMPORT_OUTCOME_UPDATED: _ImportOutcome.ValueType  # 2
+    """Some of it is other than before."""
+    IMPORT_OUTCOME_UNCHANGED: _ImportOutcome.ValueType  # 3
+    """It was just so before."""
+    IMPORT_OUTCOME_DELETED: _ImportOutcome.ValueType  # 4
+    """It is gone."""
+
+class ImportOutcome(_ImportOutcome, metaclass=_ImportOutcomeEnumTypeWrapper):
+    """What becomes of an instrument by an import."""
+
+IMPORT_OUTCOME_UNSPECIFIED: ImportOutcome.ValueType  # 0
+"""Not set; never sent."""
+IMPORT_OUTCOME_CREATED: ImportOutcome.ValueType  # 1
+"""It is new."""
+IMPORT_OUTCOME_UPDATED: ImportOutcome.ValueType  # 2
+"""Some of it is other than before."""
+IMPORT_OUTCOME_UNCHANGED: ImportOutcome.ValueType  # 3
+"""It was just so before."""
+IMPORT_OUTCOME_DELETED: ImportOutcome.ValueType  # 4
+"""It is gone."""
+Global___ImportOutcome: _TypeAlias = ImportOutcome  # noqa: Y015
 
 class _DayOfWeek:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -174,7 +264,9 @@ Global___GetInstrumentResponse: _TypeAlias = GetInstrumentResponse  # noqa: Y015
 
 @_typing.final
 class Instrument(_message.Message):
-    """Something that can be traded. All fields are set by the server, from its configuration and its price source."""
+    """Something that can be traded. What is not said to be set by the server is its terms: taken from requests that make or
+    change it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -187,10 +279,24 @@ class Instrument(_message.Message):
     HALTED_FIELD_NUMBER: _builtins.int
     REFERENCE_PRICE_FIELD_NUMBER: _builtins.int
     TRADING_HOURS_FIELD_NUMBER: _builtins.int
+    CALENDAR_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    MULTIPLIER_FIELD_NUMBER: _builtins.int
+    TICK_TABLE_FIELD_NUMBER: _builtins.int
+    SHORTING_FIELD_NUMBER: _builtins.int
+    SHORT_SALE_RESTRICTED_FIELD_NUMBER: _builtins.int
+    AVERAGE_DAILY_VOLUME_FIELD_NUMBER: _builtins.int
+    ORDER_TYPES_FIELD_NUMBER: _builtins.int
+    TIMES_IN_FORCE_FIELD_NUMBER: _builtins.int
+    MARGIN_RATE_FIELD_NUMBER: _builtins.int
+    MAX_REFERENCE_AGE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    CHANGED_COLUMNS_FIELD_NUMBER: _builtins.int
     instrument_id: _builtins.str
-    """The configured name, used everywhere in this API."""
+    """Its name, used everywhere in this API."""
     symbol: _builtins.str
-    """What the venue calls it: Symbol(55)."""
+    """What the venue calls it: Symbol(55). No two may have one."""
     currency: _builtins.str
     """The currency of its prices: three letters of ISO 4217."""
     tick_size: _builtins.str
@@ -198,16 +304,54 @@ class Instrument(_message.Message):
     lot_size: _builtins.str
     """Quantities are multiples of it; a decimal."""
     min_quantity: _builtins.str
-    """The smallest quantity of an order; a decimal."""
+    """The smallest quantity of an order; a decimal. Empty in a request = the lot size."""
     halted: _builtins.bool
     """Whether trading in it is halted: orders are rejected with RISK_INSTRUMENT_HALTED, cancels are not."""
+    calendar_id: _builtins.str
+    """The calendar of its trading hours; empty = always open."""
+    kind: _builtins.str
+    """The class of asset that it is of, as in `equity`; may be empty."""
+    multiplier: _builtins.str
+    """What one contract is worth at a price of 1; a decimal. Empty in a request = 1."""
+    shorting: Global___Shorting.ValueType
+    """Whether what is not held may be sold; unset in a request = ALLOWED."""
+    short_sale_restricted: _builtins.bool
+    """Whether the short sale price test is in force."""
+    average_daily_volume: _builtins.str
+    """How much of it trades on an average day; a decimal. Empty = not known."""
+    margin_rate: _builtins.str
+    """The part of its value that a position ties up; a decimal. Empty = not known."""
+    etag: _builtins.str
+    """Changes with its terms, and is given to whoever wants to change them. Set by the server."""
+    origin: Global___InstrumentOrigin.ValueType
+    """Who says that there is such an instrument. Set by the server."""
     @_builtins.property
     def reference_price(self) -> Global___ReferencePrice:
-        """The price by which market orders are valued; absent when none is known."""
+        """The price by which market orders are valued; absent when none is known. Set by the server, see UpdateReferencePrices."""
 
     @_builtins.property
     def trading_hours(self) -> Global___TradingHours:
-        """When orders are taken; absent = always."""
+        """When orders are taken; absent = always. Set by the server: those of its calendar."""
+
+    @_builtins.property
+    def tick_table(self) -> _containers.RepeatedCompositeFieldContainer[Global___TickBand]:
+        """Other ticks from some prices on, ascending; below the first of them `tick_size` holds."""
+
+    @_builtins.property
+    def order_types(self) -> _containers.RepeatedScalarFieldContainer[_common_pb2.OrderType.ValueType]:
+        """Those that it is traded with; empty = all."""
+
+    @_builtins.property
+    def times_in_force(self) -> _containers.RepeatedScalarFieldContainer[_common_pb2.TimeInForce.ValueType]:
+        """Those that it is traded with; empty = all."""
+
+    @_builtins.property
+    def max_reference_age(self) -> _duration_pb2.Duration:
+        """How old its reference price may be, in whole seconds; absent = as the server is configured."""
+
+    @_builtins.property
+    def changed_columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The columns of CSV, such as `halted`, that were changed by calls, and win over the server's file. Set by the server."""
 
     def __init__(
         self,
@@ -221,14 +365,563 @@ class Instrument(_message.Message):
         halted: _builtins.bool = ...,
         reference_price: Global___ReferencePrice | None = ...,
         trading_hours: Global___TradingHours | None = ...,
+        calendar_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        multiplier: _builtins.str = ...,
+        tick_table: _abc.Iterable[Global___TickBand] | None = ...,
+        shorting: Global___Shorting.ValueType = ...,
+        short_sale_restricted: _builtins.bool = ...,
+        average_daily_volume: _builtins.str = ...,
+        order_types: _abc.Iterable[_common_pb2.OrderType.ValueType] | None = ...,
+        times_in_force: _abc.Iterable[_common_pb2.TimeInForce.ValueType] | None = ...,
+        margin_rate: _builtins.str = ...,
+        max_reference_age: _duration_pb2.Duration | None = ...,
+        etag: _builtins.str = ...,
+        origin: Global___InstrumentOrigin.ValueType = ...,
+        changed_columns: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reference_price", b"reference_price", "trading_hours", b"trading_hours"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_reference_age", b"max_reference_age", "reference_price", b"reference_price", "trading_hours", b"trading_hours"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "halted", b"halted", "instrument_id", b"instrument_id", "lot_size", b"lot_size", "min_quantity", b"min_quantity", "reference_price", b"reference_price", "symbol", b"symbol", "tick_size", b"tick_size", "trading_hours", b"trading_hours"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_daily_volume", b"average_daily_volume", "calendar_id", b"calendar_id", "changed_columns", b"changed_columns", "currency", b"currency", "etag", b"etag", "halted", b"halted", "instrument_id", b"instrument_id", "kind", b"kind", "lot_size", b"lot_size", "margin_rate", b"margin_rate", "max_reference_age", b"max_reference_age", "min_quantity", b"min_quantity", "multiplier", b"multiplier", "order_types", b"order_types", "origin", b"origin", "reference_price", b"reference_price", "short_sale_restricted", b"short_sale_restricted", "shorting", b"shorting", "symbol", b"symbol", "tick_size", b"tick_size", "tick_table", b"tick_table", "times_in_force", b"times_in_force", "trading_hours", b"trading_hours"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Instrument: _TypeAlias = Instrument  # noqa: Y015
+
+@_typing.final
+class TickBand(_message.Message):
+    """The tick from some price on, up to that of the next band."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_PRICE_FIELD_NUMBER: _builtins.int
+    TICK_SIZE_FIELD_NUMBER: _builtins.int
+    begin_price: _builtins.str
+    """From this price on; a decimal, which may be zero."""
+    tick_size: _builtins.str
+    """Prices are multiples of it; a decimal."""
+    def __init__(
+        self,
+        *,
+        begin_price: _builtins.str = ...,
+        tick_size: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_price", b"begin_price", "tick_size", b"tick_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TickBand: _TypeAlias = TickBand  # noqa: Y015
+
+@_typing.final
+class CreateInstrumentRequest(_message.Message):
+    """An instrument to make."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit log."""
+    @_builtins.property
+    def instrument(self) -> Global___Instrument:
+        """Its terms; `instrument_id`, `symbol`, `currency`, `tick_size` and `lot_size` are required."""
+
+    def __init__(
+        self,
+        *,
+        instrument: Global___Instrument | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateInstrumentRequest: _TypeAlias = CreateInstrumentRequest  # noqa: Y015
+
+@_typing.final
+class CreateInstrumentResponse(_message.Message):
+    """The instrument that was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def instrument(self) -> Global___Instrument:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        instrument: Global___Instrument | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateInstrumentResponse: _TypeAlias = CreateInstrumentResponse  # noqa: Y015
+
+@_typing.final
+class UpdateInstrumentRequest(_message.Message):
+    """New terms of an instrument."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit log."""
+    @_builtins.property
+    def instrument(self) -> Global___Instrument:
+        """Which one, by `instrument_id`; its new terms; and optionally, in `etag`, how the caller has seen it."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which of its terms to change; what one of them does not hold goes back to what it is by default. `symbol,halted`, say."""
+
+    def __init__(
+        self,
+        *,
+        instrument: Global___Instrument | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "reason", b"reason", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateInstrumentRequest: _TypeAlias = UpdateInstrumentRequest  # noqa: Y015
+
+@_typing.final
+class UpdateInstrumentResponse(_message.Message):
+    """The instrument that was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def instrument(self) -> Global___Instrument:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        instrument: Global___Instrument | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateInstrumentResponse: _TypeAlias = UpdateInstrumentResponse  # noqa: Y015
+
+@_typing.final
+class DeleteInstrumentRequest(_message.Message):
+    """An instrument of which to forget what calls have made and changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    instrument_id: _builtins.str
+    """Which one."""
+    etag: _builtins.str
+    """As the caller has seen it; empty = however it is."""
+    reason: _builtins.str
+    """Why, for the audit log."""
+    def __init__(
+        self,
+        *,
+        instrument_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "instrument_id", b"instrument_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInstrumentRequest: _TypeAlias = DeleteInstrumentRequest  # noqa: Y015
+
+@_typing.final
+class DeleteInstrumentResponse(_message.Message):
+    """What is left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def instrument(self) -> Global___Instrument:
+        """As the server's file has it; absent if that does not."""
+
+    def __init__(
+        self,
+        *,
+        instrument: Global___Instrument | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInstrumentResponse: _TypeAlias = DeleteInstrumentResponse  # noqa: Y015
+
+@_typing.final
+class ImportInstrumentsRequest(_message.Message):
+    """Instruments to make and to change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CSV_FIELD_NUMBER: _builtins.int
+    BACKUP_ID_FIELD_NUMBER: _builtins.int
+    DELETE_MISSING_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    csv: _builtins.str
+    """CSV: a heading with the names of the columns, and a line for each instrument, at most 5,000. A column that it does
+    not have stays as it is. A price takes the place of an older one only.
+    """
+    backup_id: _builtins.str
+    """The text of this backup."""
+    delete_missing: _builtins.bool
+    """Those that calls have made and that are not in the text are deleted. With a backup: everything is as it was."""
+    validate_only: _builtins.bool
+    """Only says what would become of each line."""
+    reason: _builtins.str
+    """Why, for the audit log; required unless `validate_only`."""
+    def __init__(
+        self,
+        *,
+        csv: _builtins.str = ...,
+        backup_id: _builtins.str = ...,
+        delete_missing: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backup_id", b"backup_id", "csv", b"csv", "source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_id", b"backup_id", "csv", b"csv", "delete_missing", b"delete_missing", "reason", b"reason", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["csv", "backup_id"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___ImportInstrumentsRequest: _TypeAlias = ImportInstrumentsRequest  # noqa: Y015
+
+@_typing.final
+class ImportInstrumentsResponse(_message.Message):
+    """What became of the instruments, or would."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    CREATED_COUNT_FIELD_NUMBER: _builtins.int
+    UPDATED_COUNT_FIELD_NUMBER: _builtins.int
+    UNCHANGED_COUNT_FIELD_NUMBER: _builtins.int
+    DELETED_COUNT_FIELD_NUMBER: _builtins.int
+    BACKUP_ID_FIELD_NUMBER: _builtins.int
+    created_count: _builtins.int
+    """How many were made."""
+    updated_count: _builtins.int
+    """How many were changed."""
+    unchanged_count: _builtins.int
+    """How many were just so before."""
+    deleted_count: _builtins.int
+    """How many were deleted."""
+    backup_id: _builtins.str
+    """Of what the instruments were before; empty if nothing was changed."""
+    @_builtins.property
+    def instruments(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedInstrument]:
+        """In the order of the lines; those that are deleted last."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportProblem]:
+        """What is wrong; only with `validate_only`."""
+
+    def __init__(
+        self,
+        *,
+        instruments: _abc.Iterable[Global___ImportedInstrument] | None = ...,
+        problems: _abc.Iterable[Global___ImportProblem] | None = ...,
+        created_count: _builtins.int = ...,
+        updated_count: _builtins.int = ...,
+        unchanged_count: _builtins.int = ...,
+        deleted_count: _builtins.int = ...,
+        backup_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_id", b"backup_id", "created_count", b"created_count", "deleted_count", b"deleted_count", "instruments", b"instruments", "problems", b"problems", "unchanged_count", b"unchanged_count", "updated_count", b"updated_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportInstrumentsResponse: _TypeAlias = ImportInstrumentsResponse  # noqa: Y015
+
+@_typing.final
+class ImportedInstrument(_message.Message):
+    """What became of one instrument, or would."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """Its line, the heading being 1; 0 for one that is not in the text."""
+    instrument_id: _builtins.str
+    """Which one."""
+    outcome: Global___ImportOutcome.ValueType
+    """What became of it."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The columns in which it is another than before."""
+
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        instrument_id: _builtins.str = ...,
+        outcome: Global___ImportOutcome.ValueType = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "instrument_id", b"instrument_id", "line", b"line", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportedInstrument: _TypeAlias = ImportedInstrument  # noqa: Y015
+
+@_typing.final
+class ImportProblem(_message.Message):
+    """Something that is wrong in a text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """The line, the heading being 1; 0 if it is in none."""
+    column: _builtins.str
+    """The column; empty if it is the whole line."""
+    problem: _builtins.str
+    """For a person to read."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        column: _builtins.str = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "line", b"line", "problem", b"problem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportProblem: _TypeAlias = ImportProblem  # noqa: Y015
+
+@_typing.final
+class ExportInstrumentsRequest(_message.Message):
+    """Asks for all instruments as CSV."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportInstrumentsRequest: _TypeAlias = ExportInstrumentsRequest  # noqa: Y015
+
+@_typing.final
+class ExportInstrumentsResponse(_message.Message):
+    """All instruments as CSV."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CSV_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    csv: _builtins.str
+    """A heading, and a line for each, ordered by `instrument_id`."""
+    count: _builtins.int
+    """How many they are."""
+    def __init__(
+        self,
+        *,
+        csv: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "csv", b"csv"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportInstrumentsResponse: _TypeAlias = ExportInstrumentsResponse  # noqa: Y015
+
+@_typing.final
+class ListInstrumentBackupsRequest(_message.Message):
+    """Asks for a page of backups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """The most backups to return; 0 = 100, above 1000 = 1000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty = the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInstrumentBackupsRequest: _TypeAlias = ListInstrumentBackupsRequest  # noqa: Y015
+
+@_typing.final
+class ListInstrumentBackupsResponse(_message.Message):
+    """A page of backups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKUPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page starts; empty = this is the last page."""
+    @_builtins.property
+    def backups(self) -> _containers.RepeatedCompositeFieldContainer[Global___InstrumentBackup]:
+        """The newest first, without their texts."""
+
+    def __init__(
+        self,
+        *,
+        backups: _abc.Iterable[Global___InstrumentBackup] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backups", b"backups", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInstrumentBackupsResponse: _TypeAlias = ListInstrumentBackupsResponse  # noqa: Y015
+
+@_typing.final
+class GetInstrumentBackupRequest(_message.Message):
+    """Asks for one backup."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKUP_ID_FIELD_NUMBER: _builtins.int
+    backup_id: _builtins.str
+    """Which one."""
+    def __init__(
+        self,
+        *,
+        backup_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_id", b"backup_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInstrumentBackupRequest: _TypeAlias = GetInstrumentBackupRequest  # noqa: Y015
+
+@_typing.final
+class GetInstrumentBackupResponse(_message.Message):
+    """One backup."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKUP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def backup(self) -> Global___InstrumentBackup:
+        """With its text."""
+
+    def __init__(
+        self,
+        *,
+        backup: Global___InstrumentBackup | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backup", b"backup"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup", b"backup"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInstrumentBackupResponse: _TypeAlias = GetInstrumentBackupResponse  # noqa: Y015
+
+@_typing.final
+class InstrumentBackup(_message.Message):
+    """What all instruments were before an import. All fields are set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKUP_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    CSV_FIELD_NUMBER: _builtins.int
+    backup_id: _builtins.str
+    """Its name."""
+    principal: _builtins.str
+    """Who made it."""
+    reason: _builtins.str
+    """Why."""
+    count: _builtins.int
+    """How many instruments there were."""
+    csv: _builtins.str
+    """They as CSV; empty in a list."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When the import was."""
+
+    def __init__(
+        self,
+        *,
+        backup_id: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        principal: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        count: _builtins.int = ...,
+        csv: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_id", b"backup_id", "count", b"count", "csv", b"csv", "principal", b"principal", "reason", b"reason", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InstrumentBackup: _TypeAlias = InstrumentBackup  # noqa: Y015
 
 @_typing.final
 class ReferencePrice(_message.Message):
@@ -259,7 +952,7 @@ class ReferencePrice(_message.Message):
 
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:
-        """How old it was when the server answered."""
+        """How old it was when the server answered; 365 days if it was older."""
 
     def __init__(
         self,

@@ -45,6 +45,41 @@ class ReferenceServiceStub(object):
                 request_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentRequest.SerializeToString,
                 response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentResponse.FromString,
                 _registered_method=True)
+        self.CreateInstrument = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/CreateInstrument',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.CreateInstrumentRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.CreateInstrumentResponse.FromString,
+                _registered_method=True)
+        self.UpdateInstrument = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/UpdateInstrument',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateInstrumentRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateInstrumentResponse.FromString,
+                _registered_method=True)
+        self.DeleteInstrument = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/DeleteInstrument',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.DeleteInstrumentRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.DeleteInstrumentResponse.FromString,
+                _registered_method=True)
+        self.ImportInstruments = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/ImportInstruments',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.ImportInstrumentsRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.ImportInstrumentsResponse.FromString,
+                _registered_method=True)
+        self.ExportInstruments = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/ExportInstruments',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.ExportInstrumentsRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.ExportInstrumentsResponse.FromString,
+                _registered_method=True)
+        self.ListInstrumentBackups = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/ListInstrumentBackups',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.ListInstrumentBackupsRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.ListInstrumentBackupsResponse.FromString,
+                _registered_method=True)
+        self.GetInstrumentBackup = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/GetInstrumentBackup',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupResponse.FromString,
+                _registered_method=True)
         self.UpdateReferencePrices = channel.unary_unary(
                 '/fairlead.v1.ReferenceService/UpdateReferencePrices',
                 request_serializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateReferencePricesRequest.SerializeToString,
@@ -65,6 +100,64 @@ class ReferenceServiceServicer(object):
 
     def GetInstrument(self, request, context):
         """Returns one instrument. NOT_FOUND / INSTRUMENT_NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateInstrument(self, request, context):
+        """Makes an instrument. In force when the call returns, and kept over restarts, whatever the server's file says. One that
+        is there already, with all of the same terms, is returned. ALREADY_EXISTS / INSTRUMENT_EXISTS if it is another, or
+        another has its symbol.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateInstrument(self, request, context):
+        """Changes the fields of an instrument that `update_mask` names; they win over the server's file from then on. `halted`
+        halts trading in it and lets it go on. ABORTED / ETAG_MISMATCH if it is not as the caller has seen it. What orders and
+        positions are counted in (`symbol`, `currency`, `multiplier`) stays while there are any: FAILED_PRECONDITION /
+        INSTRUMENT_IN_USE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteInstrument(self, request, context):
+        """Forgets what was made or changed by calls, the reference price included: the instrument is as the server's file has
+        it, or gone. FAILED_PRECONDITION / INSTRUMENT_IN_USE if it were gone and has live orders or is held, and
+        FAILED_PRECONDITION / INSTRUMENT_CONFIGURED if there is nothing to forget.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportInstruments(self, request, context):
+        """Makes and changes instruments from CSV, all of them or none: INVALID_ARGUMENT / INSTRUMENTS_INVALID names lines and
+        columns. What they were before is kept as a backup, from which they can be brought back. With `validate_only` nothing
+        is changed, and what is wrong is part of the answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportInstruments(self, request, context):
+        """Returns all instruments as CSV, which ImportInstruments takes and finds everything unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInstrumentBackups(self, request, context):
+        """Lists the backups that imports have made, the newest first, without their texts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInstrumentBackup(self, request, context):
+        """Returns one backup with its text. NOT_FOUND / BACKUP_NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,6 +184,41 @@ def add_ReferenceServiceServicer_to_server(servicer, server):
                     servicer.GetInstrument,
                     request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentRequest.FromString,
                     response_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentResponse.SerializeToString,
+            ),
+            'CreateInstrument': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateInstrument,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.CreateInstrumentRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.CreateInstrumentResponse.SerializeToString,
+            ),
+            'UpdateInstrument': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateInstrument,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateInstrumentRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateInstrumentResponse.SerializeToString,
+            ),
+            'DeleteInstrument': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteInstrument,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.DeleteInstrumentRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.DeleteInstrumentResponse.SerializeToString,
+            ),
+            'ImportInstruments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportInstruments,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.ImportInstrumentsRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.ImportInstrumentsResponse.SerializeToString,
+            ),
+            'ExportInstruments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportInstruments,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.ExportInstrumentsRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.ExportInstrumentsResponse.SerializeToString,
+            ),
+            'ListInstrumentBackups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInstrumentBackups,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.ListInstrumentBackupsRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.ListInstrumentBackupsResponse.SerializeToString,
+            ),
+            'GetInstrumentBackup': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInstrumentBackup,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupResponse.SerializeToString,
             ),
             'UpdateReferencePrices': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateReferencePrices,
@@ -153,6 +281,195 @@ class ReferenceService(object):
             '/fairlead.v1.ReferenceService/GetInstrument',
             fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentRequest.SerializeToString,
             fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateInstrument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/CreateInstrument',
+            fairlead_dot_v1_dot_reference__service__pb2.CreateInstrumentRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.CreateInstrumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateInstrument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/UpdateInstrument',
+            fairlead_dot_v1_dot_reference__service__pb2.UpdateInstrumentRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.UpdateInstrumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteInstrument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/DeleteInstrument',
+            fairlead_dot_v1_dot_reference__service__pb2.DeleteInstrumentRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.DeleteInstrumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportInstruments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/ImportInstruments',
+            fairlead_dot_v1_dot_reference__service__pb2.ImportInstrumentsRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.ImportInstrumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportInstruments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/ExportInstruments',
+            fairlead_dot_v1_dot_reference__service__pb2.ExportInstrumentsRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.ExportInstrumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInstrumentBackups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/ListInstrumentBackups',
+            fairlead_dot_v1_dot_reference__service__pb2.ListInstrumentBackupsRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.ListInstrumentBackupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInstrumentBackup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/GetInstrumentBackup',
+            fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

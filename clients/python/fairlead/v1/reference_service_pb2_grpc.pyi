@@ -37,6 +37,33 @@ class ReferenceServiceStub:
     """Lists the instruments, ordered by `instrument_id`."""
     GetInstrument: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.GetInstrumentRequest, _reference_service_pb2.GetInstrumentResponse]
     """Returns one instrument. NOT_FOUND / INSTRUMENT_NOT_FOUND if there is none."""
+    CreateInstrument: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.CreateInstrumentRequest, _reference_service_pb2.CreateInstrumentResponse]
+    """Makes an instrument. In force when the call returns, and kept over restarts, whatever the server's file says. One that
+    is there already, with all of the same terms, is returned. ALREADY_EXISTS / INSTRUMENT_EXISTS if it is another, or
+    another has its symbol.
+    """
+    UpdateInstrument: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.UpdateInstrumentRequest, _reference_service_pb2.UpdateInstrumentResponse]
+    """Changes the fields of an instrument that `update_mask` names; they win over the server's file from then on. `halted`
+    halts trading in it and lets it go on. ABORTED / ETAG_MISMATCH if it is not as the caller has seen it. What orders and
+    positions are counted in (`symbol`, `currency`, `multiplier`) stays while there are any: FAILED_PRECONDITION /
+    INSTRUMENT_IN_USE.
+    """
+    DeleteInstrument: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.DeleteInstrumentRequest, _reference_service_pb2.DeleteInstrumentResponse]
+    """Forgets what was made or changed by calls, the reference price included: the instrument is as the server's file has
+    it, or gone. FAILED_PRECONDITION / INSTRUMENT_IN_USE if it were gone and has live orders or is held, and
+    FAILED_PRECONDITION / INSTRUMENT_CONFIGURED if there is nothing to forget.
+    """
+    ImportInstruments: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.ImportInstrumentsRequest, _reference_service_pb2.ImportInstrumentsResponse]
+    """Makes and changes instruments from CSV, all of them or none: INVALID_ARGUMENT / INSTRUMENTS_INVALID names lines and
+    columns. What they were before is kept as a backup, from which they can be brought back. With `validate_only` nothing
+    is changed, and what is wrong is part of the answer.
+    """
+    ExportInstruments: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.ExportInstrumentsRequest, _reference_service_pb2.ExportInstrumentsResponse]
+    """Returns all instruments as CSV, which ImportInstruments takes and finds everything unchanged."""
+    ListInstrumentBackups: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.ListInstrumentBackupsRequest, _reference_service_pb2.ListInstrumentBackupsResponse]
+    """Lists the backups that imports have made, the newest first, without their texts."""
+    GetInstrumentBackup: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.GetInstrumentBackupRequest, _reference_service_pb2.GetInstrumentBackupResponse]
+    """Returns one backup with its text. NOT_FOUND / BACKUP_NOT_FOUND if there is none."""
     UpdateReferencePrices: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.UpdateReferencePricesRequest, _reference_service_pb2.UpdateReferencePricesResponse]
     """Sets reference prices, each by itself: what is wrong with one is said in the answer and leaves the others alone. In
     force when the call returns, and kept over restarts. Not for an instrument's every tick, but for as many as risk needs.
@@ -52,6 +79,33 @@ class ReferenceServiceAsyncStub(ReferenceServiceStub):
     """Lists the instruments, ordered by `instrument_id`."""
     GetInstrument: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.GetInstrumentRequest, _reference_service_pb2.GetInstrumentResponse]  # type: ignore[assignment]
     """Returns one instrument. NOT_FOUND / INSTRUMENT_NOT_FOUND if there is none."""
+    CreateInstrument: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.CreateInstrumentRequest, _reference_service_pb2.CreateInstrumentResponse]  # type: ignore[assignment]
+    """Makes an instrument. In force when the call returns, and kept over restarts, whatever the server's file says. One that
+    is there already, with all of the same terms, is returned. ALREADY_EXISTS / INSTRUMENT_EXISTS if it is another, or
+    another has its symbol.
+    """
+    UpdateInstrument: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.UpdateInstrumentRequest, _reference_service_pb2.UpdateInstrumentResponse]  # type: ignore[assignment]
+    """Changes the fields of an instrument that `update_mask` names; they win over the server's file from then on. `halted`
+    halts trading in it and lets it go on. ABORTED / ETAG_MISMATCH if it is not as the caller has seen it. What orders and
+    positions are counted in (`symbol`, `currency`, `multiplier`) stays while there are any: FAILED_PRECONDITION /
+    INSTRUMENT_IN_USE.
+    """
+    DeleteInstrument: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.DeleteInstrumentRequest, _reference_service_pb2.DeleteInstrumentResponse]  # type: ignore[assignment]
+    """Forgets what was made or changed by calls, the reference price included: the instrument is as the server's file has
+    it, or gone. FAILED_PRECONDITION / INSTRUMENT_IN_USE if it were gone and has live orders or is held, and
+    FAILED_PRECONDITION / INSTRUMENT_CONFIGURED if there is nothing to forget.
+    """
+    ImportInstruments: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.ImportInstrumentsRequest, _reference_service_pb2.ImportInstrumentsResponse]  # type: ignore[assignment]
+    """Makes and changes instruments from CSV, all of them or none: INVALID_ARGUMENT / INSTRUMENTS_INVALID names lines and
+    columns. What they were before is kept as a backup, from which they can be brought back. With `validate_only` nothing
+    is changed, and what is wrong is part of the answer.
+    """
+    ExportInstruments: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.ExportInstrumentsRequest, _reference_service_pb2.ExportInstrumentsResponse]  # type: ignore[assignment]
+    """Returns all instruments as CSV, which ImportInstruments takes and finds everything unchanged."""
+    ListInstrumentBackups: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.ListInstrumentBackupsRequest, _reference_service_pb2.ListInstrumentBackupsResponse]  # type: ignore[assignment]
+    """Lists the backups that imports have made, the newest first, without their texts."""
+    GetInstrumentBackup: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.GetInstrumentBackupRequest, _reference_service_pb2.GetInstrumentBackupResponse]  # type: ignore[assignment]
+    """Returns one backup with its text. NOT_FOUND / BACKUP_NOT_FOUND if there is none."""
     UpdateReferencePrices: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.UpdateReferencePricesRequest, _reference_service_pb2.UpdateReferencePricesResponse]  # type: ignore[assignment]
     """Sets reference prices, each by itself: what is wrong with one is said in the answer and leaves the others alone. In
     force when the call returns, and kept over restarts. Not for an instrument's every tick, but for as many as risk needs.
@@ -76,6 +130,75 @@ class ReferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reference_service_pb2.GetInstrumentResponse, _abc.Awaitable[_reference_service_pb2.GetInstrumentResponse]]:
         """Returns one instrument. NOT_FOUND / INSTRUMENT_NOT_FOUND if there is none."""
+
+    @_abc_1.abstractmethod
+    def CreateInstrument(
+        self,
+        request: _reference_service_pb2.CreateInstrumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.CreateInstrumentResponse, _abc.Awaitable[_reference_service_pb2.CreateInstrumentResponse]]:
+        """Makes an instrument. In force when the call returns, and kept over restarts, whatever the server's file says. One that
+        is there already, with all of the same terms, is returned. ALREADY_EXISTS / INSTRUMENT_EXISTS if it is another, or
+        another has its symbol.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateInstrument(
+        self,
+        request: _reference_service_pb2.UpdateInstrumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.UpdateInstrumentResponse, _abc.Awaitable[_reference_service_pb2.UpdateInstrumentResponse]]:
+        """Changes the fields of an instrument that `update_mask` names; they win over the server's file from then on. `halted`
+        halts trading in it and lets it go on. ABORTED / ETAG_MISMATCH if it is not as the caller has seen it. What orders and
+        positions are counted in (`symbol`, `currency`, `multiplier`) stays while there are any: FAILED_PRECONDITION /
+        INSTRUMENT_IN_USE.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteInstrument(
+        self,
+        request: _reference_service_pb2.DeleteInstrumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.DeleteInstrumentResponse, _abc.Awaitable[_reference_service_pb2.DeleteInstrumentResponse]]:
+        """Forgets what was made or changed by calls, the reference price included: the instrument is as the server's file has
+        it, or gone. FAILED_PRECONDITION / INSTRUMENT_IN_USE if it were gone and has live orders or is held, and
+        FAILED_PRECONDITION / INSTRUMENT_CONFIGURED if there is nothing to forget.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportInstruments(
+        self,
+        request: _reference_service_pb2.ImportInstrumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.ImportInstrumentsResponse, _abc.Awaitable[_reference_service_pb2.ImportInstrumentsResponse]]:
+        """Makes and changes instruments from CSV, all of them or none: INVALID_ARGUMENT / INSTRUMENTS_INVALID names lines and
+        columns. What they were before is kept as a backup, from which they can be brought back. With `validate_only` nothing
+        is changed, and what is wrong is part of the answer.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportInstruments(
+        self,
+        request: _reference_service_pb2.ExportInstrumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.ExportInstrumentsResponse, _abc.Awaitable[_reference_service_pb2.ExportInstrumentsResponse]]:
+        """Returns all instruments as CSV, which ImportInstruments takes and finds everything unchanged."""
+
+    @_abc_1.abstractmethod
+    def ListInstrumentBackups(
+        self,
+        request: _reference_service_pb2.ListInstrumentBackupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.ListInstrumentBackupsResponse, _abc.Awaitable[_reference_service_pb2.ListInstrumentBackupsResponse]]:
+        """Lists the backups that imports have made, the newest first, without their texts."""
+
+    @_abc_1.abstractmethod
+    def GetInstrumentBackup(
+        self,
+        request: _reference_service_pb2.GetInstrumentBackupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.GetInstrumentBackupResponse, _abc.Awaitable[_reference_service_pb2.GetInstrumentBackupResponse]]:
+        """Returns one backup with its text. NOT_FOUND / BACKUP_NOT_FOUND if there is none."""
 
     @_abc_1.abstractmethod
     def UpdateReferencePrices(
