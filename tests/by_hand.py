@@ -80,9 +80,10 @@ class Books:
 
 
 def fold(trades: Iterable[Made]) -> Books:
+    """In the order in which they are given."""
     positions: defaultdict[HoldingKey, Held] = defaultdict(Held)
     days: defaultdict[TotalKey, Sums] = defaultdict(Sums)
-    for made in sorted(trades, key=lambda each: each.place):
+    for made in trades:
         realised = positions[made.key].add(made)
         days[(made.day, *made.key, made.session_id)].add(made, realised)
     return Books(positions, days)
@@ -119,7 +120,7 @@ def of_store(store: Store, days: Mapping[str, TradingDay]) -> Books:
         for place, (quantity, price) in standing(order, store.sequences([order.order_id])).items():
             day = calendar.of(times[place])
             found.append(Made(place, key, day, order.session_id, quantity, price))
-    return fold(found)
+    return fold(sorted(found, key=lambda each: each.place))
 
 
 def differences(

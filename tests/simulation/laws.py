@@ -14,6 +14,7 @@ from fairlead_server.routing.book import Book
 from fairlead_server.store.database import OrderQuery, Store
 from sqlalchemy import Connection
 
+from tests import by_hand
 from tests.simulation.clients import Clients
 from tests.simulation.venue import PRICES
 from tests.simulation.world import ACCOUNT, World
@@ -39,6 +40,18 @@ def memory(router: Router, store: Store, world: World) -> Iterator[str]:
     for session_id in world.sessions:
         if len(router.book.queue(session_id)):
             yield f"{len(router.book.queue(session_id))} still wait for their turn on {session_id}"
+
+
+def positions(router: Router, store: Store, world: World) -> Iterator[str]:
+    """Positions and days are what the executions make of them, recomputed by hand, and a restart would find them so."""
+    ours = dict(router.book.holdings.all())
+    yield from by_hand.wrong_in(store, ours, {})
+    again = Book(store)
+    again.load(store.load(world.now()))
+    rebuilt = dict(again.holdings.all())
+    for key in ours.keys() | rebuilt.keys():
+        if ours.get(key) != rebuilt.get(key):
+            yield f"{key} is {ours.get(key)} in memory, {rebuilt.get(key)} from the store"
 
 
 def known(router: Router, world: World) -> Iterator[str]:

@@ -62,6 +62,7 @@ def _end(world: World, clients: Clients, follower: Follower) -> list[str]:
             return [f"{name} did not come back: {session.view().state} {session.view().reason}"]
     found = [
         *laws.memory(router, world.disk, world),
+        *laws.positions(router, world.disk, world),
         *laws.known(router, world),
         *world.network.problems,
         *world.disk.problems,
