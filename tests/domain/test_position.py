@@ -76,13 +76,13 @@ def test_a_position_is_what_its_trades_make_of_it(
 ) -> None:
     position = book(*trades)
 
-    assert figures(position.quantity, position.average, position.realised) == (quantity, average, realised)
+    assert figures(position.quantity, position.average(), position.realised) == (quantity, average, realised)
 
 
 def test_what_cannot_be_divided_is_rounded_once_and_given_back_at_the_end() -> None:
     third = book(("3", "1"), ("-1", "0"), ("1", "0"))  # two thirds cost 2, and then three
 
-    assert third.average == Decimal("0.666666666667")
+    assert third.average() == Decimal("0.666666666667")
     sold = third.after(made(4, "-1", "1"))
     assert sold.cost == Decimal("1.333333333333333333333333")
     assert sold.realised == -1 + 1 - Decimal("0.666666666666666666666667")

@@ -14,6 +14,7 @@ from fairlead_server.domain.position import DayTotal, Position
 from fairlead_server.domain.scope import EVERYTHING, Scope
 from fairlead_server.domain.terms import Side
 from fairlead_server.domain.trading_day import TradingDay
+from fairlead_server.domain.transitions import apply
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.carrying_over import DUE, carry_over
 from fairlead_server.store.batch import Batch
@@ -92,7 +93,7 @@ async def test_a_correction_counts_where_its_trade_did(desk: Desk) -> None:
 
     hear(desk, buys, correction("E3", "E1", 20, 55))
 
-    assert figures(held(desk).quantity, held(desk).realised, held(desk).average) == (5, 75, 55)
+    assert figures(held(desk).quantity, held(desk).realised, held(desk).average()) == (5, 75, 55)
 
 
 async def test_a_bust_days_later_changes_the_day_of_its_trade_and_what_came_of_it(desk: Desk) -> None:
@@ -167,6 +168,23 @@ async def test_each_account_has_its_own_today(store: Store) -> None:
     await desk.pipeline.close()
 
 
+def test_a_contract_is_worth_its_multiplier(store: Store) -> None:
+    holdings, batch = Book(store, 0, {}, lambda _: Decimal(50)).holdings, Batch()
+    before = sent_order()
+    for sequence, heard in enumerate([trade("E1", 2, 4000), trade("E2", 1, 4010), bust("B1", "E2")], start=1):
+        change = apply(before, heard, f"ours-{sequence}", NOW)
+        assert change is not None
+        assert change.kind is not None
+        order = replace(change.order, sequence=sequence)
+        holdings.entered(before, order, replace(change, order=order), change.kind, NOW, batch)
+        before = order
+    holdings.marked("ACME", Decimal(4001), batch)
+
+    position = holdings.of(KEY)
+    assert figures(position.cost, position.average(Decimal(50)), position.highest) == (400_000, 4000, 100)
+    assert holdings.today(EVERYTHING, NOW).bought_value == 400_000
+
+
 async def test_a_reference_price_makes_extremes_of_what_is_open(desk: Desk) -> None:
     desk.filled(order_of(desk, strategy_id="S1"), 10, "E1")
     desk.filled(order_of(desk, side=Side.SELL, strategy_id="S1"), 10, "E2")
@@ -202,8 +220,8 @@ async def test_what_was_traded_before_is_carried_over(store: Store, busted: bool
             connection.execute(text(f"DELETE FROM {table}"))
     store.commit(Batch(counters={DUE: 1}))
 
-    carry_over(store, {})
-    carry_over(store, {})
+    carry_over(store, {}, {})
+    carry_over(store, {}, {})
 
     snapshot = store.load(NOW)
     [(key, position)] = snapshot.positions

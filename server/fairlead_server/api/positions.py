@@ -16,6 +16,7 @@ from fairlead_server.domain.position import EXACT, FLAT, DayTotal, HoldingKey, P
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.reference import Reference
 
+_ONE = Decimal(1)
 _PLACES = Decimal(1).scaleb(-12)  # as many decimals as the API has
 
 
@@ -80,7 +81,8 @@ class Positions:
         both = Position(_sum(each.quantity for each in held), _sum(each.cost for each in held))
         instrument = self._reference.get(instrument_id)
         price = instrument.reference if instrument is not None else None
-        average = both.average
+        multiplier = _ONE if instrument is None else instrument.multiplier
+        average = both.average(multiplier)
         return pb.Position(
             account_id=account_id,
             instrument_id=instrument_id,
@@ -89,7 +91,9 @@ class Positions:
             average_price=None if average is None else canonical(average),
             cost=_amount(both.cost),
             realised_pnl=_amount(_sum(each.realised for each in held)),
-            unrealised_pnl=None if price is None else _amount(both.unrealised(price.price)),
+            unrealised_pnl=None
+            if price is None
+            else _amount(both.unrealised(EXACT.multiply(price.price, multiplier))),
             reference_price=None if price is None else canonical(price.price),
             reference_time=None if price is None else timestamp(price.time),
             bought_quantity=_amount(_sum(each.bought_quantity for each in held)),

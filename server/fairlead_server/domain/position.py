@@ -30,6 +30,7 @@ TotalKey = tuple[date, str, str, str, str]  # the day, that of the holding, and 
 
 # A quotient of two such numbers that is no tie of 24 decimals is further from one than a hundred digits can blur.
 EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
+_ONE = Decimal(1)
 _COST_PLACES = Decimal(1).scaleb(-24)
 _PRICE_PLACES = Decimal(1).scaleb(-12)
 _CHECKPOINT = 128  # trades: so many more than have to be are folded again after a bust, at most
@@ -43,7 +44,7 @@ class Trade(Struct, frozen=True):
 
     place: int
     quantity: Decimal  # signed; zero where it was busted
-    price: Decimal
+    price: Decimal  # what one has cost: the execution's price, times the instrument's multiplier
     time: datetime
     day: date  # of its account
     session_id: str = ""
@@ -52,6 +53,8 @@ class Trade(Struct, frozen=True):
 
 class Position(Struct, frozen=True):
     """Of one strategy of an account in one instrument. Quantity and cost are signed, amounts in the instrument's currency.
+
+    Prices here are of one whole contract: those of the instrument, times its multiplier.
 
     ``highest`` and ``lowest`` are the extremes of what the open quantity has earned since it was last flat; of a flat one,
     those that it had in the end. The executions' own prices count, and the reference prices that came meanwhile.
@@ -72,15 +75,15 @@ class Position(Struct, frozen=True):
     realised_before: Decimal = ZERO  # that day
     trades: int = 0  # that count
 
-    @property
-    def average(self) -> Decimal | None:
+    def average(self, multiplier: Decimal = _ONE) -> Decimal | None:
         """The price at which it would have earned nothing, rounded half even to twelve decimals; None of a flat one."""
         if not self.quantity:
             return None
-        return EXACT.quantize(EXACT.divide(self.cost, self.quantity), _PRICE_PLACES)
+        contracts = EXACT.multiply(self.quantity, multiplier)
+        return EXACT.quantize(EXACT.divide(self.cost, contracts), _PRICE_PLACES)
 
     def unrealised(self, price: Decimal) -> Decimal:
-        """What the open quantity has earned at that price."""
+        """What the open quantity has earned where one of it is worth that price."""
         return EXACT.subtract(EXACT.multiply(self.quantity, price), self.cost)
 
     def realised_on(self, day: date) -> Decimal:
@@ -88,7 +91,7 @@ class Position(Struct, frozen=True):
         return EXACT.subtract(self.realised, self.realised_before) if self.day == day else ZERO
 
     def marked(self, price: Decimal) -> Position:
-        """After the reference price has become ``price``; itself, where that is no new extreme."""
+        """After one of it has become worth ``price``; itself, where that is no new extreme."""
         if not self.quantity:
             return self
         earned = self.unrealised(price)

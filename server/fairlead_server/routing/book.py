@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 
 from fairlead_server.domain.amendments import MassCancel, RequestRecord, Selection
@@ -16,7 +17,7 @@ from fairlead_server.domain.order import Flag, Order
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_day import TradingDay
 from fairlead_server.domain.trading_state import Halts
-from fairlead_server.routing.holdings import Holdings
+from fairlead_server.routing.holdings import Holdings, Multiplier
 from fairlead_server.routing.in_flight import InFlight, Wait
 from fairlead_server.routing.ports import Archive
 from fairlead_server.routing.queue import Queue, cancel_waiting
@@ -25,6 +26,7 @@ from fairlead_server.store.batch import Batch
 from fairlead_server.store.keys import Keys, client_key, request_key
 from fairlead_server.store.snapshot import Snapshot
 
+_ONE = Decimal(1)
 _ASKED = "asked/"
 _OVERFILLED = "overfilled/"
 
@@ -41,18 +43,26 @@ class Book:
     """Of the orders that have ended, and of the requests, the latest ``keep`` are here."""
 
     def __init__(
-        self, archive: Archive, keep: int = KEEP, days: Mapping[str, TradingDay] = MappingProxyType({})
+        self,
+        archive: Archive,
+        keep: int = KEEP,
+        days: Mapping[str, TradingDay] = MappingProxyType({}),
+        multiplier: Multiplier = lambda _: _ONE,
     ) -> None:
-        """``days`` says when an account's day begins; one that is not in it keeps to UTC."""
+        """``days`` says when an account's day begins; one that is not in it keeps to UTC.
+
+        ``multiplier`` is that of an instrument.
+        """
         self._archive = archive
         self._keep = keep
         self._tracked: frozenset[Scope] = frozenset()
         self._days = days
+        self._multiplier = multiplier
         self._clear()
 
     def _clear(self) -> None:
         self.exposures = Exposures()
-        self.holdings = Holdings(self._archive, self._days)
+        self.holdings = Holdings(self._archive, self._days, self._multiplier)
         self._orders: Shelf[Order] = Shelf(self._keep)
         self._by_client: dict[tuple[str, str], str] = {}
         self._by_cl_ord_id: dict[tuple[str, str], str] = {}

@@ -9,12 +9,15 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import islice
 
 from msgspec.structs import replace
 
+from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import (
+    EXACT,
     FLAT,
     NOTHING,
     DayTotal,
@@ -34,10 +37,11 @@ _log = logging.getLogger(__name__)
 
 DUE = "trades_due"  # counter: whether there is something to carry over
 _PIECE = 1000  # rows
+_ONE = Decimal(1)
 _UTC_DAY = TradingDay()
 
 
-def carry_over(store: Store, days: Mapping[str, TradingDay]) -> None:
+def carry_over(store: Store, days: Mapping[str, TradingDay], instruments: Mapping[str, Instrument]) -> None:
     """Where it is due. One that was broken off is done again from the beginning, and comes to the same."""
     if not store.counters([DUE]).get(DUE):
         return
@@ -45,7 +49,7 @@ def carry_over(store: Store, days: Mapping[str, TradingDay]) -> None:
     trades: dict[TradeKey, Trade] = {}
     positions: dict[HoldingKey, Position] = {}
     totals: dict[TotalKey, DayTotal] = {}
-    for key, made in _trades(store, days).items():
+    for key, made in _trades(store, days, instruments).items():
         position = FLAT
         for trade in sorted(made, key=lambda each: each.place):
             opening = position if position.is_checkpoint else None
@@ -62,12 +66,16 @@ def carry_over(store: Store, days: Mapping[str, TradingDay]) -> None:
     _log.info("%d trades make %d positions", len(trades), len(positions))
 
 
-def _trades(store: Store, days: Mapping[str, TradingDay]) -> dict[HoldingKey, list[Trade]]:
+def _trades(
+    store: Store, days: Mapping[str, TradingDay], instruments: Mapping[str, Instrument]
+) -> dict[HoldingKey, list[Trade]]:
     found: defaultdict[HoldingKey, list[Trade]] = defaultdict(list)
     for orders in _pages(store):
         sequences = store.sequences([order.order_id for order in orders])
         for order in orders:
             request = order.request
+            instrument = instruments.get(request.instrument_id)
+            multiplier = _ONE if instrument is None else instrument.multiplier
             calendar = days.get(request.account_id, _UTC_DAY)
             times = {
                 sequences[e.execution_id]: e.transact_time
@@ -75,7 +83,14 @@ def _trades(store: Store, days: Mapping[str, TradingDay]) -> dict[HoldingKey, li
                 if e.execution_id in sequences
             }
             found[request.account_id, request.instrument_id, request.strategy_id] += [
-                Trade(place, quantity, price, times[place], calendar.of(times[place]), order.session_id)
+                Trade(
+                    place,
+                    quantity,
+                    EXACT.multiply(price, multiplier),
+                    times[place],
+                    calendar.of(times[place]),
+                    order.session_id,
+                )
                 for place, (quantity, price) in counted(order, sequences).items()
             ]
     return {key: trades for key, trades in found.items() if trades}

@@ -10,7 +10,7 @@ Totals of today are in memory, each account's today its own; of an earlier day, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -21,6 +21,7 @@ from fairlead_server.domain.event import Change, EventKind
 from fairlead_server.domain.execution import Execution
 from fairlead_server.domain.order import ZERO, Order
 from fairlead_server.domain.position import (
+    EXACT,
     FLAT,
     NOTHING,
     ONE_ORDER,
@@ -42,6 +43,7 @@ from fairlead_server.store.snapshot import Snapshot
 _UTC_DAY = TradingDay()
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
+Multiplier = Callable[[str], Decimal]  # by instrument_id
 _Part = tuple[str, str, str]  # instrument_id, strategy_id, session_id
 _Names = tuple[str, str, str, str]  # account_id and those; empty where all are summed
 _Named = tuple[bool, bool, bool, bool]  # which of them are not
@@ -60,10 +62,14 @@ class TradeArchive(Protocol):
 
 
 class Holdings:
-    """``days`` says when an account's day begins; one that is not in it keeps to UTC. One owner: the book."""
+    """``days`` says when an account's day begins; one that is not in it keeps to UTC. One owner: the book.
 
-    def __init__(self, archive: TradeArchive, days: Mapping[str, TradingDay]) -> None:
+    ``multiplier`` is what one of an instrument is worth at a price of 1.
+    """
+
+    def __init__(self, archive: TradeArchive, days: Mapping[str, TradingDay], multiplier: Multiplier) -> None:
         self._archive = archive
+        self._multiplier = multiplier
         self._calendar = days
         self._positions: dict[HoldingKey, Position] = {}
         self._open: defaultdict[str, set[HoldingKey]] = defaultdict(
@@ -171,9 +177,13 @@ class Holdings:
 
     def marked(self, instrument_id: str, price: Decimal, batch: Batch) -> None:
         """The reference price has become ``price``: a position that has an extreme by it keeps that."""
-        for key in self._open.get(instrument_id, ()):
+        keys = self._open.get(instrument_id)
+        if not keys:
+            return
+        worth = EXACT.multiply(price, self._multiplier(instrument_id))
+        for key in keys:
             before = self._positions[key]
-            after = before.marked(price)
+            after = before.marked(worth)
             if after is not before:
                 self._positions[key] = batch.positions[key] = after
 
@@ -187,6 +197,7 @@ class Holdings:
         before = self._positions.get(key, FLAT)
         today = self.day_of(key[0], now)
         opening = before if before.is_checkpoint else None
+        price = EXACT.multiply(price, self._multiplier(key[1]))
         trade = Trade(order.sequence, quantity, price, now, today, order.session_id, opening)
         after = before.after(trade)
         self._keep(key, trade, batch)
@@ -214,16 +225,19 @@ class Holdings:
         batch: Batch,
     ) -> None:
         key = _holding(order)
-        today = self.day_of(key[0], now)
+        today, multiplier = self.day_of(key[0], now), self._multiplier(key[1])
         trades = self._trades(key, min(different))
         changed: dict[int, Trade] = {}
         for place, counts in different.items():
             known = trades.get(place)
             if known is None:
                 quantity, price = counts or (ZERO, ZERO)
+                price = EXACT.multiply(price, multiplier)
                 changed[place] = Trade(place, quantity, price, now, today, order.session_id)
             else:
-                quantity, price = counts or (ZERO, known.price)
+                quantity, price = (
+                    (counts[0], EXACT.multiply(counts[1], multiplier)) if counts else (ZERO, known.price)
+                )
                 changed[place] = replace(known, quantity=quantity, price=price)
         found = refold(trades.values(), changed)
         for trade in found.trades:

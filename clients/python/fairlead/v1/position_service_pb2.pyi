@@ -226,7 +226,9 @@ class Position(_message.Message):
     quantity: _builtins.str
     """A signed decimal: above zero is long, below zero short."""
     average_price: _builtins.str
-    """What the open quantity has cost for each, rounded half even to twelve decimals; absent of a flat one."""
+    """The price at which what is open would have earned nothing: `cost`, divided by the quantity and the instrument's
+    multiplier, rounded half even to twelve decimals; absent of a flat one.
+    """
     cost: _builtins.str
     """What the open quantity has cost: a signed decimal, below zero of a short position."""
     realised_pnl: _builtins.str
