@@ -22,6 +22,7 @@ from fairlead.v1 import (
     reference_service_pb2_grpc,
     session_service_pb2_grpc,
     system_service_pb2_grpc,
+    trading_control_service_pb2_grpc,
 )
 from fairlead.v1.common_pb2 import Order
 from fairlead.v1.execution_service_pb2 import (
@@ -91,6 +92,7 @@ class FakeRouter(
     reference_service_pb2_grpc.ReferenceServiceServicer,
     position_service_pb2_grpc.PositionServiceServicer,
     system_service_pb2_grpc.SystemServiceServicer,
+    trading_control_service_pb2_grpc.TradingControlServiceServicer,
 ):
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = defaultdict(list)
@@ -103,6 +105,24 @@ class FakeRouter(
         self.metadata: dict[str, list[dict[str, str]]] = defaultdict(list)
         self.hanging = threading.Event()  # set when a stream has sent all before HANG
         self._lock = threading.Lock()
+
+    def WatchTradingStates(self, request: Message, context: grpc.ServicerContext) -> Any:
+        yield self._answer("WatchTradingStates", request, context)
+
+    def SetTradingState(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("SetTradingState", request, context)
+
+    def ActivateKillSwitch(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ActivateKillSwitch", request, context)
+
+    def ReleaseKillSwitch(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ReleaseKillSwitch", request, context)
+
+    def GetTradingState(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetTradingState", request, context)
+
+    def ListTradingStates(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListTradingStates", request, context)
 
     def SubmitOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("SubmitOrder", request, context)
@@ -296,6 +316,7 @@ def serving(router: FakeRouter) -> Iterator[str]:
         reference_service_pb2_grpc.add_ReferenceServiceServicer_to_server(router, server)
         position_service_pb2_grpc.add_PositionServiceServicer_to_server(router, server)
         system_service_pb2_grpc.add_SystemServiceServicer_to_server(router, server)
+        trading_control_service_pb2_grpc.add_TradingControlServiceServicer_to_server(router, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         try:

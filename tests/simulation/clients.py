@@ -46,7 +46,7 @@ class Clients:
         again = self.submitted[-2:] if self.world.chance.random() < 0.3 else []
         basket = [*again, *(self._new() for _ in range(self.world.chance.randint(2, 5)))]
         keys = ", ".join(new.client_order_id for new in basket)
-        self._in_router(f"submit together {keys}", partial(self._submitted_together, basket))
+        self.in_router(f"submit together {keys}", partial(self._submitted_together, basket))
 
     def _new(self) -> NewOrder:
         chance = self.world.chance
@@ -89,7 +89,7 @@ class Clients:
         self.requests += 1
         key = str(UUID(int=self.requests))
         names = ", ".join(selection.instrument_ids) or "all"
-        self._in_router(f"cancel {names}", partial(self._swept, selection, key))
+        self.in_router(f"cancel {names}", partial(self._swept, selection, key))
 
     def _any(self) -> OrderRef:
         """Mostly one that is open."""
@@ -104,7 +104,7 @@ class Clients:
         terms = new.terms
         wanted = f"{terms.quantity} {new.instrument_id} at {terms.price} {terms.time_in_force.value}"
         text = f"submit {new.client_order_id}: {new.side.value} {wanted}"
-        self._in_router(text, partial(self._submitted, new))
+        self.in_router(text, partial(self._submitted, new))
 
     async def _submitted(self, new: NewOrder, router: Router) -> str:
         order = router.entry.submit(new, _CLIENT, None, self.world.now()).order
@@ -154,9 +154,9 @@ class Clients:
     def _ask(self, what: str, ref: OrderRef, ask: Callable[[Router, str], Awaitable[str]]) -> None:
         self.requests += 1
         key = f"request-{self.requests}"
-        self._in_router(f"{what} {ref}", lambda router: ask(router, key))
+        self.in_router(f"{what} {ref}", lambda router: ask(router, key))
 
-    def _in_router(self, text: str, ask: Asks) -> None:
+    def in_router(self, text: str, ask: Asks) -> None:
         router = self.world.router
         self.world.tell(text)
         if router is not None:

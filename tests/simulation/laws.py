@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
 from fairlead_server.api import images
+from fairlead_server.domain.exposure import scope_of
 from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.trading_state import TradingState
 from fairlead_server.router import Router
 from fairlead_server.routing.book import Book
+from fairlead_server.store import tables
 from fairlead_server.store.database import OrderQuery, Store
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from tests import by_hand
 from tests.simulation.clients import Clients
@@ -78,6 +81,26 @@ def answers(clients: Clients, store: Store) -> Iterator[str]:
         order = store.order_by_client_order_id(ACCOUNT, key)
         if order is None or order.order_id != order_id:
             yield f"{key} was answered as {order_id}, and is {order and order.order_id}"
+
+
+def kills(store: Store, router: Router) -> Iterator[str]:
+    """From the decision of a kill to that of its release nothing of its scope is sent, and in the end nothing is left of it."""
+    with store._reading() as connection:
+        said = list(connection.scalars(select(tables.trading_states.c.facts).order_by("number")))
+    orders = store.list_orders(OrderQuery())
+    for halt in said:
+        if halt.state is not TradingState.KILLED:
+            continue
+        over = next(
+            (each.time for each in said if each.number > halt.number and each.scope == halt.scope), None
+        )
+        held = [o for o in orders if halt.scope.holds(scope_of(o.request, o.session_id))]
+        for order in held:
+            sent = order.route_time
+            if sent is not None and halt.time < sent and (over is None or sent < over):
+                yield f"{order.order_id} was sent at {sent}, and {halt.scope} was killed at {halt.time}"
+        if over is None and router.trading_states.progress(halt).left:
+            yield f"{halt.scope} is killed, and left are {router.trading_states.progress(halt).left}"
 
 
 def both_sides(world: World) -> Iterator[str]:

@@ -74,6 +74,7 @@ def _end(world: World, clients: Clients, follower: Follower) -> list[str]:
         *found,
         *laws.log(store),
         *laws.answers(clients, store),
+        *laws.kills(store, router),
         *laws.both_sides(world),
         *follower.problems(),
     ]

@@ -14,6 +14,7 @@ from fix_sim.scenario import Break, Fault, Repeat, Step, Tell
 
 from tests.simulation.clients import LIMITS, SYMBOLS, Clients
 from tests.simulation.evening import Evening
+from tests.simulation.kills import Kills
 from tests.simulation.venue import Venue
 from tests.simulation.world import World
 
@@ -32,6 +33,7 @@ class Story:
             clients.amend: 5,
             clients.cancel: 6,
             clients.sweep: 3,
+            Kills(world, clients).begin: 1,
             self._move_price: 4,
             self._fill: 4,
             self._turn: 4,

@@ -36,6 +36,8 @@ from fairlead.values import (
     Side,
     StartPosition,
     TimeInForce,
+    TradingScope,
+    TradingState,
 )
 from fairlead.watching import AsyncSessionWatch, SessionRemoved, SessionWatch
 
@@ -74,6 +76,8 @@ __all__ = [
     "StartPosition",
     "Subscription",
     "TimeInForce",
+    "TradingScope",
+    "TradingState",
     "new_key",
     "to_decimal",
     "to_text",

@@ -9,6 +9,7 @@ from grpc import aio
 
 from fairlead import outcomes, requests
 from fairlead.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, call_metadata
+from fairlead.control import AsyncControlCalls
 from fairlead.following import SILENCE, Follower
 from fairlead.pages import AsyncListing, Page
 from fairlead.positions import AsyncPositionCalls
@@ -65,7 +66,7 @@ from fairlead.values import (
 from fairlead.watching import AsyncSessionWatch, SessionFollower
 
 
-class AsyncClient(AsyncReferenceCalls, AsyncPositionCalls, AsyncRiskCalls):
+class AsyncClient(AsyncReferenceCalls, AsyncPositionCalls, AsyncRiskCalls, AsyncControlCalls):
     """A connection to the router, of one event loop: make it where that loop runs.
 
     `timeout` is in seconds and for each attempt of a call; the default depends on the method. What a list

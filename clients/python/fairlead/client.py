@@ -8,6 +8,7 @@ import grpc
 
 from fairlead import outcomes, requests
 from fairlead.connection import CHANNEL_OPTIONS, DEFAULT_TARGET, call_metadata
+from fairlead.control import ControlCalls
 from fairlead.following import SILENCE, Follower
 from fairlead.pages import Listing, Page
 from fairlead.positions import PositionCalls
@@ -63,7 +64,7 @@ from fairlead.values import (
 from fairlead.watching import SessionFollower, SessionWatch
 
 
-class Client(ReferenceCalls, PositionCalls, RiskCalls):
+class Client(ReferenceCalls, PositionCalls, RiskCalls, ControlCalls):
     """A connection to the router.
 
     `timeout` is in seconds and for each attempt of a call; the default depends on the method. What a list

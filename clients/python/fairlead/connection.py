@@ -25,5 +25,5 @@ _CLIENT = f"fairlead-python/{version('fairlead')}"
 
 
 def call_metadata(own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The metadata of one call and all its attempts."""
-    return (*own.items(), ("x-client", _CLIENT), ("x-request-id", new_key()))
+    """The metadata of one call and all its attempts; who calls may be named by ``x-client``."""
+    return (*({"x-client": _CLIENT} | dict(own)).items(), ("x-request-id", new_key()))

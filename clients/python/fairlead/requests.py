@@ -19,6 +19,7 @@ from fairlead.v1 import (
     reference_service_pb2,
     risk_service_pb2,
     session_service_pb2,
+    trading_control_service_pb2,
 )
 from fairlead.values import (
     AckLevel,
@@ -37,6 +38,8 @@ from fairlead.values import (
     Reconciliation,
     SequenceReset,
     StartPosition,
+    TradingScope,
+    TradingState,
 )
 
 
@@ -302,6 +305,38 @@ def list_session_messages(
         order=query.get("order", ""),
         order_by=sorting,
         page_size=page_size,
+    )
+
+
+def trading_scope(scope: TradingScope) -> trading_control_service_pb2.TradingScope:
+    return trading_control_service_pb2.TradingScope(**scope)
+
+
+def set_trading_state(
+    scope: TradingScope, state: TradingState, reason: str, request_id: str | None
+) -> trading_control_service_pb2.SetTradingStateRequest:
+    return trading_control_service_pb2.SetTradingStateRequest(
+        request_id=request_id or new_key(),
+        scope=trading_scope(scope),
+        state=trading_control_service_pb2.TradingState.ValueType(state),
+        reason=reason,
+    )
+
+
+def activate_kill_switch(
+    scope: TradingScope, reason: str, wait: float, request_id: str | None
+) -> trading_control_service_pb2.ActivateKillSwitchRequest:
+    """`wait` is in seconds."""
+    return trading_control_service_pb2.ActivateKillSwitchRequest(
+        request_id=request_id or new_key(), scope=trading_scope(scope), reason=reason, wait=_duration(wait)
+    )
+
+
+def release_kill_switch(
+    scope: TradingScope, reason: str, request_id: str | None
+) -> trading_control_service_pb2.ReleaseKillSwitchRequest:
+    return trading_control_service_pb2.ReleaseKillSwitchRequest(
+        request_id=request_id or new_key(), scope=trading_scope(scope), reason=reason
     )
 
 

@@ -53,6 +53,7 @@ OPERATION = Method(timeout=5.0, attempts=1)  # without a key: a person looks bef
 PRICES = Method(timeout=5.0, attempts=3)  # to set one again is no harm
 IMPORT = Method(timeout=30.0, attempts=1)
 MUTATION = Method(timeout=2.0, attempts=3, keyed=True)
+KILL = Method(timeout=65.0, attempts=3, keyed=True)  # the server waits for up to a minute
 BATCH = Method(timeout=10.0, attempts=3, keyed=True)
 
 

@@ -16,6 +16,7 @@ from fairlead.v1 import (
     order_service_pb2,
     reference_service_pb2,
     session_service_pb2,
+    trading_control_service_pb2,
 )
 
 
@@ -329,6 +330,23 @@ class SequenceReset(TypedDict, total=False):
     next_in: int
     next_out: int
     reason: Required[str]
+
+
+class TradingState(IntEnum):
+    ACTIVE = trading_control_service_pb2.TRADING_STATE_ACTIVE
+    REDUCE_ONLY = trading_control_service_pb2.TRADING_STATE_REDUCE_ONLY
+    PAUSED = trading_control_service_pb2.TRADING_STATE_PAUSED
+    KILLED = trading_control_service_pb2.TRADING_STATE_KILLED
+
+
+class TradingScope(TypedDict, total=False):
+    """What a state is about: the orders that agree with it in each name that is given, or `everything`."""
+
+    everything: bool
+    account_id: str
+    strategy_id: str
+    instrument_id: str
+    session_id: str
 
 
 class MessageQuery(TypedDict, total=False):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fairlead.cli import executions, instruments, orders, positions, prices, risk, sessions
+from fairlead.cli import executions, instruments, levers, orders, positions, prices, risk, sessions
 from fairlead.cli.basket import basket
 from fairlead.cli.commands import Commands, OutputOption
 from fairlead.cli.exits import ExitCode, exit_code
@@ -33,6 +33,12 @@ app.add_typer(instruments.commands, name="instrument")
 app.add_typer(prices.commands, name="price")
 app.add_typer(risk.commands, name="risk")
 app.command()(basket)
+app.command()(levers.kill)
+app.command()(levers.release)
+app.command()(levers.pause)
+app.command("reduce-only")(levers.reduce_only)
+app.command()(levers.resume)
+app.command()(levers.trading)
 
 
 @app.callback()
@@ -41,9 +47,13 @@ def _global_options(
     server: Annotated[
         str, typer.Option(envvar="FAIRLEAD_SERVER", metavar="HOST:PORT", help="The router.")
     ] = DEFAULT_TARGET,
+    person: Annotated[
+        str,
+        typer.Option("--as", envvar="FAIRLEAD_AS", metavar="NAME", help="Who you are, for the audit log."),
+    ] = "",
     output: OutputOption = "table",
 ) -> None:
-    context.obj = Settings(server, output)
+    context.obj = Settings(server, output, person)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -22,12 +22,16 @@ class Settings:
 
     server: str
     output: Format
+    person: str = ""
 
     def client(self) -> Client:
-        return Client(self.server)
+        return Client(self.server, metadata=self._metadata())
 
     def async_client(self) -> AsyncClient:
-        return AsyncClient(self.server)
+        return AsyncClient(self.server, metadata=self._metadata())
+
+    def _metadata(self) -> dict[str, str]:
+        return {"x-client": self.person} if self.person else {}
 
 
 def settings(context: typer.Context) -> Settings:

@@ -1,0 +1,133 @@
+"""The calls of both clients that are the levers of the operations desk."""
+
+from collections.abc import Mapping
+from typing import Unpack
+
+import grpc
+from grpc import aio
+
+from fairlead import requests
+from fairlead.calling import AsyncCalls, Calls
+from fairlead.retry import BATCH, KILL, READ, Retry
+from fairlead.v1.trading_control_service_pb2 import (
+    ActivateKillSwitchResponse,
+    GetTradingStateRequest,
+    ListTradingStatesRequest,
+    ReleaseKillSwitchResponse,
+    ScopeState,
+    SetTradingStateResponse,
+)
+from fairlead.v1.trading_control_service_pb2_grpc import TradingControlServiceStub
+from fairlead.values import TradingScope, TradingState
+
+
+class ControlCalls(Calls):
+    def __init__(self, channel: grpc.Channel, metadata: Mapping[str, str], retry: Retry) -> None:
+        super().__init__(channel, metadata, retry)
+        self._control = TradingControlServiceStub(channel)
+
+    def set_trading_state(
+        self,
+        state: TradingState,
+        *,
+        reason: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **scope: Unpack[TradingScope],
+    ) -> SetTradingStateResponse:
+        """Pause a scope, let it only reduce its positions, or let it trade again (ACTIVE)."""
+        request = requests.set_trading_state(scope, state, reason, request_id)
+        return self._call(self._control.SetTradingState, request, BATCH, timeout)
+
+    def activate_kill_switch(
+        self,
+        *,
+        reason: str,
+        wait: float = 2.0,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **scope: Unpack[TradingScope],
+    ) -> ActivateKillSwitchResponse:
+        """Stop a scope and cancel all its orders; ``response.state.kill`` says whether that is complete.
+
+        The answer waits for that, up to `wait` seconds.
+        """
+        request = requests.activate_kill_switch(scope, reason, wait, request_id)
+        return self._call(self._control.ActivateKillSwitch, request, KILL, timeout)
+
+    def release_kill_switch(
+        self,
+        *,
+        reason: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **scope: Unpack[TradingScope],
+    ) -> ReleaseKillSwitchResponse:
+        """By another person than who has set it, who is named by the client's ``metadata={"x-client": NAME}``."""
+        request = requests.release_kill_switch(scope, reason, request_id)
+        return self._call(self._control.ReleaseKillSwitch, request, BATCH, timeout)
+
+    def get_trading_state(self, *, timeout: float | None = None, **scope: Unpack[TradingScope]) -> ScopeState:
+        """What was said of this very scope, and how far its kill has come."""
+        request = GetTradingStateRequest(scope=requests.trading_scope(scope))
+        response = self._call(self._control.GetTradingState, request, READ, timeout)
+        return response.state
+
+    def list_trading_states(self, *, timeout: float | None = None) -> list[ScopeState]:
+        """All scopes that are not ACTIVE, the wider ones first."""
+        request = ListTradingStatesRequest()
+        response = self._call(self._control.ListTradingStates, request, READ, timeout)
+        return list(response.states)
+
+
+class AsyncControlCalls(AsyncCalls):
+    def __init__(self, channel: aio.Channel, metadata: Mapping[str, str], retry: Retry) -> None:
+        super().__init__(channel, metadata, retry)
+        self._control = TradingControlServiceStub(channel)
+
+    async def set_trading_state(
+        self,
+        state: TradingState,
+        *,
+        reason: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **scope: Unpack[TradingScope],
+    ) -> SetTradingStateResponse:
+        request = requests.set_trading_state(scope, state, reason, request_id)
+        return await self._call(self._control.SetTradingState, request, BATCH, timeout)
+
+    async def activate_kill_switch(
+        self,
+        *,
+        reason: str,
+        wait: float = 2.0,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **scope: Unpack[TradingScope],
+    ) -> ActivateKillSwitchResponse:
+        request = requests.activate_kill_switch(scope, reason, wait, request_id)
+        return await self._call(self._control.ActivateKillSwitch, request, KILL, timeout)
+
+    async def release_kill_switch(
+        self,
+        *,
+        reason: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **scope: Unpack[TradingScope],
+    ) -> ReleaseKillSwitchResponse:
+        request = requests.release_kill_switch(scope, reason, request_id)
+        return await self._call(self._control.ReleaseKillSwitch, request, BATCH, timeout)
+
+    async def get_trading_state(
+        self, *, timeout: float | None = None, **scope: Unpack[TradingScope]
+    ) -> ScopeState:
+        request = GetTradingStateRequest(scope=requests.trading_scope(scope))
+        response = await self._call(self._control.GetTradingState, request, READ, timeout)
+        return response.state
+
+    async def list_trading_states(self, *, timeout: float | None = None) -> list[ScopeState]:
+        request = ListTradingStatesRequest()
+        response = await self._call(self._control.ListTradingStates, request, READ, timeout)
+        return list(response.states)
