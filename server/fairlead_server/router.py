@@ -153,7 +153,7 @@ class Router:
     def _load(self, snapshot: Snapshot) -> None:
         """Rebuild memory: at start, and after the store has failed."""
         self.reference.load(snapshot)
-        self.limits.load(snapshot.limit_sets)
+        self.limits.load(snapshot)
         self.book.load(snapshot)
         self._recent.load(snapshot.recent)
         self.ledger.head, self.ledger.risk_head = snapshot.head, snapshot.risk_head

@@ -15,12 +15,15 @@ from fairlead_server.domain.event import Change
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, ReportKind, VenueMessage
 from fairlead_server.domain.exposure import NOTHING, Exposure, Exposures, RecentOrders, Working, scope_of
 from fairlead_server.domain.instrument import Instrument, ReferencePrice
+from fairlead_server.domain.moving_reference import MovingReference
 from fairlead_server.domain.order import Order, OrderState, Request, pending_new
+from fairlead_server.domain.position import DayTotal
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk import AccountPolicy, Limits, LimitSet, Policy, Proposal, Rates, Standing
 from fairlead_server.domain.scope import EVERYTHING, Scope
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
 from fairlead_server.domain.transitions import apply
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -229,14 +232,50 @@ def duplicates(window: timedelta, most: int = 0) -> LimitSet:
     return limit_set(limit_id="duplicates", values=values)
 
 
+class Beside(Struct):
+    """What there is beside an order, whatever the scope."""
+
+    prices: Mapping[str, Decimal] = field(default_factory=lambda: {"ACME": HUNDRED / 2})
+    doubtful: int = 0
+    orders: tuple[Order, ...] = ()
+    done: DayTotal = DayTotal()
+    earned: Decimal = Decimal(0)
+    best: Decimal = Decimal(0)
+    fills: int = 0
+    mean: Decimal | None = None
+
+    def price(self, instrument_id: str) -> Decimal | None:
+        return self.prices.get(instrument_id)
+
+    def moving(self, instrument_id: str) -> MovingReference | None:
+        return None if self.mean is None else MovingReference(timedelta(minutes=1), self.mean, NOW)
+
+    def in_doubt(self, scope: Scope) -> int:
+        return self.doubtful
+
+    def resting(self, scope: Scope, instrument_id: str) -> Iterable[Order]:
+        return self.orders
+
+    def today(self, scope: Scope, now: datetime) -> DayTotal:
+        return self.done
+
+    def profit(self, scope: Scope, now: datetime) -> Decimal:
+        return self.earned
+
+    def peak(self, scope: Scope, now: datetime) -> Decimal:
+        return self.best
+
+    def executions(self, limit_id: str) -> int:
+        return self.fills
+
+
 def standing(
     new: NewOrder,
     exposure: Exposure,
     open_orders: int,
     repeats: int,
     tracked: Iterable[Scope] = (),
-    in_doubt: int = 0,
-    prices: Mapping[str, Decimal] | None = None,
+    beside: Beside | None = None,
 ) -> Standing:
     """What there is beside the order: ``open_orders`` are those of the account, without saying in what."""
     names = Scope(new.account_id, instrument_id=new.instrument_id, strategy_id=new.strategy_id)
@@ -247,8 +286,7 @@ def standing(
     recent = RecentOrders(timedelta(hours=1))
     for _ in range(repeats):
         recent.add(new, NOW)
-    known = {"ACME": HUNDRED / 2} if prices is None else prices
-    return Standing(exposures, recent, Rates(), known.get, lambda _: in_doubt)
+    return Standing(exposures, recent, Rates(), beside or Beside())
 
 
 def proposal(
@@ -256,7 +294,7 @@ def proposal(
     exposure: Exposure | None = None,
     open_orders: int = 0,
     repeats: int = 0,
-    in_doubt: int = 0,
+    beside: Beside | None = None,
     **changes: Any,
 ) -> Proposal:
     """The ordinary order, which passes. ``new`` also gives the terms unless they are named; ``sets`` replace all limits."""
@@ -264,7 +302,7 @@ def proposal(
     own = account()
     known = Limits([limit_set(Scope("ACC1"), "wide", values=limits())] if sets is None else sets)
     scope = scope_of(new, "BROKER")
-    there = standing(new, exposure or Exposure(), open_orders, repeats, known.scopes(), in_doubt)
+    there = standing(new, exposure or Exposure(), open_orders, repeats, known.scopes(), beside)
     ordinary = Proposal(
         new=new,
         terms=new.terms,

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from fairlead_server.domain.exposure import Exposure
-from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span
+from fairlead_server.domain.instrument import Calendar, ReferencePrice, Shorting, Span
+from fairlead_server.domain.order import Order
+from fairlead_server.domain.position import DayTotal
 from fairlead_server.domain.reject import Breach, Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk import CONTROLS, Policy, Proposal, examine_amend, examine_new
 from fairlead_server.domain.risk.caps import burst_of
@@ -23,6 +25,7 @@ from msgspec.structs import replace
 
 from tests.domain.builders import (
     NOW,
+    Beside,
     account,
     instrument,
     limit_set,
@@ -30,6 +33,7 @@ from tests.domain.builders import (
     new_order,
     proposal,
     terms,
+    working_order,
 )
 
 CENT = Decimal("0.01")
@@ -52,8 +56,29 @@ def ask(**changes: Any) -> Proposal:
     return proposal(**changes)
 
 
-def selling(exposure: Exposure | None = None, sets: Any = None, **changes: Any) -> Proposal:
-    return proposal(new=new_order(**{"side": Side.SELL} | changes), exposure=exposure, sets=sets)
+def selling(
+    exposure: Exposure | None = None, sets: Any = None, known: Any = None, **changes: Any
+) -> Proposal:
+    new = new_order(**{"side": Side.SELL} | changes)
+    return proposal(new=new, exposure=exposure, sets=sets, instrument=known or instrument())
+
+
+def restricted(bid: str | None) -> Any:
+    """By the price test of short sales."""
+    last = ReferencePrice(Decimal(50), NOW, "feed", bid=None if bid is None else Decimal(bid))
+    return instrument(short_sale_restricted=True, reference=last)
+
+
+def resting(side: Side, price: str) -> Order:
+    return working_order(new_order(side=side, terms=terms(price=price)))
+
+
+def done(quantity: int, value: int = 0) -> DayTotal:
+    return DayTotal(1, 1, Decimal(quantity), Decimal(value))
+
+
+def sent(orders: int, fills: int) -> DayTotal:
+    return DayTotal(orders, fills)
 
 
 def typed(order_type: OrderType, **changes: Any) -> Proposal:
@@ -363,9 +388,141 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
         [proposal(sets=beside(max_symbol_rate=1)), spent(beside(max_symbol_rate=1), symbol="OTHER")],
         [spent(beside(max_symbol_rate=1), symbol="ACME")],
     ),
+    "instrument_order_type": (
+        [ask(instrument=instrument(order_types=frozenset({OrderType.LIMIT}))), market()],
+        [market(instrument=instrument(order_types=frozenset({OrderType.LIMIT})))],
+    ),
+    "instrument_time_in_force": (
+        [ask(instrument=instrument(times_in_force=frozenset({TimeInForce.DAY})))],
+        [ask(instrument=instrument(times_in_force=frozenset({TimeInForce.IOC})))],
+    ),
+    "short_sale": (
+        [
+            selling(held(100), side=Side.SELL, known=instrument(shorting=Shorting.FORBIDDEN)),
+            ask(instrument=instrument(shorting=Shorting.FORBIDDEN)),
+            selling(
+                side=Side.SELL_SHORT, tags=(("locate_id", "L"),), known=instrument(shorting=Shorting.LOCATE)
+            ),
+            selling(side=Side.SELL_SHORT),
+        ],
+        [
+            selling(held(90), side=Side.SELL, known=instrument(shorting=Shorting.FORBIDDEN)),
+            selling(held(500), side=Side.SELL_SHORT, known=instrument(shorting=Shorting.FORBIDDEN)),
+            selling(side=Side.SELL_SHORT, known=instrument(shorting=Shorting.LOCATE)),
+        ],
+    ),
+    "price_test": (
+        [
+            selling(side=Side.SELL_SHORT, terms=terms(price="50.05"), known=restricted("50")),
+            selling(held(500), side=Side.SELL, terms=terms(price="40"), known=restricted("50")),
+            selling(side=Side.SELL_SHORT_EXEMPT, terms=terms(price="40"), known=restricted("50")),
+        ],
+        [
+            selling(side=Side.SELL_SHORT, terms=terms(price="50"), known=restricted("50")),
+            selling(side=Side.SELL_SHORT, terms=terms(price="50.05"), known=restricted(None)),
+        ],
+    ),
+    "self_trade": (
+        [
+            proposal(
+                beside=Beside(orders=(resting(Side.SELL, "50.05"),)),
+                sets=listed(self_trade={"CANCEL_NEWEST"}),
+            ),
+            proposal(
+                beside=Beside(orders=(resting(Side.BUY, "49"),)), sets=listed(self_trade={"CANCEL_BOTH"})
+            ),
+            proposal(beside=Beside(orders=(resting(Side.SELL, "50"),))),
+        ],
+        [
+            proposal(
+                beside=Beside(orders=(resting(Side.SELL, "50"),)), sets=listed(self_trade={"CANCEL_NEWEST"})
+            ),
+            market(
+                beside=Beside(orders=(resting(Side.SELL_SHORT, "90"),)),
+                sets=listed(self_trade={"CANCEL_BOTH"}),
+            ),
+        ],
+    ),
+    "adv": (
+        [
+            ask(instrument=instrument(average_daily_volume=Decimal(1000)), sets=beside(max_adv_percent=10)),
+            ask(sets=beside(max_adv_percent=0)),
+        ],
+        [ask(instrument=instrument(average_daily_volume=Decimal(999)), sets=beside(max_adv_percent=10))],
+    ),
+    "dynamic_collar": (
+        [
+            proposal(beside=Beside(mean=Decimal(40)), sets=beside(dynamic_collar_percent=25)),
+            proposal(beside=Beside(mean=None), sets=beside(dynamic_collar_percent=0)),
+        ],
+        [
+            proposal(beside=Beside(mean=Decimal(40)), sets=beside(dynamic_collar_percent="24.9")),
+            proposal(beside=Beside(mean=Decimal(80)), sets=beside(dynamic_collar_percent="37.4")),
+        ],
+    ),
+    "daily_volume": (
+        [
+            proposal(
+                beside=Beside(done=done(700)),
+                exposure=held(0, 100, 100),
+                sets=beside(max_daily_quantity=most),
+            )
+            for most in (1000, 1001)
+        ],
+        [
+            proposal(
+                beside=Beside(done=done(700)), exposure=held(0, 100, 100), sets=beside(max_daily_quantity=999)
+            )
+        ],
+    ),
+    "daily_value": (
+        [proposal(beside=Beside(done=done(0, 3000)), sets=beside(max_daily_value=8000))],
+        [
+            proposal(beside=Beside(done=done(0, 3001)), sets=beside(max_daily_value=8000)),
+            proposal(
+                beside=Beside(done=done(0, 3000)),
+                exposure=held(value=Decimal(1)),
+                sets=beside(max_daily_value=8000),
+            ),
+        ],
+    ),
+    "order_trade_ratio": (
+        [
+            proposal(beside=Beside(done=sent(99, 10)), sets=beside(max_order_trade_ratio=10)),
+            proposal(beside=Beside(done=sent(50, 0)), sets=beside(max_order_trade_ratio=10)),
+        ],
+        [
+            proposal(beside=Beside(done=sent(100, 10)), sets=beside(max_order_trade_ratio=10)),
+            proposal(beside=Beside(done=sent(10, 1)), sets=beside(max_order_trade_ratio=10, ratio_from=11)),
+        ],
+    ),
+    "daily_loss": (
+        [
+            proposal(beside=Beside(earned=Decimal("-999.99")), sets=beside(max_daily_loss=1000)),
+            proposal(
+                beside=Beside(earned=Decimal(-9999)), exposure=held(-100), sets=beside(max_daily_loss=1000)
+            ),
+        ],
+        [
+            proposal(
+                beside=Beside(earned=Decimal(earned)),
+                exposure=held(position),
+                sets=beside(max_daily_loss=1000),
+            )
+            for earned, position in ((-1000, 0), (-1001, 0), (-1000, -90))
+        ],
+    ),
+    "drawdown": (
+        [proposal(beside=Beside(best=Decimal(500), earned=Decimal(-499)), sets=beside(max_drawdown=1000))],
+        [proposal(beside=Beside(best=Decimal(500), earned=Decimal(-500)), sets=beside(max_drawdown=1000))],
+    ),
+    "repeated_executions": (
+        [proposal(beside=Beside(fills=4), sets=beside(max_executions=5))],
+        [proposal(beside=Beside(fills=5), sets=beside(max_executions=5))],
+    ),
     "in_doubt": (
-        [proposal(in_doubt=2, sets=beside(max_in_doubt=2))],
-        [proposal(in_doubt=3, sets=beside(max_in_doubt=2))],
+        [proposal(beside=Beside(doubtful=2), sets=beside(max_in_doubt=2))],
+        [proposal(beside=Beside(doubtful=3), sets=beside(max_in_doubt=2))],
     ),
 }
 

@@ -195,7 +195,7 @@ class Desk:
     def load(self) -> None:
         snapshot = self.store.load(NOW, self.duplicate_window)
         self.reference.load(snapshot)
-        self.limits.load(snapshot.limit_sets)
+        self.limits.load(snapshot)
         self.book.load(snapshot)
         self.recent.load(snapshot.recent)
         self.ledger.head, self.ledger.risk_head = snapshot.head, snapshot.risk_head

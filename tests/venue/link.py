@@ -201,7 +201,7 @@ class Link:
     def load(self) -> None:
         """As at a start, and after the store has failed."""
         snapshot = self.store.load(self.clock.now)
-        self.limits.load(snapshot.limit_sets)
+        self.limits.load(snapshot)
         self.book.load(snapshot)
         self.ledger.head, self.ledger.risk_head = snapshot.head, snapshot.risk_head
         self.cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)

@@ -18,6 +18,7 @@ from fairlead.v1.risk_service_pb2 import (
     CheckOrderRequest,
     CheckOrderResponse,
     DeleteLimitsRequest,
+    EnableAgainRequest,
     GetLimitsRequest,
     GetRiskStateRequest,
     GetRiskStateResponse,
@@ -90,6 +91,11 @@ class RiskCalls(Calls):
     ) -> None:
         request = DeleteLimitsRequest(limit_id=limit_id, etag=etag, reason=reason)
         self._call(self._risk.DeleteLimits, request, OPERATION, timeout)
+
+    def enable_again(self, limit_id: str, *, reason: str, timeout: float | None = None) -> LimitSet:
+        """A person has looked at what has traded as often as `max_executions` allows: it counts from zero again."""
+        request = EnableAgainRequest(limit_id=limit_id, reason=reason)
+        return self._call(self._risk.EnableAgain, request, OPERATION, timeout).limit_set
 
     def import_limits(
         self,
@@ -191,6 +197,11 @@ class AsyncRiskCalls(AsyncCalls):
     ) -> None:
         request = DeleteLimitsRequest(limit_id=limit_id, etag=etag, reason=reason)
         await self._call(self._risk.DeleteLimits, request, OPERATION, timeout)
+
+    async def enable_again(self, limit_id: str, *, reason: str, timeout: float | None = None) -> LimitSet:
+        """A person has looked at what has traded as often as `max_executions` allows: it counts from zero again."""
+        request = EnableAgainRequest(limit_id=limit_id, reason=reason)
+        return (await self._call(self._risk.EnableAgain, request, OPERATION, timeout)).limit_set
 
     async def import_limits(
         self,

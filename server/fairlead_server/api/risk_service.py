@@ -119,6 +119,12 @@ class RiskService:
             unchanged_count=len(wanted) - len(done.created) - len(done.changed),
         )
 
+    async def enable_again(self, request: pb.EnableAgainRequest, caller: Caller) -> pb.EnableAgainResponse:
+        validate(request)
+        known = self._limits.enable(request.limit_id, _by(caller, request.reason), self._clock())
+        await self._pipeline.durable()
+        return pb.EnableAgainResponse(limit_set=risk.limit_set(known))
+
     # What they would say.
 
     async def get_risk_state(

@@ -77,6 +77,9 @@ class Book:
         self._asked_epochs: dict[str, int] = {}
         self._overfills: dict[str, PositionKey] = {}  # by order_id
         self._in_doubt: dict[str, Order] = {}
+        self._resting: defaultdict[str, dict[str, Order]] = defaultdict(
+            dict
+        )  # the live ones, by instrument_id
         self.halts = Halts()
 
     def load(self, snapshot: Snapshot) -> None:
@@ -206,6 +209,15 @@ class Book:
             self._in_doubt[order.order_id] = order
         else:
             self._in_doubt.pop(order.order_id, None)
+        resting = self._resting[order.request.instrument_id]
+        if order.live:
+            resting[order.order_id] = order
+        else:
+            resting.pop(order.order_id, None)
+
+    def resting(self, instrument_id: str) -> list[Order]:
+        """The live orders in one instrument, of all accounts."""
+        return list(self._resting.get(instrument_id, {}).values())
 
     def in_doubt(self, scope: Scope) -> int:
         """How many orders of the scope are."""

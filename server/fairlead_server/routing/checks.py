@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 
 from msgspec.structs import replace
 
@@ -15,6 +14,7 @@ from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk import Examination, Mode, Policy
 from fairlead_server.domain.risk.events import RiskEventKind
+from fairlead_server.domain.risk.market import CANCEL_BOTH, crossing
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import NewOrder, Terms
 from fairlead_server.domain.venue_rules import ReplaceQuantity
@@ -23,6 +23,7 @@ from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.ports import Gateway
 from fairlead_server.routing.reference import Reference
+from fairlead_server.routing.surroundings import Surroundings
 from fairlead_server.store.batch import DecisionRow
 
 
@@ -46,6 +47,7 @@ class Checks:
         self._reference = reference
         self._gateways = gateways
         self._recent = recent
+        self._around = Surroundings(book, reference, limits)
 
     def new(self, new: NewOrder, session_id: str, now: datetime, assumed: Assumed | None) -> Examination:
         """As if the orders of ``assumed`` were accepted; ``session_id`` is empty where no route fits."""
@@ -99,8 +101,7 @@ class Checks:
             self._book.exposures,
             self._recent,
             self._limits.rates,
-            self._price,
-            self._book.in_doubt,
+            self._around,
             own,
             assumed,
         )
@@ -122,10 +123,6 @@ class Checks:
             halt=self._book.halts.over(scope) if self._book.halts else None,
         )
 
-    def _price(self, instrument_id: str) -> Decimal | None:
-        instrument = self._reference.get(instrument_id)
-        return instrument.reference.price if instrument is not None and instrument.reference else None
-
     def gateway(self, session_id: str, new: NewOrder) -> Gateway:
         """The session, where it is up and can say what is asked for."""
         gateway = self._gateways.get(session_id)
@@ -137,6 +134,20 @@ class Checks:
         if not gateway.available:
             raise VenueUnavailable(session_id, gateway.down_since)
         return gateway
+
+    def crossing(self, new: NewOrder, session_id: str) -> list[Order]:
+        """Orders that a limit says are to be cancelled, for ``new`` could trade with them."""
+        scopes = [
+            bound.scope
+            for bound in self._limits.binding(scope_of(new, session_id)).words.get("self_trade", ())
+            if bound.mode is Mode.ENFORCE and CANCEL_BOTH in bound.words
+        ]
+        return [
+            order
+            for order in self._book.resting(new.instrument_id)
+            if any(scope.holds(scope_of(order.request, order.session_id)) for scope in scopes)
+            and any(crossing(new, new.terms, (order,)))
+        ]
 
     def decided(
         self, order: Order, examined: Examination, now: datetime, request_id: str = "", *, sent: bool = True

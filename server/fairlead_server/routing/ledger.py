@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +37,7 @@ class Ledger:
         self._new_id = new_id
         self.head = 0
         self.risk_head = 0  # of the risk events
+        self.on_fill: Callable[[Order], None] = lambda _: None
 
     def enter(
         self,
@@ -81,6 +83,8 @@ class Ledger:
         self._book.exposures.change(before, order)
         self._book.holdings.entered(before, order, change, kind, now, batch)
         if change.execution is not None:
+            if kind is EventKind.FILLED:
+                self.on_fill(order)
             batch.executions.append(_execution_row(event, change, report.exec_day if report else ""))
         if before is not None and before.pending != order.pending:
             self._settle(before, order, change)

@@ -13,7 +13,8 @@ from msgspec import Struct, json
 from msgspec.structs import replace
 
 from fairlead_server.domain.errors import EtagMismatch, InvalidRequest, LimitSetFixed, UnknownLimitSet
-from fairlead_server.domain.exposure import RecentOrders
+from fairlead_server.domain.exposure import RecentOrders, scope_of
+from fairlead_server.domain.order import Order
 from fairlead_server.domain.risk.caps import burst_of
 from fairlead_server.domain.risk.events import RiskEventKind
 from fairlead_server.domain.risk.limits import OF_FILE, Bounds, Limits, LimitSet, longest_window
@@ -26,8 +27,9 @@ from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Operator
 from fairlead_server.store.batch import AuditRow
+from fairlead_server.store.snapshot import Snapshot
 
-_RATES = ("max_message_rate", "max_symbol_rate")
+_EXECUTIONS = "executions/"
 _encode = json.Encoder(order="deterministic").encode
 
 
@@ -53,11 +55,18 @@ class RiskLimits:
         self.rates = Rates()
         self._limits = Limits(policy.limits)
         self.version = policy.version
+        self._executions: dict[str, int] = {}  # by limit_id
+        ledger.on_fill = self.executed
         self._settle()
 
-    def load(self, stored: Iterable[LimitSet]) -> None:
+    def load(self, snapshot: Snapshot) -> None:
         """Begin again from what is committed; before the book does, so that it knows what to count."""
-        self._limits = Limits([*self._policy.limits, *stored])
+        self._limits = Limits([*self._policy.limits, *snapshot.limit_sets])
+        self._executions = {
+            name.removeprefix(_EXECUTIONS): number
+            for name, number in snapshot.counters.items()
+            if name.startswith(_EXECUTIONS)
+        }
         self._settle()
 
     def _settle(self) -> None:
@@ -85,6 +94,38 @@ class RiskLimits:
         for bound in bounds.of("max_symbol_rate"):
             own = replace(bound.scope, instrument_id=order.instrument_id)
             self.rates.take(bound, "symbol", own, burst_of(bound, "symbol_burst"), now)
+
+    def executions(self, limit_id: str) -> int:
+        """How many fills a limit of them has counted since a person has looked."""
+        return self._executions.get(limit_id, 0)
+
+    def executed(self, order: Order) -> None:
+        """Part of a decision: an order was filled, in part or whole."""
+        for bound in self._limits.binding(scope_of(order.request, order.session_id)).of("max_executions"):
+            self._put_executions(bound.limit_id, self.executions(bound.limit_id) + 1)
+
+    def enable(self, limit_id: str, by: Operator, now: datetime) -> LimitSet:
+        """A person has looked: what has traded so often may trade again."""
+        known, before = self.get(limit_id), self.executions(limit_id)
+        with self._pipeline.deciding():
+            self._put_executions(limit_id, 0)
+            action = "risk.limits.enable"
+            row = AuditRow(now, by.principal, action, limit_id, by.reason, f"{before} executions", "none")
+            self._pipeline.batch.audit.append(row)
+            self._ledger.risk_event(
+                RiskEventKind.ENABLED,
+                known.scope,
+                now,
+                limit_id=limit_id,
+                text=f"enabled after {before} executions: {by.reason}",
+                principal=by.principal,
+                policy_version=self.version,
+            )
+        return known
+
+    def _put_executions(self, limit_id: str, number: int) -> None:
+        self._executions[limit_id] = number
+        self._pipeline.batch.counters[f"{_EXECUTIONS}{limit_id}"] = number
 
     @property
     def risk_head(self) -> int:

@@ -161,7 +161,16 @@ class OrderEntry:
         change = Change(order, EventKind.RISK_REJECTED, reject=reject)
         order = self._ledger.enter(None, change, Cause(Initiator.RISK), now)
         self._checks.decided(order, examined, now, sent=False)
+        if any(breach.reason is RejectReason.RISK_SELF_TRADE for breach in reject.breaches):
+            self._cancel_crossing(order, now)
         return Answer(order)
+
+    def _cancel_crossing(self, refused: Order, now: datetime) -> None:
+        """The orders that it could have traded with, where a limit wants both gone."""
+        cause = Cause(Initiator.RISK)
+        for other in self._checks.crossing(refused.request, self.session_for(refused.request)):
+            wanted = Request(f"self-trade-{refused.order_id}", now)
+            self._cancel(other, wanted, cause, now)
 
     def _route(
         self,

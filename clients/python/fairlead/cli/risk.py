@@ -218,6 +218,13 @@ def delete(
 
 
 @commands.command()
+def enable(context: typer.Context, limit_id: LimitIdArgument, *, reason: ReasonOption) -> None:
+    """Enable again what has traded as often as `max_executions` of a limit set allows."""
+    with settings(context).client() as client:
+        show_one(client.enable_again(limit_id, reason=reason), _SETS, settings(context).output, to_json)
+
+
+@commands.command()
 def export(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="Where to write it; stdout without.")] = None,

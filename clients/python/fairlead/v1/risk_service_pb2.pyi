@@ -68,6 +68,8 @@ class _RiskEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskEve
     """One has passed against limits that are only tried."""
     RISK_EVENT_KIND_LIMITS_CHANGED: _RiskEventKind.ValueType  # 4
     """Limits were changed."""
+    RISK_EVENT_KIND_ENABLED: _RiskEventKind.ValueType  # 5
+    """A person has enabled again what had traded too often."""
 
 class RiskEventKind(_RiskEventKind, metaclass=_RiskEventKindEnumTypeWrapper):
     """What an event of risk is about."""
@@ -82,6 +84,8 @@ RISK_EVENT_KIND_SHADOWED: RiskEventKind.ValueType  # 3
 """One has passed against limits that are only tried."""
 RISK_EVENT_KIND_LIMITS_CHANGED: RiskEventKind.ValueType  # 4
 """Limits were changed."""
+RISK_EVENT_KIND_ENABLED: RiskEventKind.ValueType  # 5
+"""A person has enabled again what had traded too often."""
 Global___RiskEventKind: _TypeAlias = RiskEventKind  # noqa: Y015
 
 @_typing.final
@@ -665,6 +669,56 @@ class ImportLimitsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportLimitsResponse: _TypeAlias = ImportLimitsResponse  # noqa: Y015
+
+@_typing.final
+class EnableAgainRequest(_message.Message):
+    """Enables again what has traded too often."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    limit_id: _builtins.str
+    """The limit set that has `max_executions`."""
+    reason: _builtins.str
+    """Why, for the audit log."""
+    def __init__(
+        self,
+        *,
+        limit_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_id", b"limit_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnableAgainRequest: _TypeAlias = EnableAgainRequest  # noqa: Y015
+
+@_typing.final
+class EnableAgainResponse(_message.Message):
+    """It is enabled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_SET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def limit_set(self) -> Global___LimitSet:
+        """The limit set."""
+
+    def __init__(
+        self,
+        *,
+        limit_set: Global___LimitSet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit_set", b"limit_set"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_set", b"limit_set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnableAgainResponse: _TypeAlias = EnableAgainResponse  # noqa: Y015
 
 @_typing.final
 class GetRiskStateRequest(_message.Message):

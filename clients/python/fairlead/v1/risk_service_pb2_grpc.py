@@ -70,6 +70,11 @@ class RiskServiceStub(object):
                 request_serializer=fairlead_dot_v1_dot_risk__service__pb2.ImportLimitsRequest.SerializeToString,
                 response_deserializer=fairlead_dot_v1_dot_risk__service__pb2.ImportLimitsResponse.FromString,
                 _registered_method=True)
+        self.EnableAgain = channel.unary_unary(
+                '/fairlead.v1.RiskService/EnableAgain',
+                request_serializer=fairlead_dot_v1_dot_risk__service__pb2.EnableAgainRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_risk__service__pb2.EnableAgainResponse.FromString,
+                _registered_method=True)
         self.GetRiskState = channel.unary_unary(
                 '/fairlead.v1.RiskService/GetRiskState',
                 request_serializer=fairlead_dot_v1_dot_risk__service__pb2.GetRiskStateRequest.SerializeToString,
@@ -149,6 +154,14 @@ class RiskServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnableAgain(self, request, context):
+        """Says that a person has looked at what has traded so often that `max_executions` refuses more: it counts from zero again
+        (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRiskState(self, request, context):
         """How much of each limit that binds an order of that scope is used, and how much is left.
         """
@@ -219,6 +232,11 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     servicer.ImportLimits,
                     request_deserializer=fairlead_dot_v1_dot_risk__service__pb2.ImportLimitsRequest.FromString,
                     response_serializer=fairlead_dot_v1_dot_risk__service__pb2.ImportLimitsResponse.SerializeToString,
+            ),
+            'EnableAgain': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnableAgain,
+                    request_deserializer=fairlead_dot_v1_dot_risk__service__pb2.EnableAgainRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_risk__service__pb2.EnableAgainResponse.SerializeToString,
             ),
             'GetRiskState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRiskState,
@@ -414,6 +432,33 @@ class RiskService(object):
             '/fairlead.v1.RiskService/ImportLimits',
             fairlead_dot_v1_dot_risk__service__pb2.ImportLimitsRequest.SerializeToString,
             fairlead_dot_v1_dot_risk__service__pb2.ImportLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnableAgain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.RiskService/EnableAgain',
+            fairlead_dot_v1_dot_risk__service__pb2.EnableAgainRequest.SerializeToString,
+            fairlead_dot_v1_dot_risk__service__pb2.EnableAgainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,10 @@ class RiskServiceStub:
     """Takes a limit set away. What it has limited is limited by the others alone."""
     ImportLimits: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.ImportLimitsRequest, _risk_service_pb2.ImportLimitsResponse]
     """Makes the stored limit sets those of the request and no others: all of them or, if one is wrong, nothing."""
+    EnableAgain: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.EnableAgainRequest, _risk_service_pb2.EnableAgainResponse]
+    """Says that a person has looked at what has traded so often that `max_executions` refuses more: it counts from zero again
+    (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name.
+    """
     GetRiskState: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.GetRiskStateRequest, _risk_service_pb2.GetRiskStateResponse]
     """How much of each limit that binds an order of that scope is used, and how much is left."""
     CheckOrder: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.CheckOrderRequest, _risk_service_pb2.CheckOrderResponse]
@@ -93,6 +97,10 @@ class RiskServiceAsyncStub(RiskServiceStub):
     """Takes a limit set away. What it has limited is limited by the others alone."""
     ImportLimits: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.ImportLimitsRequest, _risk_service_pb2.ImportLimitsResponse]  # type: ignore[assignment]
     """Makes the stored limit sets those of the request and no others: all of them or, if one is wrong, nothing."""
+    EnableAgain: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.EnableAgainRequest, _risk_service_pb2.EnableAgainResponse]  # type: ignore[assignment]
+    """Says that a person has looked at what has traded so often that `max_executions` refuses more: it counts from zero again
+    (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name.
+    """
     GetRiskState: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.GetRiskStateRequest, _risk_service_pb2.GetRiskStateResponse]  # type: ignore[assignment]
     """How much of each limit that binds an order of that scope is used, and how much is left."""
     CheckOrder: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.CheckOrderRequest, _risk_service_pb2.CheckOrderResponse]  # type: ignore[assignment]
@@ -166,6 +174,16 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_risk_service_pb2.ImportLimitsResponse, _abc.Awaitable[_risk_service_pb2.ImportLimitsResponse]]:
         """Makes the stored limit sets those of the request and no others: all of them or, if one is wrong, nothing."""
+
+    @_abc_1.abstractmethod
+    def EnableAgain(
+        self,
+        request: _risk_service_pb2.EnableAgainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_service_pb2.EnableAgainResponse, _abc.Awaitable[_risk_service_pb2.EnableAgainResponse]]:
+        """Says that a person has looked at what has traded so often that `max_executions` refuses more: it counts from zero again
+        (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name.
+        """
 
     @_abc_1.abstractmethod
     def GetRiskState(

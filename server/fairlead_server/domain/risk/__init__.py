@@ -7,12 +7,13 @@ from fairlead_server.domain.risk.chain import Examination, examine_amend, examin
 from fairlead_server.domain.risk.limits import Limits, LimitSet, Mode
 from fairlead_server.domain.risk.proposal import AccountPolicy, Policy, Proposal
 from fairlead_server.domain.risk.rates import Rates
-from fairlead_server.domain.risk.standing import Standing
+from fairlead_server.domain.risk.standing import Around, Standing
 from fairlead_server.domain.risk.table import CONTROLS
 
 __all__ = [
     "CONTROLS",
     "AccountPolicy",
+    "Around",
     "Examination",
     "LimitSet",
     "Limits",

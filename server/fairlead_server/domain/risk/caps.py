@@ -41,8 +41,8 @@ def _collar(p: Proposal, _: Bound) -> Decimal | None:
 
 
 def _through(p: Proposal, _: Bound) -> Decimal | None:
-    """How far a limit goes through the market: above it to buy, below it to sell."""
-    reference, price = p.reference_price, p.terms.price
+    """How far a limit goes through the other side of the market, or through the reference price where that side is not known."""
+    reference, price = p.far_side, p.terms.price
     if reference is None or price is None:
         return None
     beyond = (price - reference) * p.new.side.sign

@@ -90,12 +90,18 @@ class Cap(Struct, frozen=True):
     observe: Callable[[Proposal, Bound], Decimal | int | None]
     parameters: tuple[Parameter, ...] = ()
     least: bool = False
+    reached: bool = (
+        False  # to reach the limit is a breach already: it is of what has happened, not of what would
+    )
     counts: bool = False  # what there is beside the order counts
     each: bool = False  # in each instrument by itself
     most: Callable[[Bound], Decimal] = lambda bound: bound.value  # what must not be exceeded
 
     def breaks(self, observed: Decimal | int, bound: Bound) -> bool:
-        return observed < self.most(bound) if self.least else observed > self.most(bound)
+        most = self.most(bound)
+        if self.least:
+            return observed < most
+        return observed >= most if self.reached else observed > most
 
 
 Control = Gate | ListGate | Cap

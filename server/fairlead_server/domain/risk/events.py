@@ -16,6 +16,7 @@ class RiskEventKind(Word):
     WARNED = "WARNED"  # it has passed, against limits that only warn
     SHADOWED = "SHADOWED"  # it has passed, against limits that are only tried
     LIMITS_CHANGED = "LIMITS_CHANGED"
+    ENABLED = "ENABLED"  # a person has looked at what had traded too often
 
 
 class RiskEvent(Struct, frozen=True):

@@ -80,6 +80,15 @@ class Proposal(Struct, frozen=True):
         return reference.price if reference else None
 
     @property
+    def far_side(self) -> Decimal | None:
+        """The best price of those that it could trade with; without that, the reference price."""
+        reference = self.instrument.reference if self.instrument else None
+        if reference is None:
+            return None
+        side = reference.ask if self.new.side.sign > 0 else reference.bid
+        return side if side is not None else reference.price
+
+    @property
     def value_price(self) -> Decimal | None:
         """The dearest price at which it may trade: only the limit of a purchase bounds that from above."""
         price = self.terms.price

@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from fairlead_server.domain.exposure import NOTHING, Assumed, Exposure, Exposures, RecentOrders, Working
+from fairlead_server.domain.moving_reference import MovingReference
+from fairlead_server.domain.order import Order
+from fairlead_server.domain.position import DayTotal
 from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.rates import Rates
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import NewOrder
+
+
+class Around(Protocol):
+    """What the controls ask about that is kept elsewhere."""
+
+    def price(self, instrument_id: str) -> Decimal | None:
+        """The reference price."""
+
+    def moving(self, instrument_id: str) -> MovingReference | None:
+        """Where the reference price was in the last while."""
+
+    def in_doubt(self, scope: Scope) -> int:
+        """How many orders are."""
+
+    def resting(self, scope: Scope, instrument_id: str) -> Iterable[Order]:
+        """The live orders of a scope in one instrument."""
+
+    def today(self, scope: Scope, now: datetime) -> DayTotal:
+        """What was done on the account's day."""
+
+    def profit(self, scope: Scope, now: datetime) -> Decimal:
+        """What was earned on the account's day, and on what is open at the reference prices; below zero it is lost."""
+
+    def peak(self, scope: Scope, now: datetime) -> Decimal:
+        """The most that :meth:`profit` was at any time of the day, as far as anybody has looked."""
+
+    def executions(self, limit_id: str) -> int:
+        """How many fills a limit of them has counted since a person has looked."""
 
 
 class Standing:
@@ -21,13 +53,14 @@ class Standing:
         exposures: Exposures,
         recent: RecentOrders,
         rates: Rates,
-        price: Callable[[str], Decimal | None],
-        in_doubt: Callable[[Scope], int],
+        around: Around,
         own: Working = NOTHING,
         assumed: Assumed | None = None,
     ) -> None:
-        self.price = price  # the reference price of an instrument
-        self.in_doubt = in_doubt  # how many orders of a scope are
+        self.price, self.moving = around.price, around.moving
+        self.in_doubt, self.resting = around.in_doubt, around.resting
+        self.today, self.profit, self.peak = around.today, around.profit, around.peak
+        self.executions = around.executions
         self._exposures = exposures
         self._recent = recent
         self._rates = rates

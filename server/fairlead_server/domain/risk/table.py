@@ -8,12 +8,15 @@ from difflib import get_close_matches
 
 from fairlead_server.domain.risk.caps import ANY, CAPS
 from fairlead_server.domain.risk.control import Applies, Cap, Control, Gate, ListGate, Unit
+from fairlead_server.domain.risk.day_caps import DAY_CAPS
 from fairlead_server.domain.risk.gates import ENTRY
 from fairlead_server.domain.risk.limits import LimitSet
+from fairlead_server.domain.risk.market import CANCEL_BOTH, CANCEL_NEWEST, MARKET_CAPS, MARKET_GATES
 from fairlead_server.domain.scope import DIMENSIONS
 from fairlead_server.domain.terms import OrderType, Side, TimeInForce
 
-CONTROLS: tuple[Control, ...] = (*ENTRY, *CAPS)
+ALL_CAPS = (*CAPS, *MARKET_CAPS, *DAY_CAPS)
+CONTROLS: tuple[Control, ...] = (*ENTRY, *MARKET_GATES, *ALL_CAPS)
 
 _OF_NEW = {Applies.ALWAYS, Applies.INCREASE, Applies.NEW}
 _OF_AMEND = {Applies.ALWAYS, Applies.INCREASE, Applies.AMEND}
@@ -38,16 +41,17 @@ FOR_DECREASE = Chain(
 FOR_WAITING = tuple(control for control in CONTROLS if isinstance(control, Gate) and control.sudden)
 
 PLACE = {control.rule_id: place for place, control in enumerate(CONTROLS)}
-VALUES: dict[str, tuple[Cap, Unit]] = {cap.limit: (cap, cap.unit) for cap in CAPS}
+VALUES: dict[str, tuple[Cap, Unit]] = {cap.limit: (cap, cap.unit) for cap in ALL_CAPS}
 PARAMETERS: dict[str, tuple[Cap, Unit]] = {
-    each.name: (cap, each.unit) for cap in CAPS for each in cap.parameters
+    each.name: (cap, each.unit) for cap in ALL_CAPS for each in cap.parameters
 }
-LISTS: dict[str, ListGate] = {control.limit: control for control in ENTRY if isinstance(control, ListGate)}
+LISTS: dict[str, ListGate] = {control.limit: control for control in CONTROLS if isinstance(control, ListGate)}
 
 _WORDS: dict[str, frozenset[str]] = {
     "side": frozenset(each.value for each in Side),
     "order type": frozenset(each.value for each in OrderType),
     "time in force": frozenset(each.value for each in TimeInForce),
+    "self trade prevention": frozenset({CANCEL_NEWEST, CANCEL_BOTH}),
 }
 _WHOLE = {Unit.COUNT, Unit.PER_SECOND}
 _LONGEST_WINDOW = 86_400

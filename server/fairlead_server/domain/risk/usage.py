@@ -9,10 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fairlead_server.domain.order import ZERO
-from fairlead_server.domain.risk.caps import CAPS
 from fairlead_server.domain.risk.control import Cap
 from fairlead_server.domain.risk.limits import Bound, Mode
 from fairlead_server.domain.risk.proposal import Proposal
+from fairlead_server.domain.risk.table import ALL_CAPS
 from fairlead_server.domain.terms import Side
 
 
@@ -31,7 +31,7 @@ class Usage(Struct, frozen=True):
 
 def usages(nothing: Proposal) -> Iterator[Usage]:
     """``nothing`` is a proposal whose quantity is zero; its instrument is empty where all of them are meant."""
-    for cap in CAPS:
+    for cap in ALL_CAPS:
         if cap.counts:
             for bound in nothing.bounds.of(cap.limit):
                 yield from _used(nothing, cap, bound)

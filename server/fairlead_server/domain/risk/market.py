@@ -1,0 +1,177 @@
+"""The controls that stand on what is known of an instrument and its market, and on the orders of one's own in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Context, Decimal
+
+from fairlead_server.domain.instrument import Shorting
+from fairlead_server.domain.order import Order
+from fairlead_server.domain.reject import RejectReason
+from fairlead_server.domain.risk.control import Applies, Cap, Finding, Gate, ListGate, Unit
+from fairlead_server.domain.risk.limits import Bound, WordBound
+from fairlead_server.domain.risk.proposal import Proposal
+from fairlead_server.domain.scope import DIMENSIONS, Scope
+from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
+
+_WIDE = Context(prec=50)
+_HUNDRED = Decimal(100)
+
+CANCEL_NEWEST, CANCEL_BOTH = "CANCEL_NEWEST", "CANCEL_BOTH"
+
+
+def _order_type(p: Proposal) -> Finding | None:
+    allowed = p.instrument.order_types if p.instrument else frozenset[OrderType]()
+    if not allowed or p.new.order_type in allowed:
+        return None
+    return Finding(f"{p.new.instrument_id} takes no {p.new.order_type.value} orders")
+
+
+def _time_in_force(p: Proposal) -> Finding | None:
+    allowed = p.instrument.times_in_force if p.instrument else frozenset()
+    if not allowed or p.terms.time_in_force in allowed:
+        return None
+    return Finding(f"{p.new.instrument_id} takes no orders that are {p.terms.time_in_force.value}")
+
+
+def _shorting(p: Proposal) -> Finding | None:
+    """A sale that is marked short, and one that is not but would sell more than there is."""
+    if p.instrument is None or p.instrument.shorting is Shorting.ALLOWED or p.new.side.sign > 0:
+        return None
+    short = p.new.side in (Side.SELL_SHORT, Side.SELL_SHORT_EXEMPT) or _oversells(p)
+    if not short:
+        return None
+    if p.instrument.shorting is Shorting.FORBIDDEN:
+        return Finding(f"{p.new.instrument_id} may not be sold short")
+    located = any(name == "locate_id" and value for name, value in p.new.tags)
+    return (
+        None
+        if located
+        else Finding(f"a short sale of {p.new.instrument_id} needs a locate: the tag locate_id")
+    )
+
+
+def _oversells(p: Proposal) -> bool:
+    return p.worst(p.standing.exposure(Scope(p.new.account_id), p.new.instrument_id)) > 0
+
+
+def _price_test(p: Proposal) -> Finding | None:
+    """While it is restricted a short sale must be above the best bid, unless it is exempt."""
+    if p.instrument is None or not p.instrument.short_sale_restricted or p.new.side is not Side.SELL_SHORT:
+        return None
+    bid = p.instrument.reference.bid if p.instrument.reference else None
+    if bid is None:
+        return Finding(f"{p.new.instrument_id} is short sale restricted and no best bid is known")
+    if p.terms.price is not None and p.terms.price > bid:
+        return None
+    return Finding(
+        f"{p.new.instrument_id} is short sale restricted: the price must be above the best bid", bid
+    )
+
+
+def crossing(new: NewOrder, terms: Terms, resting: Iterable[Order]) -> Iterator[Order]:
+    """Those of the other side that it could trade with. A stop rests nowhere before it is triggered."""
+    if new.order_type.needs_stop_price:
+        return
+    for order in resting:
+        request = order.request
+        if request.side.sign == new.side.sign or request.order_type.needs_stop_price:
+            continue
+        price, other = terms.price, order.terms.price
+        if price is None or other is None or (price - other) * new.side.sign >= 0:
+            yield order
+
+
+def _self_trade(p: Proposal, bound: WordBound) -> Finding | None:
+    found = next(crossing(p.new, p.terms, p.standing.resting(bound.scope, p.new.instrument_id)), None)
+    if found is None:
+        return None
+    return Finding(f"it could trade with order {found.order_id} of the same owner")
+
+
+def _part_of_volume(p: Proposal, _: Bound) -> Decimal | None:
+    volume = p.instrument.average_daily_volume if p.instrument else None
+    return _WIDE.divide(p.terms.quantity, volume) * _HUNDRED if volume else None
+
+
+def _dynamic(p: Proposal, _: Bound) -> Decimal | None:
+    """How far the price goes, adversely, beyond the mean of the reference price over the window."""
+    price, moving = p.terms.price, p.standing.moving(p.new.instrument_id)
+    if price is None or moving is None:
+        return None
+    mean = moving.mean(p.now)
+    return _WIDE.divide(abs(price - mean), mean) * _HUNDRED
+
+
+R, A, U = RejectReason, Applies, Unit
+
+MARKET_GATES: tuple[Gate | ListGate, ...] = (
+    Gate(
+        "instrument_order_type",
+        R.RISK_ORDER_TYPE_NOT_ALLOWED,
+        A.INCREASE,
+        "The instrument takes that order type.",
+        "Nasdaq PRM",
+        _order_type,
+    ),
+    Gate(
+        "instrument_time_in_force",
+        R.RISK_TIME_IN_FORCE_NOT_ALLOWED,
+        A.INCREASE,
+        "The instrument takes that time in force.",
+        "Nasdaq PRM",
+        _time_in_force,
+    ),
+    Gate(
+        "short_sale",
+        R.RISK_SHORT_SALE,
+        A.INCREASE,
+        "What is sold short may be, and somebody has been found to lend it.",
+        "Regulation SHO 203(b)",
+        _shorting,
+    ),
+    Gate(
+        "price_test",
+        R.RISK_SHORT_SALE,
+        A.INCREASE,
+        "A short sale of a restricted instrument is above the best bid.",
+        "Regulation SHO 201",
+        _price_test,
+    ),
+    ListGate(
+        "self_trade",
+        R.RISK_SELF_TRADE,
+        A.INCREASE,
+        "It can trade with no order of the same owner: CANCEL_NEWEST refuses it, CANCEL_BOTH cancels the others as well.",
+        "CME SMP, FIA 2024",
+        "self_trade",
+        "self trade prevention",
+        _self_trade,
+    ),
+)
+MARKET_CAPS: tuple[Cap, ...] = (
+    Cap(
+        "adv",
+        R.RISK_ADV,
+        A.INCREASE,
+        "The part of the average daily volume that one order may be.",
+        "FIA 2024",
+        "max_adv_percent",
+        U.PERCENT,
+        DIMENSIONS,
+        "the quantity is too large a part of the average daily volume",
+        _part_of_volume,
+    ),
+    Cap(
+        "dynamic_collar",
+        R.RISK_DYNAMIC_COLLAR,
+        A.INCREASE,
+        "How far a price may be from the mean of the reference price over the last while.",
+        "RTS 6 Art. 15(1)(a)",
+        "dynamic_collar_percent",
+        U.PERCENT,
+        DIMENSIONS,
+        "the price is too far from where the reference price was",
+        _dynamic,
+    ),
+)

@@ -1,0 +1,65 @@
+"""What the risk controls ask about beside the order: prices, orders, positions and what they have earned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+
+from fairlead_server.domain.exposure import scope_of
+from fairlead_server.domain.moving_reference import MovingReference
+from fairlead_server.domain.order import ZERO, Order
+from fairlead_server.domain.position import DayTotal
+from fairlead_server.domain.scope import Scope
+from fairlead_server.routing.book import Book
+from fairlead_server.routing.limits import RiskLimits
+from fairlead_server.routing.reference import Reference
+
+
+class Surroundings:
+    """The best moment of a day is that of those at which somebody has looked; after a restart it is that of the restart."""
+
+    def __init__(self, book: Book, reference: Reference, limits: RiskLimits) -> None:
+        self._book = book
+        self._reference = reference
+        self._limits = limits
+        self._peaks: dict[Scope, tuple[date, Decimal]] = {}
+
+    def price(self, instrument_id: str) -> Decimal | None:
+        instrument = self._reference.get(instrument_id)
+        return instrument.reference.price if instrument is not None and instrument.reference else None
+
+    def moving(self, instrument_id: str) -> MovingReference | None:
+        return self._reference.moving(instrument_id)
+
+    def in_doubt(self, scope: Scope) -> int:
+        return self._book.in_doubt(scope)
+
+    def resting(self, scope: Scope, instrument_id: str) -> Iterator[Order]:
+        for order in self._book.resting(instrument_id):
+            if scope.holds(scope_of(order.request, order.session_id)):
+                yield order
+
+    def today(self, scope: Scope, now: datetime) -> DayTotal:
+        return self._book.holdings.today(scope, now)
+
+    def profit(self, scope: Scope, now: datetime) -> Decimal:
+        """A position without a reference price has earned nothing that is known."""
+        earned = self._book.holdings.today(scope, now).realised
+        for (account_id, instrument_id, strategy_id), position in self._book.holdings.all():
+            if not position.quantity:
+                continue
+            if scope.holds(Scope(account_id, instrument_id=instrument_id, strategy_id=strategy_id)):
+                price = self.price(instrument_id)
+                earned += position.unrealised(price) if price is not None else ZERO
+        return earned
+
+    def peak(self, scope: Scope, now: datetime) -> Decimal:
+        day = self._book.holdings.day_of(scope.account_id, now)
+        known, profit = self._peaks.get(scope), self.profit(scope, now)
+        best = max(known[1], profit) if known is not None and known[0] == day else max(profit, ZERO)
+        self._peaks[scope] = day, best
+        return best
+
+    def executions(self, limit_id: str) -> int:
+        return self._limits.executions(limit_id)
