@@ -142,7 +142,7 @@ def test_every_method_states_who_may_call_it() -> None:
             assert access.scope, method.full_name
 
 
-_ASKS = ("Get", "List", "Subscribe", "Watch", "Check", "Size")
+_ASKS = ("Get", "List", "Subscribe", "Watch", "Check", "Size", "Export")
 
 
 def test_what_changes_anything_is_audited() -> None:
