@@ -141,8 +141,9 @@ def _standing(value: Order) -> bytes:
         message.last_price, message.last_quantity = f"{last.price:f}", f"{last.quantity:f}"
     if value.reject is not None:
         message.reject.CopyFrom(messages.reject(value.reject))
-    for flag in value.flags - {Flag.SUSPENDED}:  # which is a state
-        setattr(message, flag.value.lower(), True)
+    for flag in value.flags:
+        if flag is not Flag.SUSPENDED:  # which is a state
+            setattr(message, flag.value.lower(), True)
     fields = [message.SerializeToString(), _UPDATE_TIME(value.update_time)]
     if value.last_cause is not None:
         fields.append(_LAST_CAUSE(_cause(value.last_cause)))

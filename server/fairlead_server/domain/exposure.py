@@ -188,8 +188,8 @@ class Exposures:
         for usage in self._all_of(order.account_id, order.principal, order.strategy_id, order.session_id):
             usage.move(order.instrument_id, NOTHING, more, ZERO)
 
-    def change(self, before: Order | None, after: Order) -> Decimal:
-        """Replace what ``before`` counted by what ``after`` counts; returns the new position of account and instrument."""
+    def change(self, before: Order | None, after: Order) -> None:
+        """Replace what ``before`` counted by what ``after`` counts."""
         request = after.request
         names = request.account_id, request.principal, request.strategy_id
         usages = self._all_of(*names, after.session_id)
@@ -201,7 +201,7 @@ class Exposures:
                 usages if before.session_id == after.session_id else self._all_of(*names, before.session_id)
             )
             if left == usages and _counts_alike(before, after):
-                return self.of(request.account_id, request.instrument_id).position
+                return
             moved = held(after) - held(before)
             if left == usages:
                 self._move(usages, request.instrument_id, working(before), working(after), moved)
@@ -211,7 +211,6 @@ class Exposures:
         if moved:
             key = Scope(request.account_id, "", request.instrument_id, request.strategy_id)
             self._positions[key] = self._positions.get(key, ZERO) + moved
-        return self.of(request.account_id, request.instrument_id).position
 
     @staticmethod
     def _move(

@@ -173,7 +173,7 @@ def mask(data: bytes, more: Collection[int] = ()) -> bytes:
 
 def conceal(message: Message, secrets: Collection[str]) -> Message:
     """The message without our secrets, should the peer say them back; short ones are looked for in Text(58) alone."""
-    if not any(secret.encode("latin-1") in message.raw for secret in secrets):
+    if not secrets or not any(secret.encode("latin-1") in message.raw for secret in secrets):
         return message
     return decode(_render([(tag, _concealed(tag, value, secrets)) for tag, value in message.fields]))
 
