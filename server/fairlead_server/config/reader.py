@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fairlead_server.config.accounts import read_day, read_margin
 from fairlead_server.config.limits import LimitReader
 from fairlead_server.config.schema import (
     DAYS,
-    AccountTable,
     CalendarTable,
     File,
     RouteTable,
@@ -30,6 +30,7 @@ from fairlead_server.config.tables import (
     read_zone,
     tables,
 )
+from fairlead_server.domain.buying_power import MarginModel
 from fairlead_server.domain.instrument import Calendar, Instrument, Span
 from fairlead_server.domain.instrument_rows import InstrumentsError, read_instruments
 from fairlead_server.domain.risk.proposal import AccountPolicy, Policy
@@ -66,6 +67,7 @@ class Config:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     days: Mapping[str, TradingDay] = field(default_factory=dict)  # of the accounts
     two_person_release: bool = True  # of a kill switch
+    margins: Mapping[str, MarginModel] = field(default_factory=dict)  # of the accounts that have one
 
 
 def load(path: Path, overrides: Iterable[str], environ: Mapping[str, str], now: datetime) -> Config:
@@ -108,8 +110,13 @@ class _Reader:
             version,
             self._retention(),
             calendars,
-            {name: self._day(name, row) for name, row in self.file.accounts.items()},
+            {name: read_day(self.path, name, row) for name, row in self.file.accounts.items()},
             self.file.risk.two_person_release,
+            {
+                name: read_margin(self.path, name, row.margin)
+                for name, row in self.file.accounts.items()
+                if row.margin is not None
+            },
         )
 
     def _retention(self) -> Retained | None:
@@ -154,9 +161,6 @@ class _Reader:
             version,
             risk.halt_on_overfill,
         )
-
-    def _day(self, name: str, row: AccountTable) -> TradingDay:
-        return TradingDay(read_zone(self.path, f"accounts.{name}.day_zone", row.day_zone), row.day_start)
 
     def _sessions(self) -> tuple[VenueSettings, ...]:
         """Two that the peer cannot tell apart would throw each other out for ever."""

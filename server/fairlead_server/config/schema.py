@@ -67,6 +67,13 @@ class LimitsTable(Table):
         }
 
 
+class MarginTable(Table):
+    kind: Literal["cash", "margin"]
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
+    cash: Decimal
+    rate: Decimal | None = None
+
+
 class AccountTable(LimitsTable):
     instruments: dict[_Name, LimitsTable] = {}
     blocked_instruments: list[_Name] = []
@@ -76,6 +83,7 @@ class AccountTable(LimitsTable):
     max_duplicates: Annotated[int, msgspec.Meta(ge=0)] = 0
     day_zone: str = "UTC"
     day_start: time = time()
+    margin: MarginTable | None = None
 
 
 class LimitSetTable(Table):
