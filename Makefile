@@ -33,8 +33,9 @@ run: .venv/.done ## router and simulated broker, a basket of orders routed and f
 	@$(BIN)/python examples/demo.py --grpc-port $(GRPC_PORT) --fix-port $(FIX_PORT) \
 		--control-port $(CONTROL_PORT) --var $(VAR)
 
+# Three workers for two cores: a quarter of the time is spent waiting for other processes to do something.
 test: .venv/.done ## the tests, with cover
-	$(BIN)/python -m pytest -m "not soak" -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(TESTS)
+	$(BIN)/python -m pytest -m "not soak" -n 3 --dist worksteal --cov --cov-report=term:skip-covered $(TESTS)
 
 # With KILLS, the crash loops of tests.soak alone: `make soak KILLS=200`, with SEED= as an earlier run printed it.
 soak: .venv/.done ## the long tests: ten thousand simulated runs, fuzz (FUZZ_SECONDS=60), crash loops (KILLS=200: those alone)
