@@ -324,7 +324,7 @@ class Desk:
         assert by_hand.wrong_in(self.store, dict(snapshot.positions), {}) == []
         totals = dict(self.store.list_day_totals(DayQuery()))
         assert self.book.holdings.today(EVERYTHING, NOW) == fresh.holdings.today(EVERYTHING, NOW)
-        journals = (self.store.messages(MessageQuery(name)) for name in self.gateways)
+        journals = (self.store.messages(MessageQuery(name, limit=1_000_000)) for name in self.gateways)
         sent = [message for journal in journals for message in journal if message.row.msg_type in "DG"]
         assert sum(total.orders for total in totals.values()) == len(sent)
         log = self.store.events_after(0, 1_000_000)
