@@ -185,6 +185,24 @@ def test_a_contract_is_worth_its_multiplier(store: Store) -> None:
     assert holdings.today(EVERYTHING, NOW).bought_value == 400_000
 
 
+async def test_what_is_open_in_a_scope_is_valued_together(desk: Desk) -> None:
+    desk.filled(order_of(desk, strategy_id="S1"), 10, "E1")
+    desk.filled(order_of(desk, side=Side.SELL, strategy_id="S2"), 4, "E2")
+    holdings, price = desk.book.holdings, {"ACME": Decimal(53)}.get
+
+    assert holdings.unrealised(EVERYTHING, price) == 18
+    assert holdings.unrealised(Scope("ACC1", strategy_id="S1"), price) == 30
+    assert holdings.unrealised(Scope("ACC1", instrument_id="ACME"), price) == 18
+    for other in (
+        Scope("ACC2"),
+        Scope(instrument_id="FAR"),
+        Scope(principal="P"),
+        Scope(session_id="BROKER"),
+    ):
+        assert holdings.unrealised(other, price) == 0
+    assert holdings.unrealised(EVERYTHING, lambda _: None) == 0
+
+
 async def test_a_reference_price_makes_extremes_of_what_is_open(desk: Desk) -> None:
     desk.filled(order_of(desk, strategy_id="S1"), 10, "E1")
     desk.filled(order_of(desk, side=Side.SELL, strategy_id="S1"), 10, "E2")

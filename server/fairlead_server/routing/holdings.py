@@ -110,9 +110,24 @@ class Holdings:
             scope = Scope(account_id, instrument_id=instrument_id, strategy_id=strategy_id)
             yield scope, position.quantity
 
-    def open_in(self, instrument_id: str) -> frozenset[HoldingKey]:
-        """Those that are not flat."""
-        return frozenset(self._open.get(instrument_id, ()))
+    def unrealised(self, scope: Scope, price: Callable[[str], Decimal | None]) -> Decimal:
+        """The sum over what is open in ``scope``, at each instrument's ``price``; what has none has earned nothing known.
+
+        A position is of no principal and of no session, so such a scope has none.
+        """
+        total = ZERO
+        if scope.principal or scope.session_id:
+            return total
+        for instrument_id in [scope.instrument_id] if scope.instrument_id else list(self._open):
+            keys = self._open.get(instrument_id)
+            known = price(instrument_id) if keys else None
+            if not keys or known is None:
+                continue
+            worth = EXACT.multiply(known, self._multiplier(instrument_id))
+            for key in keys:
+                if scope.account_id in ("", key[0]) and scope.strategy_id in ("", key[2]):
+                    total = EXACT.add(total, self._positions[key].unrealised(worth))
+        return total
 
     def today(self, scope: Scope, now: datetime) -> DayTotal:
         """The sum over all that belongs to ``scope``, which names no principal; each account's today is its own.

@@ -9,7 +9,7 @@ from decimal import Decimal
 from fairlead_server.domain.exposure import scope_of
 from fairlead_server.domain.moving_reference import MovingReference
 from fairlead_server.domain.order import ZERO, Order
-from fairlead_server.domain.position import DayTotal
+from fairlead_server.domain.position import EXACT, DayTotal
 from fairlead_server.domain.scope import Scope
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.limits import RiskLimits
@@ -45,14 +45,8 @@ class Surroundings:
 
     def profit(self, scope: Scope, now: datetime) -> Decimal:
         """A position without a reference price has earned nothing that is known."""
-        earned = self._book.holdings.today(scope, now).realised
-        for (account_id, instrument_id, strategy_id), position in self._book.holdings.all():
-            if not position.quantity:
-                continue
-            if scope.holds(Scope(account_id, instrument_id=instrument_id, strategy_id=strategy_id)):
-                price = self.price(instrument_id)
-                earned += position.unrealised(price) if price is not None else ZERO
-        return earned
+        realised = self._book.holdings.today(scope, now).realised
+        return EXACT.add(realised, self._book.holdings.unrealised(scope, self.price))
 
     def peak(self, scope: Scope, now: datetime) -> Decimal:
         day = self._book.holdings.day_of(scope.account_id, now)
