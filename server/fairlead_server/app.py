@@ -215,7 +215,7 @@ class App:
     # The configuration, read again.
 
     async def reload(self, by: Operator, now: datetime) -> Reloaded:
-        """Sessions and routes as they are configured now; whatever else has changed needs a restart, and is named."""
+        """Sessions, routes and limits as they are configured now; whatever else has changed needs a restart, and is named."""
         if self._reread is None:
             raise ConfigInvalid("", "", "this server was not started from a file")
         try:
@@ -227,6 +227,7 @@ class App:
                 self.router.sessions.apply(config.sessions), restart=_for_a_restart(self._config, config)
             )
             self.router.entry.routes = config.routes
+            self.router.limits.rebase(config.policy, by, now)
             self.router.pipeline.batch.audit.append(
                 AuditRow(now, by.principal, "session.reload", "", by.reason, after=str(done))
             )
@@ -263,11 +264,11 @@ async def _reload(app: App) -> None:
 
 
 def _for_a_restart(old: Config, new: Config) -> tuple[str, ...]:
-    """What differs beside sessions and routes; the instruments are many, and their reference prices bear the time."""
+    """What differs beside sessions, routes and limits; the instruments are many, and their reference prices bear the time."""
     taken_up = {"sessions", "routes", "version", "policy", "instruments"}
     parts = [field.name for field in fields(Config) if field.name not in taken_up]
     changed = [part for part in parts if getattr(old, part) != getattr(new, part)]
-    if replace(old.policy, version="") != replace(new.policy, version=""):
+    if replace(old.policy, version="", limits=()) != replace(new.policy, version="", limits=()):
         changed.append("risk and accounts")
     if old.instruments.keys() != new.instruments.keys():
         changed.append("instruments")

@@ -259,6 +259,15 @@ async def test_a_size_is_bound_by_what_may_be_lost_and_by_the_limits(router: Rou
     assert (many.quantity, many.quantity_by_risk, many.risk) == ("300", "50000", "600")
 
 
+async def test_a_size_leaves_no_more_to_lose_than_the_day_has_left(router: Router) -> None:
+    await put(router, tight(max_daily_loss="101"))
+    request = pb.SizeOrderRequest(order=new_order(quantity="1000"), stop_price="48", risk_amount="5000")
+
+    size = await desk(router).SizeOrder(request)
+
+    assert (size.quantity, size.quantity_by_risk, size.risk) == ("50", "50", "100")
+
+
 async def test_a_stop_on_the_wrong_side_is_refused(router: Router) -> None:
     request = pb.SizeOrderRequest(order=new_order(), stop_price="51", risk_amount="1")
 

@@ -77,14 +77,20 @@ async def test_a_configuration_that_is_wrong_changes_nothing_and_says_what_is_wr
     await world.balanced(router, venue)
 
 
-async def test_what_needs_a_restart_is_named(world: World) -> None:
+async def test_limits_are_taken_up_and_what_needs_a_restart_is_named(world: World) -> None:
     text = own_configuration(world)
     await world.start_venue()
     router = await world.start_router()
     await world.until_serving()
-    world.config.write_text(text.replace("max_order_quantity = 10000", "max_order_quantity = 1"))
+    assert await submit(world, "before") == OrderState.FILLED
+    tighter = text + '\n[[limits]]\nlimit_id = "nothing"\nvalues = { max_order_quantity = 0 }\n'
+    world.config.write_text(tighter)
 
     code, out, _ = await world.cli("--output", "json", "session", "reload", "--reason", "tighter")
 
+    assert (code, "risk and accounts" in out) == (0, False)
+    assert await submit(world, "after") == OrderState.REJECTED
+    world.config.write_text(tighter + "\n[risk]\nkill_switch = true\n")
+    code, out, _ = await world.cli("--output", "json", "session", "reload", "--reason", "stop")
     assert (code, "risk and accounts" in out) == (0, True)
     assert await router.stop() == 0

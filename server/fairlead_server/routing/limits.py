@@ -21,7 +21,7 @@ from fairlead_server.domain.risk.limits import OF_FILE, Bounds, Limits, LimitSet
 from fairlead_server.domain.risk.proposal import Policy
 from fairlead_server.domain.risk.rates import Rates
 from fairlead_server.domain.risk.table import problems
-from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.scope import EVERYTHING, Scope
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.pipeline import Pipeline
@@ -68,6 +68,25 @@ class RiskLimits:
             if name.startswith(_EXECUTIONS)
         }
         self._settle()
+
+    def rebase(self, policy: Policy, by: Operator, now: datetime) -> bool:
+        """Part of a decision: the file has been read again; whether it has other limits than before."""
+        changed = policy.limits != self._policy.limits
+        stored = [each for each in self._limits if each.stored]
+        self._policy = policy
+        self._limits = Limits([*policy.limits, *stored])
+        self._settle()
+        if changed:
+            text = "the configuration file was read again"
+            self._ledger.risk_event(
+                RiskEventKind.LIMITS_CHANGED,
+                EVERYTHING,
+                now,
+                text=f"{text}: {by.reason}",
+                principal=by.principal,
+                policy_version=self.version,
+            )
+        return changed
 
     def _settle(self) -> None:
         """What follows from the sets as they are now. ``version`` is the SHA-256 that each decision is stamped with."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import ROUND_FLOOR, Context, Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fairlead_server.domain.errors import InvalidRequest
 from fairlead_server.domain.order import ZERO
@@ -47,7 +48,10 @@ class RiskInquiries:
         return Explained(explain(proposal), largest(proposal), proposal.scope.session_id)
 
     def size(self, new: NewOrder, stop: Decimal, amount: Decimal, now: datetime) -> Size:
-        """In whole lots, and no more than the quantity of ``new``, so that at ``stop`` no more than ``amount`` is lost."""
+        """In whole lots, and no more than the quantity of ``new``, so that at ``stop`` no more than ``amount`` is lost.
+
+        Nor more than the limits on the day's losses have left.
+        """
         proposal = self._proposal(new, now)
         price = new.terms.price if new.terms.price is not None else proposal.reference_price
         if price is None:
@@ -56,7 +60,7 @@ class RiskInquiries:
         if distance <= 0:
             side = "below" if new.side.sign > 0 else "above"
             raise InvalidRequest([("stop_price", f"must be {side} the price, which is {price:f}")])
-        by_risk = _lots(_WIDE.divide(amount, distance), proposal)
+        by_risk = _lots(_WIDE.divide(min([amount, *_left_to_lose(proposal)]), distance), proposal)
         by_limits = largest(proposal, new.terms.quantity)
         quantity = largest(proposal, min(by_risk, new.terms.quantity))
         return Size(quantity, by_risk, by_limits, quantity * distance)
@@ -77,6 +81,16 @@ class RiskInquiries:
 
     def _proposal(self, new: NewOrder, now: datetime) -> Proposal:
         return self._entry.checks.proposal(new, self._entry.session_for(new), now)
+
+
+def _left_to_lose(proposal: Proposal) -> list[Decimal]:
+    """What the limits on the day's losses have left."""
+    names = ("daily_loss", "drawdown")
+    return [
+        max(each.headroom, ZERO)
+        for each in usages(replace(proposal, terms=replace(proposal.terms, quantity=ZERO)))
+        if each.rule_id in names and each.mode is Mode.ENFORCE and each.headroom is not None
+    ]
 
 
 def _lots(quantity: Decimal, proposal: Proposal) -> Decimal:

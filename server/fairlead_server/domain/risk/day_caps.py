@@ -48,13 +48,13 @@ def _ratio(p: Proposal, bound: Bound) -> Decimal | None:
 
 
 def _loss(p: Proposal, bound: Bound) -> Decimal | None:
-    if reduces(p):
+    if p.count and reduces(p):
         return None
     return max(-p.standing.profit(bound.scope, p.now), ZERO)
 
 
 def _drawdown(p: Proposal, bound: Bound) -> Decimal | None:
-    if reduces(p):
+    if p.count and reduces(p):
         return None
     profit = p.standing.profit(bound.scope, p.now)
     return max(p.standing.peak(bound.scope, p.now) - profit, ZERO)
