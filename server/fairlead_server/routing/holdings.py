@@ -75,6 +75,7 @@ class Holdings:
         self._open: defaultdict[str, set[HoldingKey]] = defaultdict(
             set
         )  # those that are not flat, by instrument_id
+        self._of_account: defaultdict[str, list[HoldingKey]] = defaultdict(list)
         self._days: dict[str, tuple[date, datetime]] = {}  # by account_id: today, and when it ends
         self._first_end = _NEVER
         self._totals: defaultdict[str, dict[_Part, DayTotal]] = defaultdict(dict)  # of today, by account_id
@@ -104,6 +105,10 @@ class Holdings:
 
     def all(self) -> Iterator[tuple[HoldingKey, Position]]:
         return iter(self._positions.items())
+
+    def of_account(self, account_id: str) -> Iterator[tuple[HoldingKey, Position]]:
+        """Those that ever were."""
+        return ((key, self._positions[key]) for key in self._of_account.get(account_id, ()))
 
     def quantities(self) -> Iterator[tuple[Scope, Decimal]]:
         for (account_id, instrument_id, strategy_id), position in self._positions.items():
@@ -276,6 +281,8 @@ class Holdings:
         self._new_trades[name] = batch.trades[name] = trade
 
     def _put(self, key: HoldingKey, position: Position) -> None:
+        if key not in self._positions:
+            self._of_account[key[0]].append(key)
         self._positions[key] = position
         if position.quantity:
             self._open[key[1]].add(key)
