@@ -90,7 +90,7 @@ async def test_limits_are_taken_up_and_what_needs_a_restart_is_named(world: Worl
 
     assert (code, "risk and accounts" in out) == (0, False)
     assert await submit(world, "after") == OrderState.REJECTED
-    world.config.write_text(tighter + "\n[risk]\nkill_switch = true\n")
+    world.config.write_text(tighter.replace("[accounts.DEMO]\n", "[accounts.DEMO]\nkill_switch = true\n"))
     code, out, _ = await world.cli("--output", "json", "session", "reload", "--reason", "stop")
     assert (code, "risk and accounts" in out) == (0, True)
     assert await router.stop() == 0
