@@ -27,7 +27,9 @@ from fairlead_server.domain.errors import Draining
 from fairlead_server.domain.event import EventKind
 from fairlead_server.routing.feed import Feed
 from fairlead_server.store.batch import Batch, EventRow
-from fairlead_server.store.database import Store, open_store
+from fairlead_server.store.database import Store
+
+from tests.stores import in_memory
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 RING = 8
@@ -77,9 +79,8 @@ class Reader:
 
 @pytest.fixture
 async def log() -> AsyncIterator[Log]:
-    store = open_store("sqlite://")
-    yield Log(store)
-    store.close()
+    with in_memory() as store:
+        yield Log(store)
 
 
 def _row(sequence: int, account: str, text: str) -> EventRow:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from fairlead_server.store.database import Store, open_store
+from fairlead_server.store.database import Store
 
 from tests.routing.desk import Desk
+from tests.stores import in_memory
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    opened = open_store("sqlite://")
-    yield opened
-    opened.close()
+    with in_memory() as empty:
+        yield empty
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import OrderType, Side
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ports import Operator
-from fairlead_server.store.database import open_store
+from fairlead_server.store.database import Store
 
 from tests.domain.builders import NOW, bust, limit_set, new_order, policy, report, terms, trade
 from tests.routing.desk import Desk
+from tests.stores import in_memory
 
 OPS = Operator("ops", "as agreed")
 ACCOUNT, STRATEGY = Scope("ACC1"), Scope("ACC1", strategy_id="a")
@@ -200,8 +201,12 @@ def price(order: Order) -> Decimal:
     return order.terms.price if order.terms.price is not None else Decimal(50)
 
 
-async def lived(seed: int, steps: int) -> Life:
-    store = open_store("sqlite://")
+def lived(seed: int, steps: int) -> Life:
+    with in_memory() as store:
+        return asyncio.run(_lived(store, seed, steps))
+
+
+async def _lived(store: Store, seed: int, steps: int) -> Life:
     desk = Desk(store, policy=policy(sets=SETS, version="v1"), keep=10_000)
     life = Life(desk, Random(seed))
     for _ in range(steps):
@@ -214,13 +219,12 @@ async def lived(seed: int, steps: int) -> Life:
         assert again.exposures.within(scope, "ACME") == desk.book.exposures.within(scope, "ACME")
         assert again.exposures.open_orders(scope) == desk.book.exposures.open_orders(scope)
     await desk.end()
-    store.close()
     return life
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_accepted_never_exceeds_a_limit_and_usage_is_what_the_store_says(seed: int) -> None:
-    life = asyncio.run(lived(seed, 120))
+    life = lived(seed, 120)
 
     assert life.accepted > 10
     assert life.refused > 10
@@ -229,4 +233,4 @@ def test_what_is_accepted_never_exceeds_a_limit_and_usage_is_what_the_store_says
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(12, 500))
 def test_the_same_for_much_longer(seed: int) -> None:
-    asyncio.run(lived(seed, 600))
+    lived(seed, 600)

@@ -22,8 +22,8 @@ from fairlead_server.domain.terms import Side
 from fairlead_server.domain.venue_rules import ChainMode
 from fairlead_server.routing.book import Book
 from fairlead_server.store.batch import EventRow
-from fairlead_server.store.database import OrderQuery, Store, open_store
-from fairlead_server.store.tables import ORDER, meta, metadata
+from fairlead_server.store.database import OrderQuery, Store
+from fairlead_server.store.tables import ORDER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -31,6 +31,7 @@ from msgspec.structs import replace
 from tests.domain.builders import NOW, cancel_reject, new_order, terms
 from tests.domain.lives import CL_ORD_IDS, reports
 from tests.routing.desk import PATIENT, Desk, about
+from tests.stores import empty, in_memory
 
 _WHICH = st.integers(0, 3)
 _NAME = st.integers(0, 5)
@@ -117,18 +118,13 @@ class _Scene:
 
 @pytest.fixture(scope="module")
 def stores() -> Iterator[list[Store]]:
-    """Two, which each life finds empty: to make one takes longer than a life."""
-    opened = [open_store("sqlite://") for _ in range(2)]
-    yield opened
-    for store in opened:
-        store.close()
+    """Two, which each life finds empty."""
+    with in_memory() as first, in_memory() as second:
+        yield [first, second]
 
 
 def _emptied(store: Store) -> Store:
-    with store._database.reading() as connection, connection.begin():
-        for table in reversed(metadata.sorted_tables):
-            if table is not meta:
-                connection.execute(table.delete())
+    empty(store)
     return store
 
 

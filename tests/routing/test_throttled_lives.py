@@ -11,12 +11,13 @@ from fairlead_server.domain.errors import RouterError, VenueUnavailable
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.terms import Side
-from fairlead_server.store.database import OrderQuery, open_store
+from fairlead_server.store.database import OrderQuery, Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.domain.builders import NOW, new_order, terms
 from tests.routing.desk import CLIENT, SECOND, Desk, ref
+from tests.stores import in_memory
 
 RATE, BURST = 20, 3
 PATIENCE = timedelta(milliseconds=300)
@@ -132,8 +133,7 @@ class Scene:
             assert order.held == (order.cl_ord_ids == ())
 
 
-async def _live(steps: list[tuple[str, int]]) -> None:
-    store = open_store("sqlite://")
+async def _live(store: Store, steps: list[tuple[str, int]]) -> None:
     scene = Scene(Desk(store))
     for name, number in steps:
         await scene.step(name, number)
@@ -161,10 +161,10 @@ async def _live(steps: list[tuple[str, int]]) -> None:
             last = order.pending[-1]
             assert (last.is_cancel, last.cl_ord_id) == (True, order.cl_ord_ids[-1])
     await desk.end()
-    store.close()
 
 
 @settings(max_examples=60)
 @given(st.lists(_STEPS, max_size=60))
 def test_each_order_is_sent_once_or_never_and_cancels_get_there(steps: list[tuple[str, int]]) -> None:
-    asyncio.run(_live(steps))
+    with in_memory() as store:
+        asyncio.run(_live(store, steps))

@@ -38,13 +38,13 @@ from fairlead_server.domain.venue_rules import ChainMode, VenueRules
 from fairlead_server.fix.session import Validation
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import OrderRef
-from fairlead_server.store.database import open_store
 from fix_sim.network import Latency
 from fix_sim.scenario import Break, Outcome, Scenario
 from fix_sim.scenario_file import SHIPPED, read_scenarios
 
 from tests.domain.builders import new_order, terms
 from tests.scenarios.stage import Stage
+from tests.stores import in_memory
 
 VERSIONS = ("FIX.4.2", "FIX.4.4", "FIX.5.0SP2")
 _UNTIL = timedelta(seconds=25)  # before the first heartbeat, unless a trial says otherwise
@@ -178,8 +178,12 @@ _DOES: dict[str, Callable[[_Client, Mapping[str, str]], None]] = {
 
 
 async def play(trial: Trial, version: str, latency: Latency | None = None) -> Result:
-    store = open_store("sqlite://")
-    stage = Stage(store, version, [trial.scenario], latency, trial.validation, trial.rules)
+    with in_memory() as store:
+        stage = Stage(store, version, [trial.scenario], latency, trial.validation, trial.rules)
+        return await _played(trial, stage)
+
+
+async def _played(trial: Trial, stage: Stage) -> Result:
     client = _Client(stage, trial.client)
     try:
         stage.connect()
@@ -188,7 +192,6 @@ async def play(trial: Trial, version: str, latency: Latency | None = None) -> Re
         return Result(client.lines, _problem(trial, stage, client))
     finally:
         await stage.end()
-        store.close()
 
 
 def _problem(trial: Trial, stage: Stage, client: _Client) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from fairlead_server.fix.terms import Sent
-from fairlead_server.store import tables
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Snapshot, Store, StoreError, open_store
 
 from tests.simulation.loop import Process
 from tests.simulation.network import Effect
-
-_KEPT = {"meta"}  # made with the store
+from tests.stores import empty
 
 
 class Disk(Store):
@@ -76,10 +74,7 @@ class Disks:
         self._store = open_store("sqlite://")
 
     def empty(self, effect: Effect) -> Disk:
-        with self._store._database.reading() as connection, connection.begin():
-            for table in reversed(tables.metadata.sorted_tables):
-                if table.name not in _KEPT:
-                    connection.execute(table.delete())
+        empty(self._store)
         return Disk(self._store, effect)
 
     def close(self) -> None:

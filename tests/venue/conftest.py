@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from fairlead_server.store.database import Store, open_store
+from fairlead_server.store.database import Store
 
 from tests.fix.versions import SPOKEN
+from tests.stores import in_memory
 from tests.venue.link import Link
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    opened = open_store("sqlite://")
-    yield opened
-    opened.close()
+    with in_memory() as empty:
+        yield empty
 
 
 @pytest.fixture(params=SPOKEN)

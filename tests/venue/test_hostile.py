@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from fairlead_server.routing.book import Book
-from fairlead_server.store.database import OrderQuery, open_store
+from fairlead_server.store.database import OrderQuery, Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.stores import in_memory
 from tests.venue.link import SECOND, Link
 
 _TEXT = st.text(st.characters(max_codepoint=255, exclude_characters="\x00\x01\r\n"), min_size=1, max_size=70)
@@ -53,8 +54,7 @@ _MESSAGES = st.tuples(
 _STEPS = st.lists(_MESSAGES | st.sampled_from(["cancel", "cut", "restart"]), min_size=3, max_size=25)
 
 
-async def _live(steps: list[tuple[str, dict[int, str]] | str]) -> None:
-    store = open_store("sqlite://")
+async def _live(store: Store, steps: list[tuple[str, dict[int, str]] | str]) -> None:
     link = Link(store)
     await link.up()
     ours = [link.submit(number) for number in (1, 2)]
@@ -88,10 +88,10 @@ async def _live(steps: list[tuple[str, dict[int, str]] | str]) -> None:
         assert link.now(order) == order
     link.cut()
     await link.pipeline.close()
-    store.close()
 
 
 @settings(max_examples=40)
 @given(_STEPS)
 def test_whatever_a_venue_says_the_router_stands(steps: list[tuple[str, dict[int, str]] | str]) -> None:
-    asyncio.run(_live(steps))
+    with in_memory() as store:
+        asyncio.run(_live(store, steps))
