@@ -358,7 +358,7 @@ CAPS: tuple[Cap, ...] = (
         "symbol_rate",
         R.RISK_SYMBOL_RATE,
         A.INCREASE,
-        "The same for each instrument by itself.",
+        "New orders and amends a second in one instrument (a token bucket).",
         "Nasdaq PRM",
         "max_symbol_rate",
         U.PER_SECOND,
