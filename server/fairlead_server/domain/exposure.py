@@ -130,6 +130,7 @@ class _Usage:
 
 
 _EMPTY = _Usage()
+_MOST_GROUPS = 10_000
 _Group = tuple[str, str, str, str]  # account_id, principal, strategy_id, session_id
 
 
@@ -191,6 +192,8 @@ class Exposures:
     def change(self, before: Order | None, after: Order) -> None:
         """Replace what ``before`` counted by what ``after`` counts."""
         request = after.request
+        if before is None and not (after.live or after.cum_qty):  # refused: its names may be anything
+            return
         names = request.account_id, request.principal, request.strategy_id
         usages = self._all_of(*names, after.session_id)
         if before is None:
@@ -231,6 +234,8 @@ class Exposures:
             self._usages.setdefault(Scope(account_id), _Usage())
             order = Scope(account_id, principal, "", strategy_id, session_id)
             found = tuple(usage for scope, usage in self._usages.items() if scope.holds(order))
+            if len(self._of_group) >= _MOST_GROUPS:  # a client may name ever new strategies
+                self._of_group.clear()
             self._of_group[group] = found
         return found
 

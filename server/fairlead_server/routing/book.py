@@ -226,6 +226,8 @@ class Book:
 
     def track(self, scopes: frozenset[Scope]) -> None:
         """Keep totals of these, from now on and over every restart of memory; they are complete when this returns."""
+        if scopes == self._tracked:
+            return
         self._tracked = scopes
         self.exposures = self.exposures.tracking(scopes, self.all_live())
 

@@ -165,8 +165,12 @@ class RiskLimits:
     def put(self, wanted: LimitSet, expected: str | None, by: Operator, now: datetime) -> LimitSet:
         """Make or replace a set; ``expected`` is the etag that it is to replace, empty for one that is not there, None for any."""
         known = self.check(wanted, expected)
+        changed = _stamped(wanted, known, by, now)
         with self._pipeline.deciding():
-            return self._enter(wanted, known, by, now)
+            self._limits.put(changed)
+            self._settle()
+            self._record(changed, known, by, now, deleted=False)
+        return changed
 
     def check(self, wanted: LimitSet, expected: str | None) -> LimitSet | None:
         """The set that it would replace; raises what :meth:`put` would raise."""
@@ -182,6 +186,7 @@ class RiskLimits:
             raise UnknownLimitSet(limit_id)
         with self._pipeline.deciding():
             self._limits.remove(limit_id)
+            self._settle()
             self._record(known, known, by, now, deleted=True)
 
     def replace_all(
@@ -206,19 +211,19 @@ class RiskLimits:
         )
         if decide and (done.created or done.changed or done.deleted):
             with self._pipeline.deciding():
+                changed = [
+                    _stamped(sets[name], stored.get(name), by, now) for name in (*done.created, *done.changed)
+                ]
                 for name in done.deleted:
                     self._limits.remove(name)
+                for each in changed:
+                    self._limits.put(each)
+                self._settle()
+                for name in done.deleted:
                     self._record(stored[name], stored[name], by, now, deleted=True)
-                for name in (*done.created, *done.changed):
-                    self._enter(sets[name], stored.get(name), by, now)
+                for each in changed:
+                    self._record(each, stored.get(each.limit_id), by, now, deleted=False)
         return done
-
-    def _enter(self, wanted: LimitSet, known: LimitSet | None, by: Operator, now: datetime) -> LimitSet:
-        version = known.version + 1 if known is not None else 1
-        changed = replace(wanted, version=version, update_time=now, updated_by=by.principal)
-        self._limits.put(changed)
-        self._record(changed, known, by, now, deleted=False)
-        return changed
 
     def _changeable(self, limit_id: str, expected: str | None) -> LimitSet | None:
         known = self._limits.get(limit_id)
@@ -232,7 +237,6 @@ class RiskLimits:
     def _record(
         self, changed: LimitSet, known: LimitSet | None, by: Operator, now: datetime, *, deleted: bool
     ) -> None:
-        self._settle()
         batch = self._pipeline.batch
         batch.limit_sets[changed.limit_id] = changed, deleted
         before = _encode(known).decode() if known is not None else ""
@@ -249,6 +253,11 @@ class RiskLimits:
             principal=by.principal,
             policy_version=self.version,
         )
+
+
+def _stamped(wanted: LimitSet, known: LimitSet | None, by: Operator, now: datetime) -> LimitSet:
+    version = known.version + 1 if known is not None else 1
+    return replace(wanted, version=version, update_time=now, updated_by=by.principal)
 
 
 def _same(wanted: LimitSet, known: LimitSet) -> bool:

@@ -17,7 +17,10 @@ class Rates:
         self._buckets: dict[tuple[str, str, Scope], tuple[TokenBucket, Decimal, int]] = {}
 
     def taken(self, bound: Bound, name: str, scope: Scope, most: int, now: datetime) -> int:
-        return most - self._bucket(bound, name, scope, most, now).tokens(now)
+        found = self._buckets.get((bound.limit_id, name, scope))
+        if found is None or found[1:] != (bound.value, most):
+            return 0
+        return most - found[0].tokens(now)
 
     def take(self, bound: Bound, name: str, scope: Scope, most: int, now: datetime) -> None:
         self._bucket(bound, name, scope, most, now).take(now)
