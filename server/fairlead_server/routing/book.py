@@ -209,11 +209,11 @@ class Book:
             self._in_doubt[order.order_id] = order
         else:
             self._in_doubt.pop(order.order_id, None)
-        resting = self._resting[order.request.instrument_id]
+        instrument_id = order.request.instrument_id
         if order.live:
-            resting[order.order_id] = order
-        else:
-            resting.pop(order.order_id, None)
+            self._resting[instrument_id][order.order_id] = order
+        elif instrument_id in self._resting:
+            self._resting[instrument_id].pop(order.order_id, None)
 
     def resting(self, instrument_id: str) -> list[Order]:
         """The live orders in one instrument, of all accounts."""
