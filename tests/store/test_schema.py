@@ -123,6 +123,7 @@ def test_a_store_of_the_first_version_is_brought_up_with_what_it_holds(kept_url:
     assert snapshot.log_epoch == 77
     assert snapshot.sessions == {"BROKER": Numbers(8, 9, 3)}
     assert snapshot.stopped == {}
+    assert store.counters(["trades_due"]) == {}
     assert [sent.frame for sent in store.sent("BROKER", 3, 1, 99)] == [b"8="]
     store.commit(Batch(stopped={"BROKER": "end of day"}))
     assert store.load(NOW).stopped == {"BROKER": "end of day"}
@@ -146,6 +147,7 @@ def test_executions_of_a_store_without_days_are_kept(kept_url: str) -> None:
 
     store = open_store(kept_url)
 
+    assert store.counters(["trades_due"]) == {"trades_due": 1}  # what was traded is to be carried over
     store.commit(Batch(executions=[execution(1, exec_day="another")]))
     with pytest.raises(StoreError):
         store.commit(Batch(executions=[execution(1, execution_id="again", exec_day="")]))

@@ -30,6 +30,7 @@ TotalKey = tuple[date, str, str, str, str]  # the day, that of the holding, and 
 
 # A quotient of two such numbers that is no tie of 24 decimals is further from one than a hundred digits can blur.
 EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
+_add, _subtract, _multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 _ONE = Decimal(1)
 _COST_PLACES = Decimal(1).scaleb(-24)
 _PRICE_PLACES = Decimal(1).scaleb(-12)
@@ -79,16 +80,16 @@ class Position(Struct, frozen=True):
         """The price at which it would have earned nothing, rounded half even to twelve decimals; None of a flat one."""
         if not self.quantity:
             return None
-        contracts = EXACT.multiply(self.quantity, multiplier)
+        contracts = _multiply(self.quantity, multiplier)
         return EXACT.quantize(EXACT.divide(self.cost, contracts), _PRICE_PLACES)
 
     def unrealised(self, price: Decimal) -> Decimal:
         """What the open quantity has earned where one of it is worth that price."""
-        return EXACT.subtract(EXACT.multiply(self.quantity, price), self.cost)
+        return _subtract(_multiply(self.quantity, price), self.cost)
 
     def realised_on(self, day: date) -> Decimal:
         """What it has earned on ``day``, which is no earlier than that of its last trade."""
-        return EXACT.subtract(self.realised, self.realised_before) if self.day == day else ZERO
+        return _subtract(self.realised, self.realised_before) if self.day == day else ZERO
 
     def marked(self, price: Decimal) -> Position:
         """After one of it has become worth ``price``; itself, where that is no new extreme."""
@@ -105,33 +106,36 @@ class Position(Struct, frozen=True):
             return self
         held, cost, realised = self.quantity, self.cost, self.realised
         highest, lowest, open_time = self.highest, self.lowest, self.open_time
-        value = EXACT.multiply(quantity, price)
-        left = EXACT.add(held, quantity)
+        value = _multiply(quantity, price)
+        left = _add(held, quantity)
         if not held:
             cost, highest, lowest, open_time = value, ZERO, ZERO, trade.time
         else:
-            earned = EXACT.subtract(EXACT.multiply(held, price), cost)
-            highest, lowest = max(highest, earned), min(lowest, earned)
+            earned = _subtract(_multiply(held, price), cost)
+            if earned > highest:
+                highest = earned
+            elif earned < lowest:
+                lowest = earned
             if (held > 0) is (quantity > 0):
-                cost = EXACT.add(cost, value)
+                cost = _add(cost, value)
             elif not left:
-                realised, cost = EXACT.add(realised, earned), ZERO
+                realised, cost = _add(realised, earned), ZERO
             elif (left > 0) is (held > 0):
-                kept = EXACT.quantize(EXACT.divide(EXACT.multiply(cost, left), held), _COST_PLACES)
-                realised = EXACT.subtract(realised, EXACT.add(value, EXACT.subtract(cost, kept)))
+                kept = EXACT.quantize(EXACT.divide(_multiply(cost, left), held), _COST_PLACES)
+                realised = _subtract(realised, _add(value, _subtract(cost, kept)))
                 cost = kept
             else:  # through zero: all is closed at that price, and the rest opened
-                realised, cost = EXACT.add(realised, earned), EXACT.multiply(left, price)
+                realised, cost = _add(realised, earned), _multiply(left, price)
                 highest, lowest, open_time = ZERO, ZERO, trade.time
         bought = quantity > 0
         return Position(
             left,
             cost,
             realised,
-            EXACT.add(self.bought_quantity, quantity) if bought else self.bought_quantity,
-            EXACT.add(self.bought_value, value) if bought else self.bought_value,
-            self.sold_quantity if bought else EXACT.subtract(self.sold_quantity, quantity),
-            self.sold_value if bought else EXACT.subtract(self.sold_value, value),
+            _add(self.bought_quantity, quantity) if bought else self.bought_quantity,
+            _add(self.bought_value, value) if bought else self.bought_value,
+            self.sold_quantity if bought else _subtract(self.sold_quantity, quantity),
+            self.sold_value if bought else _subtract(self.sold_value, value),
             highest,
             lowest,
             open_time,
@@ -162,27 +166,25 @@ class DayTotal(Struct, frozen=True):
     realised: Decimal = ZERO
 
     def plus(self, other: DayTotal) -> DayTotal:
-        add = EXACT.add
         return DayTotal(
             self.orders + other.orders,
             self.fills + other.fills,
-            add(self.bought_quantity, other.bought_quantity),
-            add(self.bought_value, other.bought_value),
-            add(self.sold_quantity, other.sold_quantity),
-            add(self.sold_value, other.sold_value),
-            add(self.realised, other.realised),
+            _add(self.bought_quantity, other.bought_quantity),
+            _add(self.bought_value, other.bought_value),
+            _add(self.sold_quantity, other.sold_quantity),
+            _add(self.sold_value, other.sold_value),
+            _add(self.realised, other.realised),
         )
 
     def minus(self, other: DayTotal) -> DayTotal:
-        subtract = EXACT.subtract
         return DayTotal(
             self.orders - other.orders,
             self.fills - other.fills,
-            subtract(self.bought_quantity, other.bought_quantity),
-            subtract(self.bought_value, other.bought_value),
-            subtract(self.sold_quantity, other.sold_quantity),
-            subtract(self.sold_value, other.sold_value),
-            subtract(self.realised, other.realised),
+            _subtract(self.bought_quantity, other.bought_quantity),
+            _subtract(self.bought_value, other.bought_value),
+            _subtract(self.sold_quantity, other.sold_quantity),
+            _subtract(self.sold_value, other.sold_value),
+            _subtract(self.realised, other.realised),
         )
 
 
@@ -195,8 +197,8 @@ def of_trade(trade: Trade, before: Position, after: Position) -> DayTotal:
     quantity = trade.quantity
     if not quantity:
         return NOTHING
-    realised = EXACT.subtract(after.realised, before.realised)
-    value = EXACT.multiply(quantity, trade.price)
+    realised = _subtract(after.realised, before.realised)
+    value = _multiply(quantity, trade.price)
     if quantity > 0:
         return DayTotal(0, 1, quantity, value, ZERO, ZERO, realised)
     return DayTotal(0, 1, ZERO, ZERO, quantity.copy_negate(), value.copy_negate(), realised)
