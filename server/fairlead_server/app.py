@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from fairlead_server.api.calendars import CalendarOperations
 from fairlead_server.api.execution_service import ExecutionService
 from fairlead_server.api.instrument_operations import InstrumentOperations
 from fairlead_server.api.messages import event_line
@@ -44,6 +45,7 @@ from fairlead_server.domain.errors import ConfigInvalid, RouterError
 from fairlead_server.domain.ids import Ulids
 from fairlead_server.router import Router
 from fairlead_server.routing.batches import Batches
+from fairlead_server.routing.calendars import Calendars
 from fairlead_server.routing.imports import Imports
 from fairlead_server.routing.inquiries import Inquiries
 from fairlead_server.routing.instruments import Instruments
@@ -79,6 +81,7 @@ class App:
         self._session_news = News()
         ulids = Ulids(secrets.randbits(48))
         self.router = Router(config, self._store, ulids, now, random.random, self._changed)
+        self._instruments = Instruments(self.router.reference, self.router.book, self.router.pipeline)
         self._server = self._grpc_server()
         self._retention = self._make_retention()
         self._tasks: list[asyncio.Task[None]] = []
@@ -175,11 +178,13 @@ class App:
 
     def _reference_service(self, tokens: Tokens) -> ReferenceService:
         router, reference, pipeline = self.router, self.router.reference, self.router.pipeline
-        instruments = Instruments(reference, router.book, pipeline)
-        imports = Imports(reference, instruments, pipeline, router.new_id)
-        operations = InstrumentOperations(reference, instruments, imports, self._store, pipeline, tokens, now)
+        imports = Imports(reference, self._instruments, pipeline, router.new_id)
+        operations = InstrumentOperations(
+            reference, self._instruments, imports, self._store, pipeline, tokens, now
+        )
         prices = ReferencePrices(Prices(reference, pipeline), pipeline, now)
-        return ReferenceService(reference, operations, prices, pipeline, tokens, now)
+        calendars = CalendarOperations(reference, Calendars(reference, pipeline), pipeline, now)
+        return ReferenceService(reference, operations, calendars, prices, pipeline, tokens, now)
 
     # Running.
 
@@ -215,19 +220,24 @@ class App:
     # The configuration, read again.
 
     async def reload(self, by: Operator, now: datetime) -> Reloaded:
-        """Sessions, routes and limits as they are configured now; whatever else has changed needs a restart, and is named."""
+        """Sessions, routes, limits, instruments and calendars as configured now; what else has changed needs a restart, and is named."""
         if self._reread is None:
             raise ConfigInvalid("", "", "this server was not started from a file")
         try:
             config = await asyncio.to_thread(self._reread)
         except ConfigError as error:
             raise ConfigInvalid(error.file, error.key, error.problem) from None
+        instruments, calendars = self._instruments.check(config.instruments, config.calendars)
         with self.router.pipeline.deciding():
             done = replace(
-                self.router.sessions.apply(config.sessions), restart=_for_a_restart(self._config, config)
+                self.router.sessions.apply(config.sessions),
+                restart=_for_a_restart(self._config, config),
+                instruments=instruments,
+                calendars=calendars,
             )
             self.router.entry.routes = config.routes
             self.router.limits.rebase(config.policy, by, now)
+            self.router.reference.rebase(config.instruments, config.calendars)
             self.router.pipeline.batch.audit.append(
                 AuditRow(now, by.principal, "session.reload", "", by.reason, after=str(done))
             )
@@ -264,14 +274,12 @@ async def _reload(app: App) -> None:
 
 
 def _for_a_restart(old: Config, new: Config) -> tuple[str, ...]:
-    """What differs beside sessions, routes and limits; the instruments are many, and their reference prices bear the time."""
-    taken_up = {"sessions", "routes", "version", "policy", "instruments"}
+    """What differs beside what is taken up."""
+    taken_up = {"sessions", "routes", "version", "policy", "instruments", "calendars"}
     parts = [field.name for field in fields(Config) if field.name not in taken_up]
     changed = [part for part in parts if getattr(old, part) != getattr(new, part)]
     if replace(old.policy, version="", limits=()) != replace(new.policy, version="", limits=()):
         changed.append("risk and accounts")
-    if old.instruments.keys() != new.instruments.keys():
-        changed.append("instruments")
     return tuple(changed)
 
 

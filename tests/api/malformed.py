@@ -18,7 +18,13 @@ from fairlead.v1.order_service_pb2 import (
     TradeHello,
     TradeSessionRequest,
 )
-from fairlead.v1.reference_service_pb2 import ImportInstrumentsRequest, Instrument
+from fairlead.v1.reference_service_pb2 import (
+    DAY_OF_WEEK_MONDAY,
+    Calendar,
+    ImportInstrumentsRequest,
+    Instrument,
+    TradingSpan,
+)
 from fairlead.v1.risk_service_pb2 import (
     GetRiskStateRequest,
     LimitSet,
@@ -103,6 +109,11 @@ _NEEDED: list[Message] = [
     FieldMask(paths=["kind"]),
     Instrument(instrument_id="MADE", symbol="MADE", currency="USD", tick_size="1", lot_size="1"),
     ImportInstrumentsRequest(csv="instrument_id,symbol,currency,tick_size,lot_size", reason="some words"),
+    Calendar(
+        calendar_id="MADE",
+        time_zone="UTC",
+        spans=[TradingSpan(days=[DAY_OF_WEEK_MONDAY], opens="09:00", closes="10:00")],
+    ),
     RequestOrderStatusRequest(session_id="some-id"),
     UpdateLimitsRequest(limit_set=LimitSet(limits={"max_position": "1"})),
     GetRiskStateRequest(scope=RiskScope(account_id="some-id")),

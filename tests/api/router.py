@@ -42,7 +42,8 @@ from fairlead.v1.system_service_pb2_grpc import SystemServiceStub
 from fairlead.v1.trading_control_service_pb2_grpc import TradingControlServiceStub
 from fairlead_server.app import App
 from fairlead_server.config import Config, Retained
-from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Span
+from fairlead_server.domain.calendar import Calendar, Span
+from fairlead_server.domain.instrument import Instrument, ReferencePrice
 from fairlead_server.domain.risk import AccountPolicy, LimitSet, Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.domain.scope import Scope

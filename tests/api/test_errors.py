@@ -142,6 +142,25 @@ ROWS = [
         ["BadRequest"],
     ),
     Row(
+        errors.UnknownCalendar("XNYS"),
+        Code.NOT_FOUND,
+        "CALENDAR_NOT_FOUND",
+        {"calendar_id": "XNYS"},
+        ["ResourceInfo"],
+    ),
+    Row(
+        errors.CalendarInUse("XNYS", ["ACME", "FAR"]),
+        Code.FAILED_PRECONDITION,
+        "CALENDAR_IN_USE",
+        {"calendar_id": "XNYS", "instrument_id": "ACME", "instruments": "2"},
+    ),
+    Row(
+        errors.CalendarConfigured("XNYS"),
+        Code.FAILED_PRECONDITION,
+        "CALENDAR_CONFIGURED",
+        {"calendar_id": "XNYS"},
+    ),
+    Row(
         errors.UnknownBackup("B1"), Code.NOT_FOUND, "BACKUP_NOT_FOUND", {"backup_id": "B1"}, ["ResourceInfo"]
     ),
     Row(

@@ -214,6 +214,18 @@ class FakeRouter(
     def GetInstrumentBackup(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("GetInstrumentBackup", request, context)
 
+    def ListCalendars(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListCalendars", request, context)
+
+    def GetCalendar(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetCalendar", request, context)
+
+    def PutCalendar(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("PutCalendar", request, context)
+
+    def DeleteCalendar(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("DeleteCalendar", request, context)
+
     def UpdateReferencePrices(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("UpdateReferencePrices", request, context)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from fairlead_server.config import Config, ConfigError, load
+from fairlead_server.domain.calendar import Hours, SpecialDay
 from fairlead_server.domain.risk.limits import LimitSet, Mode
 from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.session import Role
@@ -428,6 +429,24 @@ def test_a_session_may_be_held_to_a_rate(folder: Folder, more: list[str], expect
         ('"America/New_York"', '"America/Gotham"', "calendars.NYSE.zone", "no IANA time zone"),
         ('"America/New_York"', '"../../etc/passwd"', "calendars.NYSE.zone", "no IANA time zone"),
         ('"America/New_York"', '""', "calendars.NYSE.zone", "no IANA time zone"),
+        (
+            "holidays = [2026-12-25]",
+            "special_days = [{ date = 2026-12-24, spans = [{ start = 9, end = 10:00:00 }] }]",
+            "calendars.NYSE.special_days[0].spans[0].start",
+            "Expected time",
+        ),
+        (
+            "holidays = [2026-12-25]",
+            "holidays = [2026-12-25]\nspecial_days = [{ date = 2026-12-25, spans = [] }]",
+            "calendars.NYSE.special_days",
+            "2026-12-25 is a holiday",
+        ),
+        (
+            'spans = [{ days = ["MON", "FRI"], start = 09:30:00, end = 16:00:00 }]',
+            "spans = []",
+            "calendars.NYSE.spans",
+            "never open",
+        ),
         # What one table says of another.
         ('["MSFT"]', '["GONE"]', "risk.blocked_instruments", "GONE is no instrument"),
         (
@@ -463,6 +482,20 @@ def test_a_fault_is_named_by_its_key(folder: Folder, old: str, new: str, key: st
     assert (error.key, problem in error.problem) == (key, True), error
     assert error.file.startswith(str(folder.path))
     assert str(error) == f"{error.file}: {error.key}: {error.problem}"
+
+
+def test_half_days_and_the_end_of_the_day_for_orders(folder: Folder) -> None:
+    half = "{ date = 2026-11-27, spans = [{ start = 09:30:00, end = 13:00:00 }], cut_off = 12:45:00 }"
+    folder.replace(
+        "holidays = [2026-12-25]",
+        f"holidays = [2026-12-25]\ncut_off = 15:50:00\nspecial_days = [{half}]",
+    )
+
+    calendar = folder.load().calendars["NYSE"]
+
+    hours = (Hours(time(9, 30), time(13)),)
+    assert calendar.special_days == (SpecialDay(date(2026, 11, 27), hours, time(12, 45)),)
+    assert calendar.cut_off == time(15, 50)
 
 
 @pytest.mark.parametrize("section", ["accounts", "sessions", "accounts.DEMO.instruments"])

@@ -27,6 +27,15 @@ SAID = [
     ),
     (errors.InstrumentsInvalid([(3, "symbol", "is missing")]), "line 3: symbol: is missing"),
     (errors.InstrumentsInvalid([(3, "symbol", "x"), (4, "", "y")]), "line 3: symbol: x (and 1 more)"),
+    (errors.UnknownCalendar("XNYS"), "no calendar XNYS"),
+    (
+        errors.CalendarInUse("XNYS", ["A", "B", "C", "D"]),
+        "calendar XNYS is that of 4 instruments: A, B, C",
+    ),
+    (
+        errors.CalendarConfigured("XNYS"),
+        "calendar XNYS is of the configuration file; take it out there and reload",
+    ),
     (errors.UnknownBackup("B1"), "no backup B1"),
     (
         errors.PriceOutdated("ACME", NOW, LATER),

@@ -7,7 +7,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span, TickBand
+from fairlead_server.domain.calendar import Calendar, Span
+from fairlead_server.domain.instrument import ReferencePrice, TickBand
 from msgspec.structs import replace
 
 from tests.domain.builders import instrument

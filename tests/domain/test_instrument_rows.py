@@ -8,7 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Shorting, TickBand
+from fairlead_server.domain.calendar import Calendar
+from fairlead_server.domain.instrument import Instrument, ReferencePrice, Shorting, TickBand
 from fairlead_server.domain.instrument_rows import InstrumentsError, read_instruments, write_instruments
 from fairlead_server.domain.terms import OrderType, TimeInForce
 from hypothesis import given

@@ -8,8 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from fairlead_server.domain.calendar import Calendar, Span
 from fairlead_server.domain.exposure import Exposure
-from fairlead_server.domain.instrument import Calendar, ReferencePrice, Shorting, Span
+from fairlead_server.domain.instrument import ReferencePrice, Shorting
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal
 from fairlead_server.domain.reject import Breach, Reject, RejectReason, RejectSource
@@ -38,6 +39,7 @@ from tests.domain.builders import (
 
 CENT = Decimal("0.01")
 CLOSED = Calendar("XNYS", ZoneInfo("America/New_York"), (Span(frozenset({5}), time(9), time(16)),))
+ENDED = replace(CLOSED, spans=(Span(frozenset({4}), time(9), time(16)),), cut_off=time(10))
 OWN = Scope("ACC1")
 
 
@@ -209,6 +211,10 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
     "overfill": (
         [proposal(), proposal(overfilled="O1", exposure=held(-100))],
         [proposal(overfilled="O1"), proposal(overfilled="O1", exposure=held(-90))],
+    ),
+    "eod_cut_off": (
+        [proposal(instrument=instrument(calendar=ENDED), now=NOW - timedelta(minutes=1))],
+        [proposal(instrument=instrument(calendar=ENDED))],
     ),
     "trading_hours": (
         [proposal(), proposal(instrument=instrument(calendar=CLOSED), now=NOW + timedelta(days=1))],

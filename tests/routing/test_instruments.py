@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import time
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
+from fairlead_server.domain.calendar import Calendar, Span
 from fairlead_server.domain.errors import (
+    ConfigInvalid,
     EtagMismatch,
     InstrumentConfigured,
     InstrumentExists,
@@ -13,7 +17,7 @@ from fairlead_server.domain.errors import (
     RouterError,
     UnknownInstrument,
 )
-from fairlead_server.domain.instrument import ReferencePrice
+from fairlead_server.domain.instrument import Instrument, ReferencePrice
 from fairlead_server.domain.instrument_rows import CellError, etag_of
 from fairlead_server.domain.order import OrderState
 from fairlead_server.routing.instruments import Instruments
@@ -178,3 +182,63 @@ async def test_nothing_is_changed_with_a_store_that_takes_nothing(desk: Desk) ->
     desk.load()
 
     assert desk.reference.instruments() == [instrument()]
+
+
+# The file, read anew.
+
+SHIFTED = instrument(tick_size=Decimal("0.01"))
+NIGHT = Calendar("NIGHT", ZoneInfo("UTC"), (Span(frozenset({0}), time(18), time(6)),))
+
+
+def check(desk: Desk, *instruments: Instrument, calendars: tuple[Calendar, ...] = ()) -> tuple[int, int]:
+    named = {each.instrument_id: each for each in instruments}
+    return of(desk).check(named, {each.calendar_id: each for each in calendars})
+
+
+async def test_what_another_file_would_change_is_counted(desk: Desk) -> None:
+    other = instrument(instrument_id="OTHER", symbol="OTH")
+    newer = ReferencePrice(Decimal(50), NOW, "instruments file")
+
+    assert check(desk, instrument()) == (0, 0)
+    assert check(desk, instrument(reference=newer)) == (0, 0)  # an undated price is of the time of reading
+    assert check(desk, SHIFTED, other) == (2, 0)
+    assert check(desk) == (1, 0)
+    assert check(desk, instrument(calendar=NIGHT), calendars=(NIGHT,)) == (1, 1)
+    assert desk.reference.instruments() == [instrument()]
+
+
+async def test_what_was_changed_stays_under_another_file(desk: Desk) -> None:
+    of(desk).update("ACME", {"halted": "true", "tick_size": "0.01"}, "", BY, NOW)
+
+    assert check(desk, SHIFTED) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        ((), "ACME is gone, and has live orders"),
+        ((instrument(symbol="NEW"),), "ACME has other symbol or currency or multiplier"),
+        ((instrument(multiplier=Decimal(5)),), "ACME has other symbol or currency or multiplier"),
+    ],
+)
+async def test_a_file_is_not_taken_that_changes_what_is_traded(
+    desk: Desk, file: tuple[Instrument, ...], problem: str
+) -> None:
+    desk.working()
+
+    with pytest.raises(ConfigInvalid, match=f"instruments_file: {problem}"):
+        check(desk, *file)
+    assert check(desk, SHIFTED) == (1, 0)
+
+
+async def test_a_file_is_not_taken_that_what_was_changed_does_not_fit(desk: Desk) -> None:
+    with desk.pipeline.deciding():
+        desk.reference.rebase({"ACME": instrument()}, {"NIGHT": NIGHT})
+    of(desk).update("ACME", {"calendar": "NIGHT"}, "", BY, NOW)
+    of(desk).create(ROW, BY, NOW)
+
+    with pytest.raises(ConfigInvalid, match=r"what was changed of ACME does not fit .* NIGHT is not known"):
+        check(desk, instrument())
+    same = instrument(instrument_id="THIRD", symbol="OTH")
+    with pytest.raises(ConfigInvalid, match="THIRD has the symbol OTH of OTHER"):
+        check(desk, instrument(), same, calendars=(NIGHT,))

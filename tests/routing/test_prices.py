@@ -92,16 +92,16 @@ async def test_what_a_person_sets_is_audited_and_what_a_feed_sets_is_not(desk: D
 
 
 async def test_a_fresh_price_lets_a_market_order_pass(desk: Desk) -> None:
-    tomorrow = NOW + timedelta(hours=25)
+    update(desk, price(50, NOW - timedelta(hours=25)))
     market = new_order(order_type=OrderType.MARKET, terms=terms(price=None))
-    refused = desk.submit(market, at=tomorrow).order
+    refused = desk.submit(market).order
     assert refused.reject is not None
     assert [breach.rule_id for breach in refused.reject.breaches] == ["reference_age"]
 
-    update(desk, price(50, tomorrow), now=tomorrow)
+    update(desk, price(50))
 
     again = new_order(client_order_id="again", order_type=OrderType.MARKET, terms=terms(price=None))
-    assert desk.submit(again, at=tomorrow).order.state is OrderState.PENDING_NEW
+    assert desk.submit(again).order.state is OrderState.PENDING_NEW
 
 
 async def test_where_the_price_was_of_late(desk: Desk) -> None:

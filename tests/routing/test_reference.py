@@ -8,7 +8,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Span
+from fairlead_server.domain.calendar import Calendar, Span
+from fairlead_server.domain.instrument import Instrument, ReferencePrice
 from fairlead_server.routing.reference import Reference
 from fairlead_server.store.database import Store
 from msgspec.structs import replace

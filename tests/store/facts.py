@@ -16,8 +16,9 @@ from fairlead_server.domain.amendments import (
     RequestRecord,
     Selection,
 )
+from fairlead_server.domain.calendar import Calendar, Span
 from fairlead_server.domain.event import EventKind
-from fairlead_server.domain.instrument import Calendar, ReferencePrice, Span
+from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.order import Order, pending_new
 from fairlead_server.domain.position import FLAT, DayTotal, Position, Trade
 from fairlead_server.domain.reject import Breach, RejectReason

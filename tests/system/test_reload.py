@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 
@@ -20,6 +21,12 @@ target_comp_id = "SIM"
 host = "127.0.0.1"
 port = {port}
 default_account = "DEMO"
+"""
+
+CLOSED = """
+[calendars.SUNDAYS]
+zone = "UTC"
+spans = [{ days = ["SUN"], start = 09:00:00, end = 10:00:00 }]
 """
 
 
@@ -94,3 +101,33 @@ async def test_limits_are_taken_up_and_what_needs_a_restart_is_named(world: Worl
     code, out, _ = await world.cli("--output", "json", "session", "reload", "--reason", "stop")
     assert (code, "risk and accounts" in out) == (0, True)
     assert await router.stop() == 0
+
+
+async def test_instruments_and_calendars_of_a_changed_file_are_taken_up(world: World) -> None:
+    text = own_configuration(world)
+    universe = world.folder / "instruments.csv"
+    venue, router = await world.start_venue(), await world.start_router()
+    await world.until_serving()
+    assert (await world.cli("instrument", "halt", "MSFT", "--reason", "news"))[0] == 0
+    rows = universe.read_text().replace("AAPL,AAPL,USD,0.01,1,", "AAPL,AAPL,USD,0.01,7,")
+    universe.write_text(rows + "NEW,NEW,USD,0.01,1,10\n")
+    world.config.write_text(text + CLOSED)
+
+    code, out, _ = await world.cli("--output", "json", "session", "reload", "--reason", "a new universe")
+
+    assert code == 0
+    done = json.loads(out)
+    assert (done["changed_instrument_count"], done["changed_calendar_count"]) == (2, 1)
+    assert "restart_parts" not in done
+    async with world.client() as client:
+        found = {each.instrument_id: each async for each in client.list_instruments()}
+    assert (found["AAPL"].lot_size, found["NEW"].reference_price.price) == ("7", "10")
+    assert found["MSFT"].halted  # what was said meanwhile stays
+
+    universe.write_text(rows.replace("MSFT,MSFT,USD,0.01", "MSFT,MSFT,USD,nothing"))
+    code, _, error = await world.cli("session", "reload", "--reason", "a slip")
+    assert code != 0
+    assert "instruments.csv:3: tick_size" in error
+    async with world.client() as client:
+        assert (await client.get_instrument("NEW")).symbol == "NEW"
+    await world.balanced(router, venue)

@@ -11,15 +11,20 @@ from fairlead.calling import AsyncCalls, Calls
 from fairlead.pages import AsyncListing, Listing, Page
 from fairlead.retry import IMPORT, LIST, OPERATION, PRICES, READ, Retry
 from fairlead.v1.reference_service_pb2 import (
+    Calendar,
+    DeleteCalendarRequest,
     DeleteInstrumentRequest,
     ExportInstrumentsRequest,
+    GetCalendarRequest,
     GetInstrumentBackupRequest,
     GetInstrumentRequest,
     ImportInstrumentsResponse,
     Instrument,
     InstrumentBackup,
+    ListCalendarsRequest,
     ListInstrumentBackupsRequest,
     ListInstrumentsRequest,
+    PutCalendarRequest,
     UpdateReferencePricesResponse,
 )
 from fairlead.v1.reference_service_pb2_grpc import ReferenceServiceStub
@@ -114,6 +119,28 @@ class ReferenceCalls(Calls):
     def get_instrument_backup(self, backup_id: str, *, timeout: float | None = None) -> InstrumentBackup:
         request = GetInstrumentBackupRequest(backup_id=backup_id)
         return self._call(self._reference.GetInstrumentBackup, request, READ, timeout).backup
+
+    def list_calendars(self, *, timeout: float | None = None) -> list[Calendar]:
+        return list(
+            self._call(self._reference.ListCalendars, ListCalendarsRequest(), LIST, timeout).calendars
+        )
+
+    def get_calendar(self, calendar_id: str, *, timeout: float | None = None) -> Calendar:
+        request = GetCalendarRequest(calendar_id=calendar_id)
+        return self._call(self._reference.GetCalendar, request, READ, timeout).calendar
+
+    def put_calendar(self, calendar: Calendar, *, reason: str, timeout: float | None = None) -> Calendar:
+        """Have a calendar just so; one with an `etag`, as it is read, only if nobody has changed it since."""
+        request = PutCalendarRequest(calendar=calendar, reason=reason)
+        return self._call(self._reference.PutCalendar, request, OPERATION, timeout).calendar
+
+    def delete_calendar(
+        self, calendar_id: str, *, reason: str, etag: str = "", timeout: float | None = None
+    ) -> Calendar | None:
+        """Forget a calendar that was put; returns it as the server's file has it, if that does."""
+        request = DeleteCalendarRequest(calendar_id=calendar_id, reason=reason, etag=etag)
+        answer = self._call(self._reference.DeleteCalendar, request, OPERATION, timeout)
+        return answer.calendar if answer.HasField("calendar") else None
 
     def update_reference_prices(
         self,
@@ -226,6 +253,30 @@ class AsyncReferenceCalls(AsyncCalls):
     ) -> InstrumentBackup:
         request = GetInstrumentBackupRequest(backup_id=backup_id)
         return (await self._call(self._reference.GetInstrumentBackup, request, READ, timeout)).backup
+
+    async def list_calendars(self, *, timeout: float | None = None) -> list[Calendar]:
+        return list(
+            (await self._call(self._reference.ListCalendars, ListCalendarsRequest(), LIST, timeout)).calendars
+        )
+
+    async def get_calendar(self, calendar_id: str, *, timeout: float | None = None) -> Calendar:
+        request = GetCalendarRequest(calendar_id=calendar_id)
+        return (await self._call(self._reference.GetCalendar, request, READ, timeout)).calendar
+
+    async def put_calendar(
+        self, calendar: Calendar, *, reason: str, timeout: float | None = None
+    ) -> Calendar:
+        """Have a calendar just so; one with an `etag`, as it is read, only if nobody has changed it since."""
+        request = PutCalendarRequest(calendar=calendar, reason=reason)
+        return (await self._call(self._reference.PutCalendar, request, OPERATION, timeout)).calendar
+
+    async def delete_calendar(
+        self, calendar_id: str, *, reason: str, etag: str = "", timeout: float | None = None
+    ) -> Calendar | None:
+        """Forget a calendar that was put; returns it as the server's file has it, if that does."""
+        request = DeleteCalendarRequest(calendar_id=calendar_id, reason=reason, etag=etag)
+        answer = await self._call(self._reference.DeleteCalendar, request, OPERATION, timeout)
+        return answer.calendar if answer.HasField("calendar") else None
 
     async def update_reference_prices(
         self,

@@ -177,6 +177,24 @@ def _(error: errors.UnknownBackup) -> Refusal:
     return _not_found(error, "BACKUP_NOT_FOUND", "backup", error.backup_id)
 
 
+@_maps(errors.UnknownCalendar)
+def _(error: errors.UnknownCalendar) -> Refusal:
+    return _not_found(error, "CALENDAR_NOT_FOUND", "calendar", error.calendar_id)
+
+
+@_maps(errors.CalendarInUse)
+def _(error: errors.CalendarInUse) -> Refusal:
+    facts = {"calendar_id": error.calendar_id, "instrument_id": error.instrument_ids[0]}
+    facts["instruments"] = str(len(error.instrument_ids))
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "CALENDAR_IN_USE", str(error), facts)
+
+
+@_maps(errors.CalendarConfigured)
+def _(error: errors.CalendarConfigured) -> Refusal:
+    facts = {"calendar_id": error.calendar_id}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "CALENDAR_CONFIGURED", str(error), facts)
+
+
 @_maps(errors.PriceOutdated)
 def _(error: errors.PriceOutdated) -> Refusal:
     facts = {

@@ -12,7 +12,8 @@ from google.protobuf.duration_pb2 import Duration
 
 from fairlead_server.api import enums
 from fairlead_server.api.times import duration, timestamp
-from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Span
+from fairlead_server.domain.calendar import Calendar, Span
+from fairlead_server.domain.instrument import Instrument, ReferencePrice
 from fairlead_server.domain.instrument_rows import TERMS, etag_of
 from fairlead_server.routing.reference import Reference
 
@@ -74,7 +75,7 @@ def instrument(value: Instrument, known: Reference, now: datetime) -> pb.Instrum
         margin_rate=_digits(value.margin_rate) or "",
         max_reference_age=None if age is None else duration(age),
         etag=etag_of(value),
-        origin=_ORIGIN[configured, bool(changed)],
+        origin=ORIGIN[configured, bool(changed)],
         changed_columns=changed if configured else (),
     )
 
@@ -91,7 +92,7 @@ _CELLS: dict[str, Callable[[pb.Instrument], str]] = {
         _seconds(one.max_reference_age) if one.HasField("max_reference_age") else ""
     ),
 }
-_ORIGIN = {  # whether the file has it, and whether calls have changed it
+ORIGIN: Final = {  # whether the file has it, and whether calls have changed it
     (True, False): pb.INSTRUMENT_ORIGIN_FILE,
     (True, True): pb.INSTRUMENT_ORIGIN_CHANGED,
     (False, True): pb.INSTRUMENT_ORIGIN_MADE,
@@ -111,11 +112,11 @@ def _reference_price(value: ReferencePrice, now: datetime) -> pb.ReferencePrice:
 
 
 def _trading_hours(value: Calendar) -> pb.TradingHours:
-    spans = [_span(span) for span in value.spans]
+    spans = [span(each) for each in value.spans]
     return pb.TradingHours(time_zone=value.zone.key, spans=spans)
 
 
-def _span(value: Span) -> pb.TradingSpan:
+def span(value: Span) -> pb.TradingSpan:
     days: list[Any] = [day + 1 for day in sorted(value.weekdays)]  # the API counts from 1, Python from 0
     return pb.TradingSpan(
         days=days, opens=value.start.strftime("%H:%M:%S"), closes=value.end.strftime("%H:%M:%S")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fairlead.v1 import reference_service_pb2 as pb
 
 from fairlead_server.api import reference
+from fairlead_server.api.calendars import CalendarOperations
 from fairlead_server.api.caller import Caller
 from fairlead_server.api.instrument_operations import InstrumentOperations
 from fairlead_server.api.reference_prices import ReferencePrices
@@ -22,6 +23,7 @@ class ReferenceService:
         self,
         known: Reference,
         operations: InstrumentOperations,
+        calendars: CalendarOperations,
         prices: ReferencePrices,
         pipeline: Pipeline,
         tokens: Tokens,
@@ -29,6 +31,7 @@ class ReferenceService:
     ) -> None:
         self._known = known
         self._operations = operations
+        self._calendars = calendars
         self._prices = prices
         self._clock = clock
         self._pipeline = pipeline
@@ -123,3 +126,31 @@ class ReferenceService:
         caller: Caller,
     ) -> pb.GetInstrumentBackupResponse:
         return await self._operations.get_backup(request)
+
+    async def list_calendars(
+        self,
+        request: pb.ListCalendarsRequest,
+        caller: Caller,
+    ) -> pb.ListCalendarsResponse:
+        return await self._calendars.list_all(request)
+
+    async def get_calendar(
+        self,
+        request: pb.GetCalendarRequest,
+        caller: Caller,
+    ) -> pb.GetCalendarResponse:
+        return await self._calendars.get(request)
+
+    async def put_calendar(
+        self,
+        request: pb.PutCalendarRequest,
+        caller: Caller,
+    ) -> pb.PutCalendarResponse:
+        return await self._calendars.put(request, caller)
+
+    async def delete_calendar(
+        self,
+        request: pb.DeleteCalendarRequest,
+        caller: Caller,
+    ) -> pb.DeleteCalendarResponse:
+        return await self._calendars.delete(request, caller)

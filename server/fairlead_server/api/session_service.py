@@ -202,6 +202,8 @@ class SessionService:
             changed_session_ids=done.changed,
             removed_session_ids=done.removed,
             restart_parts=done.restart,
+            changed_instrument_count=done.instruments,
+            changed_calendar_count=done.calendars,
         )
 
     async def _operate(

@@ -31,7 +31,8 @@ from fairlead_server.config.tables import (
     tables,
 )
 from fairlead_server.domain.buying_power import MarginModel
-from fairlead_server.domain.instrument import Calendar, Instrument, Span
+from fairlead_server.domain.calendar import Calendar, Hours, Span, SpecialDay
+from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.instrument_rows import InstrumentsError, read_instruments
 from fairlead_server.domain.risk.proposal import AccountPolicy, Policy
 from fairlead_server.domain.risk.table import VALUES
@@ -140,7 +141,14 @@ class _Reader:
     def _calendar(self, name: str, row: CalendarTable) -> Calendar:
         zone = read_zone(self.path, f"calendars.{name}.zone", row.zone)
         spans = tuple(Span(frozenset(map(DAYS.index, span.days)), span.start, span.end) for span in row.spans)
-        return Calendar(name, zone, spans, frozenset(row.holidays))
+        special = tuple(
+            SpecialDay(each.date, tuple(Hours(hours.start, hours.end) for hours in each.spans), each.cut_off)
+            for each in row.special_days
+        )
+        calendar = Calendar(name, zone, spans, frozenset(row.holidays), special, row.cut_off)
+        for key, problem in calendar.problems():
+            raise self._error(f"calendars.{name}.{key}", problem)
+        return calendar
 
     def _policy(self, instruments: Mapping[str, Instrument], version: str) -> Policy:
         risk = self.file.risk

@@ -115,10 +115,23 @@ class SpanTable(Table):
     end: time
 
 
+class HoursTable(Table):
+    start: time
+    end: time
+
+
+class SpecialDayTable(Table):
+    date: date
+    spans: list[HoursTable]
+    cut_off: time | None = None
+
+
 class CalendarTable(Table):
     zone: str
     spans: list[SpanTable]
     holidays: list[date] = []
+    special_days: list[SpecialDayTable] = []
+    cut_off: time | None = None
 
 
 class EndpointTable(Table):

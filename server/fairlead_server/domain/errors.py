@@ -113,6 +113,30 @@ class UnknownBackup(RouterError):
         super().__init__(f"no backup {backup_id}")
 
 
+class UnknownCalendar(RouterError):
+    def __init__(self, calendar_id: str) -> None:
+        self.calendar_id = calendar_id
+        super().__init__(f"no calendar {calendar_id}")
+
+
+class CalendarInUse(RouterError):
+    """Without it these instruments would have no hours."""
+
+    def __init__(self, calendar_id: str, instrument_ids: Sequence[str]) -> None:
+        self.calendar_id = calendar_id
+        self.instrument_ids = tuple(instrument_ids)
+        shown = ", ".join(instrument_ids[:3])
+        super().__init__(f"calendar {calendar_id} is that of {len(instrument_ids)} instruments: {shown}")
+
+
+class CalendarConfigured(RouterError):
+    """It is as the configuration has it, and only that can take it away."""
+
+    def __init__(self, calendar_id: str) -> None:
+        self.calendar_id = calendar_id
+        super().__init__(f"calendar {calendar_id} is of the configuration file; take it out there and reload")
+
+
 class PriceOutdated(RouterError):
     """A later price is known."""
 

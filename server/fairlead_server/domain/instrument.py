@@ -2,54 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from fairlead_server.domain.calendar import Calendar
 from fairlead_server.domain.terms import OrderType, TimeInForce
 from fairlead_server.domain.vocabulary import Word
-
-
-class Span(Struct, frozen=True):
-    """Open from ``start`` to ``end``, local time, on the weekdays (Monday is 0) on which it *starts*.
-
-    An ``end`` that is not after ``start`` lies on the next day.
-    """
-
-    weekdays: frozenset[int]
-    start: time
-    end: time
-
-    def contains(self, local: datetime) -> bool:
-        at = local.time()
-        if self.start < self.end:
-            return local.weekday() in self.weekdays and self.start <= at < self.end
-        yesterday = (local.weekday() - 1) % 7
-        return (local.weekday() in self.weekdays and at >= self.start) or (
-            yesterday in self.weekdays and at < self.end
-        )
-
-
-class Calendar(Struct, frozen=True):
-    """When a market is open. Spans are local wall-clock times, so they follow daylight saving by themselves."""
-
-    calendar_id: str
-    zone: ZoneInfo
-    spans: tuple[Span, ...]
-    holidays: frozenset[date] = frozenset()  # local dates on which no span starts
-
-    def is_open(self, now: datetime) -> bool:
-        local = now.astimezone(self.zone)
-        return any(
-            span.contains(local) and self._started_on(span, local) not in self.holidays for span in self.spans
-        )
-
-    @staticmethod
-    def _started_on(span: Span, local: datetime) -> date:
-        overnight = span.start >= span.end and local.time() < span.end
-        return local.date() - timedelta(days=1) if overnight else local.date()
 
 
 class ReferencePrice(Struct, frozen=True):

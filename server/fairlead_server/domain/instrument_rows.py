@@ -16,7 +16,8 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
-from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice, Shorting, TickBand
+from fairlead_server.domain.calendar import Calendar
+from fairlead_server.domain.instrument import Instrument, ReferencePrice, Shorting, TickBand
 from fairlead_server.domain.terms import OrderType, TimeInForce
 from fairlead_server.domain.vocabulary import Word
 

@@ -6,10 +6,15 @@ stays as it is for as long as there is one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
+
+from fairlead_server.domain.calendar import Calendar
 from fairlead_server.domain.errors import (
+    ConfigInvalid,
     EtagMismatch,
     InstrumentConfigured,
     InstrumentExists,
@@ -79,6 +84,32 @@ class Instruments:
             self._audit(known, self._reference.get(instrument_id), "instrument.delete", by, now)
         return self._reference.get(instrument_id)
 
+    # The file, read anew.
+
+    def check(
+        self, instruments: Mapping[str, Instrument], calendars: Mapping[str, Calendar]
+    ) -> tuple[int, int]:
+        """How many instruments and calendars would be other with this file; raises ConfigInvalid where it cannot be taken."""
+        known, later = self._reference, self._reference.rebased(instruments, calendars)
+        for instrument_id, problem in later.misfits.items():
+            text = f"what was changed of {instrument_id} does not fit any more: {problem}"
+            raise ConfigInvalid("", "instruments_file", text)
+        symbols: dict[str, str] = {}
+        for each in later.instruments():
+            if symbols.setdefault(each.symbol, each.instrument_id) != each.instrument_id:
+                text = f"{each.instrument_id} has the symbol {each.symbol} of {symbols[each.symbol]}"
+                raise ConfigInvalid("", "instruments_file", text)
+        names = {*known, *later}
+        for name in sorted(names & self.used()):
+            before, after = known.get(name), later.get(name)
+            if after is None or (before is not None and _counted_otherwise(before, after)):
+                what = "is gone" if after is None else f"has other {' or '.join(FIXED_IN_USE)}"
+                text = f"{name} {what}, and has live orders, or a position in it is open"
+                raise ConfigInvalid("", "instruments_file", text)
+        changed = sum(_other(known.get(name), later.get(name)) for name in names)
+        old, new = known.calendars(), later.calendars()
+        return changed, sum(old.get(name) != new.get(name) for name in {**old, **new})
+
     def used(self) -> frozenset[str]:
         """Those that an order is live in, or that somebody holds."""
         live = {order.request.instrument_id for order in self._book.all_live()}
@@ -127,6 +158,18 @@ def differing_columns(one: Instrument, other: Instrument) -> tuple[str, ...]:
     """Of their terms, as they are written."""
     found, wanted = cells_of(one), cells_of(other)
     return tuple(name for name in {**found, **wanted} if found.get(name) != wanted.get(name))
+
+
+def _counted_otherwise(one: Instrument, other: Instrument) -> bool:
+    return any(column in FIXED_IN_USE for column in differing_columns(one, other))
+
+
+def _other(one: Instrument | None, other: Instrument | None) -> bool:
+    """But for the time of its price, which without one is that of reading the file."""
+    if one is None or other is None:
+        return True
+    prices = [each.reference and each.reference.price for each in (one, other)]
+    return prices[0] != prices[1] or replace(one, reference=None) != replace(other, reference=None)
 
 
 def _expect(known: Instrument, etag: str) -> None:

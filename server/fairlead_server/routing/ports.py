@@ -179,15 +179,17 @@ class Operated(Viewed, Protocol):
 
 
 class Reloaded(Struct, frozen=True):
-    """Which sessions are new, other and gone, by their ids."""
+    """Which sessions are new, other and gone, by their ids, and how much else is other than before."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     # Other parts of the configuration that have changed, for a restart to take up.
     restart: tuple[str, ...] = ()
+    instruments: int = 0  # how many are other than before
+    calendars: int = 0
 
 
 class Reloads(Protocol):
     async def reload(self, by: Operator, now: datetime) -> Reloaded:
-        """Apply the sessions and routes of the configuration as it is now; raises ConfigInvalid before anything is changed."""
+        """Apply sessions, routes, instruments and calendars of the configuration as it is now; raises ConfigInvalid before anything is changed."""

@@ -17,7 +17,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from fairlead_server.domain.instrument import Calendar, Instrument, ReferencePrice
+from fairlead_server.domain.calendar import Calendar
+from fairlead_server.domain.instrument import Instrument, ReferencePrice
 from fairlead_server.domain.instrument_rows import CellError, Cells, cells_of, read_instrument
 from fairlead_server.domain.moving_reference import MovingReference
 from fairlead_server.routing.pipeline import Pipeline
@@ -49,6 +50,9 @@ class Reference:
         self._instruments: dict[str, Instrument] = {}
         self._by_symbol: dict[str, str] = {}
         self._window = window
+        self.misfits: dict[
+            str, str
+        ] = {}  # of which instruments the changes do not fit the file any more, and why
         self._moving: dict[str, MovingReference] = {}
         self.listeners: list[Listener] = []
         self._rebuild()
@@ -60,6 +64,7 @@ class Reference:
         self._own_calendars = {calendar.calendar_id: calendar for calendar in snapshot.calendars}
         self._moving.clear()
         self._rebuild()
+        self._warn()
 
     # What there is.
 
@@ -105,6 +110,10 @@ class Reference:
             known = MovingReference(self._window, reference.price, reference.time)
             self._moving[instrument_id] = known
         return known
+
+    def configured_calendar(self, calendar_id: str) -> Calendar | None:
+        """As the file has it."""
+        return self._file_calendars.get(calendar_id)
 
     def changed(self, instrument_id: str) -> bool:
         """Whether there is anything to :meth:`forget`."""
@@ -155,6 +164,14 @@ class Reference:
         """The file has changed."""
         self._file, self._file_calendars = dict(instruments), dict(calendars)
         self._rebuild()
+        self._warn()
+
+    def rebased(self, instruments: Mapping[str, Instrument], calendars: Mapping[str, Calendar]) -> Reference:
+        """What :meth:`rebase` would make of it, to be looked at."""
+        other = Reference(self._pipeline, instruments, calendars, self._window)
+        other._changes, other._prices, other._own_calendars = self._changes, self._prices, self._own_calendars
+        other._rebuild()
+        return other
 
     def _keep(self, instrument_id: str, differing: Cells) -> None:
         if differing:
@@ -162,6 +179,7 @@ class Reference:
         else:
             self._changes.pop(instrument_id, None)
         self._pipeline.batch.instruments[instrument_id] = differing
+        self.misfits.pop(instrument_id, None)
         before = self._instruments.get(instrument_id)
         if before is not None and self._by_symbol.get(before.symbol) == instrument_id:
             del self._by_symbol[before.symbol]
@@ -171,6 +189,7 @@ class Reference:
 
     def _rebuild(self) -> None:
         calendars = self.calendars()
+        self.misfits.clear()
         gone = self._instruments.keys() - self._file.keys() - self._changes.keys()
         self._by_symbol.clear()
         for instrument_id in sorted(gone):
@@ -187,8 +206,14 @@ class Reference:
         try:
             return read_instrument(cells, calendars, price)
         except CellError as error:
-            _log.critical("what was changed of instrument %s does not fit any more: %s", instrument_id, error)
+            self.misfits[instrument_id] = str(error)
             return None if base is None else replace(self._placed(base, price, calendars), halted=True)
+
+    def _warn(self) -> None:
+        for instrument_id, problem in self.misfits.items():
+            _log.critical(
+                "what was changed of instrument %s does not fit any more: %s", instrument_id, problem
+            )
 
     def _placed(
         self, base: Instrument, price: ReferencePrice | None, calendars: Mapping[str, Calendar]

@@ -15,8 +15,9 @@ from enum import Enum
 from msgspec import Struct
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
+from fairlead_server.domain.calendar import Calendar
 from fairlead_server.domain.event import EventKind
-from fairlead_server.domain.instrument import Calendar, ReferencePrice
+from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey, Trade, TradeKey

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel
-from fairlead_server.domain.instrument import Calendar, ReferencePrice
+from fairlead_server.domain.calendar import Calendar
+from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey

@@ -29,8 +29,9 @@ from sqlalchemy import (
 )
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestOutcome, RequestRecord
+from fairlead_server.domain.calendar import Calendar
 from fairlead_server.domain.event import EventKind
-from fairlead_server.domain.instrument import Calendar, ReferencePrice
+from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.domain.position import Position
 from fairlead_server.domain.reject import Breach

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fairlead.cli import executions, instruments, levers, orders, positions, prices, risk, sessions
+from fairlead.cli import calendars, executions, instruments, levers, orders, positions, prices, risk, sessions
 from fairlead.cli.basket import basket
 from fairlead.cli.commands import Commands, OutputOption
 from fairlead.cli.exits import ExitCode, exit_code
@@ -31,6 +31,7 @@ app.add_typer(sessions.commands, name="session")
 app.add_typer(positions.commands, name="position")
 app.add_typer(instruments.commands, name="instrument")
 app.add_typer(prices.commands, name="price")
+app.add_typer(calendars.commands, name="calendar")
 app.add_typer(risk.commands, name="risk")
 app.command()(basket)
 app.command()(levers.kill)

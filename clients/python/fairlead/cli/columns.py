@@ -14,7 +14,15 @@ from fairlead.cli.output import Column
 from fairlead.v1 import common_pb2, execution_service_pb2, reference_service_pb2, session_service_pb2
 from fairlead.v1.common_pb2 import Order, Reject
 from fairlead.v1.execution_service_pb2 import ExecutionEvent
-from fairlead.v1.reference_service_pb2 import ImportedInstrument, Instrument, InstrumentBackup, ReferencePrice
+from fairlead.v1.reference_service_pb2 import (
+    Calendar,
+    ImportedInstrument,
+    Instrument,
+    InstrumentBackup,
+    ReferencePrice,
+    SpecialDay,
+    TradingSpan,
+)
 from fairlead.v1.session_service_pb2 import MessageField, Session, SessionMessage, VenueRules
 
 
@@ -249,6 +257,36 @@ def _words(enum: EnumDescriptor, numbers: Iterable[int]) -> str:
 
 def _span(message: Message, name: str) -> str:
     return f"{getattr(message, name).ToTimedelta().total_seconds():g} s" if message.HasField(name) else ""
+
+
+CALENDARS: Sequence[Column[Calendar]] = (
+    Column("calendar", lambda one: one.calendar_id),
+    Column("time_zone", lambda one: one.time_zone),
+    Column("open", lambda one: "cut off" if one.after_cut_off else "open" if one.open else "closed"),
+    Column("next_open", lambda one: instant(one.next_open_time)),
+    Column("next_close", lambda one: instant(one.next_close_time)),
+    Column("origin", lambda one: short(reference_service_pb2.InstrumentOrigin.DESCRIPTOR, one.origin)),
+)
+
+# What one calendar is shown with, line by line.
+CALENDAR: Sequence[Column[Calendar]] = (
+    *CALENDARS,
+    Column("spans", lambda one: ", ".join(map(_weekly, one.spans))),
+    Column("holidays", lambda one: " ".join(one.holidays)),
+    Column("special_days", lambda one: ", ".join(map(_special, one.special_days))),
+    Column("cut_off", lambda one: one.cut_off),
+    Column("etag", lambda one: one.etag),
+)
+
+
+def _weekly(span: TradingSpan) -> str:
+    days = "/".join(short(reference_service_pb2.DayOfWeek.DESCRIPTOR, day)[:3] for day in span.days)
+    return f"{days} {span.opens}-{span.closes}"
+
+
+def _special(day: SpecialDay) -> str:
+    hours = " ".join(f"{each.opens}-{each.closes}" for each in day.hours) or "closed"
+    return f"{day.date} {hours}" + (f" cut off {day.cut_off}" if day.cut_off else "")
 
 
 IMPORTED: Sequence[Column[ImportedInstrument]] = (

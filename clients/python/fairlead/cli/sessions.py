@@ -218,7 +218,9 @@ def _reloaded(done: ReloadSessionsResponse) -> Iterator[_Line]:
         "changed": done.changed_session_ids,
         "removed": done.removed_session_ids,
     }
-    return (_Line(session_id, change) for change, names in changes.items() for session_id in names)
+    yield from (_Line(session_id, change) for change, names in changes.items() for session_id in names)
+    counts = {"instruments": done.changed_instrument_count, "calendars": done.changed_calendar_count}
+    yield from (_Line(what, f"{count} changed") for what, count in counts.items() if count)
 
 
 def _show(context: typer.Context, session: Session) -> None:

@@ -142,6 +142,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_BACKUP_NOT_FOUND: _ErrorReason.ValueType  # 105
     """NOT_FOUND. No such backup of the instruments. Metadata: backup_id."""
+    ERROR_REASON_CALENDAR_NOT_FOUND: _ErrorReason.ValueType  # 106
+    """NOT_FOUND. No such calendar. Metadata: calendar_id."""
+    ERROR_REASON_CALENDAR_IN_USE: _ErrorReason.ValueType  # 107
+    """FAILED_PRECONDITION. Instruments have the calendar. Metadata: calendar_id, instrument_id (one of them), instruments (how many)."""
+    ERROR_REASON_CALENDAR_CONFIGURED: _ErrorReason.ValueType  # 108
+    """FAILED_PRECONDITION. The calendar is as the server's file has it, and only that can take it away. Metadata: calendar_id."""
     ERROR_REASON_PRICE_OUTDATED: _ErrorReason.ValueType  # 100
     """FAILED_PRECONDITION, only of one price of many. A later one is known; `force` takes it all the same.
     Metadata: instrument_id, price_time, known_time (RFC 3339).
@@ -260,6 +266,12 @@ ERROR_REASON_INSTRUMENTS_INVALID: ErrorReason.ValueType  # 104
 """
 ERROR_REASON_BACKUP_NOT_FOUND: ErrorReason.ValueType  # 105
 """NOT_FOUND. No such backup of the instruments. Metadata: backup_id."""
+ERROR_REASON_CALENDAR_NOT_FOUND: ErrorReason.ValueType  # 106
+"""NOT_FOUND. No such calendar. Metadata: calendar_id."""
+ERROR_REASON_CALENDAR_IN_USE: ErrorReason.ValueType  # 107
+"""FAILED_PRECONDITION. Instruments have the calendar. Metadata: calendar_id, instrument_id (one of them), instruments (how many)."""
+ERROR_REASON_CALENDAR_CONFIGURED: ErrorReason.ValueType  # 108
+"""FAILED_PRECONDITION. The calendar is as the server's file has it, and only that can take it away. Metadata: calendar_id."""
 ERROR_REASON_PRICE_OUTDATED: ErrorReason.ValueType  # 100
 """FAILED_PRECONDITION, only of one price of many. A later one is known; `force` takes it all the same.
 Metadata: instrument_id, price_time, known_time (RFC 3339).

@@ -80,6 +80,26 @@ class ReferenceServiceStub(object):
                 request_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupRequest.SerializeToString,
                 response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupResponse.FromString,
                 _registered_method=True)
+        self.ListCalendars = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/ListCalendars',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.ListCalendarsRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.ListCalendarsResponse.FromString,
+                _registered_method=True)
+        self.GetCalendar = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/GetCalendar',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetCalendarRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetCalendarResponse.FromString,
+                _registered_method=True)
+        self.PutCalendar = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/PutCalendar',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.PutCalendarRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.PutCalendarResponse.FromString,
+                _registered_method=True)
+        self.DeleteCalendar = channel.unary_unary(
+                '/fairlead.v1.ReferenceService/DeleteCalendar',
+                request_serializer=fairlead_dot_v1_dot_reference__service__pb2.DeleteCalendarRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_reference__service__pb2.DeleteCalendarResponse.FromString,
+                _registered_method=True)
         self.UpdateReferencePrices = channel.unary_unary(
                 '/fairlead.v1.ReferenceService/UpdateReferencePrices',
                 request_serializer=fairlead_dot_v1_dot_reference__service__pb2.UpdateReferencePricesRequest.SerializeToString,
@@ -163,6 +183,36 @@ class ReferenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCalendars(self, request, context):
+        """Lists the calendars, ordered by `calendar_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCalendar(self, request, context):
+        """Returns one calendar. NOT_FOUND / CALENDAR_NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutCalendar(self, request, context):
+        """Has a calendar just so, whether there was one or not, whatever the server's file says. The instruments that have it go by
+        it when the call returns. ABORTED / ETAG_MISMATCH if it is not as the caller has seen it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCalendar(self, request, context):
+        """Forgets a calendar that was put: it is as the server's file has it, or gone. FAILED_PRECONDITION / CALENDAR_IN_USE if it
+        were gone and instruments have it, FAILED_PRECONDITION / CALENDAR_CONFIGURED if there is nothing to forget.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateReferencePrices(self, request, context):
         """Sets reference prices, each by itself: what is wrong with one is said in the answer and leaves the others alone. In
         force when the call returns, and kept over restarts. Not for an instrument's every tick, but for as many as risk needs.
@@ -219,6 +269,26 @@ def add_ReferenceServiceServicer_to_server(servicer, server):
                     servicer.GetInstrumentBackup,
                     request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupRequest.FromString,
                     response_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupResponse.SerializeToString,
+            ),
+            'ListCalendars': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCalendars,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.ListCalendarsRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.ListCalendarsResponse.SerializeToString,
+            ),
+            'GetCalendar': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCalendar,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.GetCalendarRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.GetCalendarResponse.SerializeToString,
+            ),
+            'PutCalendar': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutCalendar,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.PutCalendarRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.PutCalendarResponse.SerializeToString,
+            ),
+            'DeleteCalendar': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCalendar,
+                    request_deserializer=fairlead_dot_v1_dot_reference__service__pb2.DeleteCalendarRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_reference__service__pb2.DeleteCalendarResponse.SerializeToString,
             ),
             'UpdateReferencePrices': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateReferencePrices,
@@ -470,6 +540,114 @@ class ReferenceService(object):
             '/fairlead.v1.ReferenceService/GetInstrumentBackup',
             fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupRequest.SerializeToString,
             fairlead_dot_v1_dot_reference__service__pb2.GetInstrumentBackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCalendars(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/ListCalendars',
+            fairlead_dot_v1_dot_reference__service__pb2.ListCalendarsRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.ListCalendarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCalendar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/GetCalendar',
+            fairlead_dot_v1_dot_reference__service__pb2.GetCalendarRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.GetCalendarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutCalendar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/PutCalendar',
+            fairlead_dot_v1_dot_reference__service__pb2.PutCalendarRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.PutCalendarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCalendar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.ReferenceService/DeleteCalendar',
+            fairlead_dot_v1_dot_reference__service__pb2.DeleteCalendarRequest.SerializeToString,
+            fairlead_dot_v1_dot_reference__service__pb2.DeleteCalendarResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,18 @@ class ReferenceServiceStub:
     """Lists the backups that imports have made, the newest first, without their texts."""
     GetInstrumentBackup: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.GetInstrumentBackupRequest, _reference_service_pb2.GetInstrumentBackupResponse]
     """Returns one backup with its text. NOT_FOUND / BACKUP_NOT_FOUND if there is none."""
+    ListCalendars: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.ListCalendarsRequest, _reference_service_pb2.ListCalendarsResponse]
+    """Lists the calendars, ordered by `calendar_id`."""
+    GetCalendar: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.GetCalendarRequest, _reference_service_pb2.GetCalendarResponse]
+    """Returns one calendar. NOT_FOUND / CALENDAR_NOT_FOUND if there is none."""
+    PutCalendar: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.PutCalendarRequest, _reference_service_pb2.PutCalendarResponse]
+    """Has a calendar just so, whether there was one or not, whatever the server's file says. The instruments that have it go by
+    it when the call returns. ABORTED / ETAG_MISMATCH if it is not as the caller has seen it.
+    """
+    DeleteCalendar: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.DeleteCalendarRequest, _reference_service_pb2.DeleteCalendarResponse]
+    """Forgets a calendar that was put: it is as the server's file has it, or gone. FAILED_PRECONDITION / CALENDAR_IN_USE if it
+    were gone and instruments have it, FAILED_PRECONDITION / CALENDAR_CONFIGURED if there is nothing to forget.
+    """
     UpdateReferencePrices: _grpc.UnaryUnaryMultiCallable[_reference_service_pb2.UpdateReferencePricesRequest, _reference_service_pb2.UpdateReferencePricesResponse]
     """Sets reference prices, each by itself: what is wrong with one is said in the answer and leaves the others alone. In
     force when the call returns, and kept over restarts. Not for an instrument's every tick, but for as many as risk needs.
@@ -106,6 +118,18 @@ class ReferenceServiceAsyncStub(ReferenceServiceStub):
     """Lists the backups that imports have made, the newest first, without their texts."""
     GetInstrumentBackup: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.GetInstrumentBackupRequest, _reference_service_pb2.GetInstrumentBackupResponse]  # type: ignore[assignment]
     """Returns one backup with its text. NOT_FOUND / BACKUP_NOT_FOUND if there is none."""
+    ListCalendars: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.ListCalendarsRequest, _reference_service_pb2.ListCalendarsResponse]  # type: ignore[assignment]
+    """Lists the calendars, ordered by `calendar_id`."""
+    GetCalendar: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.GetCalendarRequest, _reference_service_pb2.GetCalendarResponse]  # type: ignore[assignment]
+    """Returns one calendar. NOT_FOUND / CALENDAR_NOT_FOUND if there is none."""
+    PutCalendar: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.PutCalendarRequest, _reference_service_pb2.PutCalendarResponse]  # type: ignore[assignment]
+    """Has a calendar just so, whether there was one or not, whatever the server's file says. The instruments that have it go by
+    it when the call returns. ABORTED / ETAG_MISMATCH if it is not as the caller has seen it.
+    """
+    DeleteCalendar: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.DeleteCalendarRequest, _reference_service_pb2.DeleteCalendarResponse]  # type: ignore[assignment]
+    """Forgets a calendar that was put: it is as the server's file has it, or gone. FAILED_PRECONDITION / CALENDAR_IN_USE if it
+    were gone and instruments have it, FAILED_PRECONDITION / CALENDAR_CONFIGURED if there is nothing to forget.
+    """
     UpdateReferencePrices: _aio.UnaryUnaryMultiCallable[_reference_service_pb2.UpdateReferencePricesRequest, _reference_service_pb2.UpdateReferencePricesResponse]  # type: ignore[assignment]
     """Sets reference prices, each by itself: what is wrong with one is said in the answer and leaves the others alone. In
     force when the call returns, and kept over restarts. Not for an instrument's every tick, but for as many as risk needs.
@@ -199,6 +223,42 @@ class ReferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reference_service_pb2.GetInstrumentBackupResponse, _abc.Awaitable[_reference_service_pb2.GetInstrumentBackupResponse]]:
         """Returns one backup with its text. NOT_FOUND / BACKUP_NOT_FOUND if there is none."""
+
+    @_abc_1.abstractmethod
+    def ListCalendars(
+        self,
+        request: _reference_service_pb2.ListCalendarsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.ListCalendarsResponse, _abc.Awaitable[_reference_service_pb2.ListCalendarsResponse]]:
+        """Lists the calendars, ordered by `calendar_id`."""
+
+    @_abc_1.abstractmethod
+    def GetCalendar(
+        self,
+        request: _reference_service_pb2.GetCalendarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.GetCalendarResponse, _abc.Awaitable[_reference_service_pb2.GetCalendarResponse]]:
+        """Returns one calendar. NOT_FOUND / CALENDAR_NOT_FOUND if there is none."""
+
+    @_abc_1.abstractmethod
+    def PutCalendar(
+        self,
+        request: _reference_service_pb2.PutCalendarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.PutCalendarResponse, _abc.Awaitable[_reference_service_pb2.PutCalendarResponse]]:
+        """Has a calendar just so, whether there was one or not, whatever the server's file says. The instruments that have it go by
+        it when the call returns. ABORTED / ETAG_MISMATCH if it is not as the caller has seen it.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteCalendar(
+        self,
+        request: _reference_service_pb2.DeleteCalendarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reference_service_pb2.DeleteCalendarResponse, _abc.Awaitable[_reference_service_pb2.DeleteCalendarResponse]]:
+        """Forgets a calendar that was put: it is as the server's file has it, or gone. FAILED_PRECONDITION / CALENDAR_IN_USE if it
+        were gone and instruments have it, FAILED_PRECONDITION / CALENDAR_CONFIGURED if there is nothing to forget.
+        """
 
     @_abc_1.abstractmethod
     def UpdateReferencePrices(

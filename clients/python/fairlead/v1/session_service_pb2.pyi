@@ -1259,6 +1259,12 @@ class ReloadSessionsResponse(_message.Message):
     CHANGED_SESSION_IDS_FIELD_NUMBER: _builtins.int
     REMOVED_SESSION_IDS_FIELD_NUMBER: _builtins.int
     RESTART_PARTS_FIELD_NUMBER: _builtins.int
+    CHANGED_INSTRUMENT_COUNT_FIELD_NUMBER: _builtins.int
+    CHANGED_CALENDAR_COUNT_FIELD_NUMBER: _builtins.int
+    changed_instrument_count: _builtins.int
+    """How many instruments are other than before."""
+    changed_calendar_count: _builtins.int
+    """How many calendars are other than before."""
     @_builtins.property
     def added_session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Sessions that are new."""
@@ -1282,10 +1288,12 @@ class ReloadSessionsResponse(_message.Message):
         changed_session_ids: _abc.Iterable[_builtins.str] | None = ...,
         removed_session_ids: _abc.Iterable[_builtins.str] | None = ...,
         restart_parts: _abc.Iterable[_builtins.str] | None = ...,
+        changed_instrument_count: _builtins.int = ...,
+        changed_calendar_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_session_ids", b"added_session_ids", "changed_session_ids", b"changed_session_ids", "removed_session_ids", b"removed_session_ids", "restart_parts", b"restart_parts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_session_ids", b"added_session_ids", "changed_calendar_count", b"changed_calendar_count", "changed_instrument_count", b"changed_instrument_count", "changed_session_ids", b"changed_session_ids", "removed_session_ids", b"removed_session_ids", "restart_parts", b"restart_parts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

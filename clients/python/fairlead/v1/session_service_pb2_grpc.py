@@ -185,8 +185,9 @@ class SessionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReloadSessions(self, request, context):
-        """Reads the sessions of the configuration file anew and applies what is different: new sessions connect, removed ones
-        log out, changed ones log out and begin again with their new settings. All or nothing:
+        """Reads the configuration file anew and applies what is different of its sessions, routes, instruments and calendars: new
+        sessions connect, removed ones log out, changed ones log out and begin again with their new settings. What calls have
+        changed of instruments and calendars stays so. An instrument that is traded neither goes nor is counted in other units. All or nothing:
         FAILED_PRECONDITION / CONFIG_INVALID names what is wrong, and everything goes on as it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

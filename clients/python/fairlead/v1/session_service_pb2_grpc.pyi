@@ -85,8 +85,9 @@ class SessionServiceStub:
     UNAVAILABLE / VENUE_SESSION_DOWN if the session is not ACTIVE.
     """
     ReloadSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ReloadSessionsRequest, _session_service_pb2.ReloadSessionsResponse]
-    """Reads the sessions of the configuration file anew and applies what is different: new sessions connect, removed ones
-    log out, changed ones log out and begin again with their new settings. All or nothing:
+    """Reads the configuration file anew and applies what is different of its sessions, routes, instruments and calendars: new
+    sessions connect, removed ones log out, changed ones log out and begin again with their new settings. What calls have
+    changed of instruments and calendars stays so. An instrument that is traded neither goes nor is counted in other units. All or nothing:
     FAILED_PRECONDITION / CONFIG_INVALID names what is wrong, and everything goes on as it was.
     """
 
@@ -147,8 +148,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     UNAVAILABLE / VENUE_SESSION_DOWN if the session is not ACTIVE.
     """
     ReloadSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ReloadSessionsRequest, _session_service_pb2.ReloadSessionsResponse]  # type: ignore[assignment]
-    """Reads the sessions of the configuration file anew and applies what is different: new sessions connect, removed ones
-    log out, changed ones log out and begin again with their new settings. All or nothing:
+    """Reads the configuration file anew and applies what is different of its sessions, routes, instruments and calendars: new
+    sessions connect, removed ones log out, changed ones log out and begin again with their new settings. What calls have
+    changed of instruments and calendars stays so. An instrument that is traded neither goes nor is counted in other units. All or nothing:
     FAILED_PRECONDITION / CONFIG_INVALID names what is wrong, and everything goes on as it was.
     """
 
@@ -266,8 +268,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.ReloadSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ReloadSessionsResponse, _abc.Awaitable[_session_service_pb2.ReloadSessionsResponse]]:
-        """Reads the sessions of the configuration file anew and applies what is different: new sessions connect, removed ones
-        log out, changed ones log out and begin again with their new settings. All or nothing:
+        """Reads the configuration file anew and applies what is different of its sessions, routes, instruments and calendars: new
+        sessions connect, removed ones log out, changed ones log out and begin again with their new settings. What calls have
+        changed of instruments and calendars stays so. An instrument that is traded neither goes nor is counted in other units. All or nothing:
         FAILED_PRECONDITION / CONFIG_INVALID names what is wrong, and everything goes on as it was.
         """
 

@@ -58,6 +58,16 @@ def _market_closed(p: Proposal) -> Finding | None:
     return Finding(f"outside the trading hours of {calendar.calendar_id}", observed=f"{local:%a %H:%M:%S %Z}")
 
 
+def _cut_off(p: Proposal) -> Finding | None:
+    calendar = p.instrument.calendar if p.instrument else None
+    if calendar is None or not calendar.after_cut_off(p.now):
+        return None
+    local = p.now.astimezone(calendar.zone)
+    return Finding(
+        f"the day of {calendar.calendar_id} has ended for new orders", observed=f"{local:%a %H:%M:%S %Z}"
+    )
+
+
 def _price_required(p: Proposal) -> Finding | None:
     missing = p.new.order_type.needs_price and p.terms.price is None
     return Finding(f"a {p.new.order_type.value} order needs a price") if missing else None
@@ -283,6 +293,14 @@ ENTRY: tuple[Gate | ListGate, ...] = (
         "The instrument's market is open.",
         f"{_MAR}(c)(2)",
         _market_closed,
+    ),
+    Gate(
+        "eod_cut_off",
+        R.RISK_EOD_CUTOFF,
+        A.INCREASE,
+        "The day of the instrument's market has not ended for new orders.",
+        f"{_MAR}(c)(2)",
+        _cut_off,
     ),
     ListGate(
         "side",
