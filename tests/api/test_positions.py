@@ -13,7 +13,16 @@ from fairlead.v1 import position_service_pb2 as pb
 from fairlead.v1.common_pb2 import SIDE_BUY, SIDE_SELL, Side
 from fairlead.v1.execution_service_pb2 import STREAM_ENDING_REASON_DRAINING
 from fairlead.v1.reference_service_pb2 import PriceUpdate, UpdateReferencePricesRequest
+from fairlead_server.api.position_watch import PositionWatch
+from fairlead_server.api.positions import Positions
+from fairlead_server.domain.position import Position
 from fairlead_server.fix import msg_types
+from fairlead_server.routing.book import Book
+from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.position_news import PositionNews
+from fairlead_server.routing.reference import Reference
+from fairlead_server.store.batch import Batch
+from fairlead_server.store.database import open_store
 from google.protobuf.duration_pb2 import Duration
 
 from tests.api.broker import Broker, Resting, accept, fill
@@ -200,3 +209,34 @@ async def test_a_watch_ends_when_the_server_goes_down(router: Router) -> None:
         assert ending.ending.reason == STREAM_ENDING_REASON_DRAINING
         refusal = await refused(watch.read())
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
+
+
+# Without a server.
+
+
+async def test_what_does_not_fit_into_one_message_comes_in_parts() -> None:
+    store, now = open_store("sqlite://"), datetime(2026, 11, 20, 15, tzinfo=UTC)
+    held = Position(Decimal(1), Decimal(10), open_time=now, update_time=now, trades=1)
+    store.commit(Batch(positions={("ACC1", f"I{number:05}", "S1"): held for number in range(25_000)}))
+    book, news = Book(store.in_place), PositionNews()
+    snapshot = store.load(now)
+    book.load(snapshot)
+    failures: list[BaseException] = []
+    pipeline = Pipeline(store.commit, book.committed, failures.append)
+    positions = Positions(book, Reference(pipeline, {}))
+    watch = PositionWatch(positions, pb.PositionFilter(), 60.0, news, lambda: now)
+    messages = watch.messages()
+
+    parts = [pb.WatchPositionsResponse.FromString(await anext(messages)).snapshot]
+    while parts[-1].more:
+        parts.append(pb.WatchPositionsResponse.FromString(await anext(messages)).snapshot)
+
+    assert len(parts) > 1
+    found = [position.instrument_id for part in parts for position in part.positions]
+    assert found == [f"I{number:05}" for number in range(25_000)]
+    assert watch.lag == 0
+    news.load(key for key, _ in snapshot.positions[:3])
+    assert watch.lag == 3
+    await messages.aclose()
+    await pipeline.close()
+    store.close()
