@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fairlead.v1 import common_pb2
+from fairlead.v1 import common_pb2, reference_service_pb2
 from fairlead.v1 import risk_service_pb2 as pb
 from fairlead.v1.risk_service_pb2_grpc import RiskServiceStub
 from fairlead_server.domain.risk.table import CONTROLS
 
+from tests.api import broker as venue
 from tests.api.refusals import refused
 from tests.api.router import Router, new_order, running
 
@@ -33,6 +35,16 @@ async def put(router: Router, limit_set: pb.LimitSet, **changes: Any) -> pb.Limi
 
 async def submitted(router: Router, **changes: Any) -> common_pb2.Order:
     return (await router.orders.SubmitOrder(new_order(**changes))).order
+
+
+async def told(watch: Any, count: int) -> list[pb.RiskEvent]:
+    """So many events, from whatever messages."""
+    found: list[pb.RiskEvent] = []
+    async with asyncio.timeout(10):
+        while len(found) < count:
+            found.extend((await watch.read()).events)
+    watch.cancel()
+    return found
 
 
 async def names(router: Router) -> list[str]:
@@ -268,6 +280,19 @@ async def test_a_size_leaves_no_more_to_lose_than_the_day_has_left(router: Route
     assert (size.quantity, size.quantity_by_risk, size.risk) == ("50", "50", "100")
 
 
+async def test_a_size_is_of_contracts_whose_multiplier_counts(router: Router) -> None:
+    future = reference_service_pb2.Instrument(
+        instrument_id="FUT", symbol="FUT", currency="USD", tick_size="0.01", lot_size="1", multiplier="50"
+    )
+    request = reference_service_pb2.CreateInstrumentRequest(instrument=future, reason="a new contract")
+    await router.reference.CreateInstrument(request)
+
+    order = new_order(instrument_id="FUT", quantity="10", price="50")
+    found = await desk(router).SizeOrder(pb.SizeOrderRequest(order=order, stop_price="48", risk_amount="350"))
+
+    assert (found.quantity_by_risk, found.quantity, found.risk) == ("3", "3", "300")
+
+
 async def test_a_stop_on_the_wrong_side_is_refused(router: Router) -> None:
     request = pb.SizeOrderRequest(order=new_order(), stop_price="51", risk_amount="1")
 
@@ -316,6 +341,16 @@ async def test_an_order_that_nobody_knows_has_no_decisions(router: Router) -> No
     assert (await refused(desk(router).ListRiskDecisions(request))).reason == "ORDER_NOT_FOUND"
 
 
+async def test_an_order_that_nobody_submitted_here_was_never_decided_upon(router: Router) -> None:
+    by_telephone = venue.Resting("V99", "PHONE-1", "ACME", "1", Decimal(10), "50")
+    router.broker.say(venue.fill(router.broker, by_telephone))
+    (event,) = await router.subscribe(position="START_POSITION_EARLIEST").events(1)
+
+    request = pb.ListRiskDecisionsRequest(order_id=event.order.order_id)
+
+    assert (await desk(router).ListRiskDecisions(request)).decisions == []
+
+
 async def test_risk_events_are_told_as_they_come_and_again_from_where_a_reader_was(router: Router) -> None:
     watch = desk(router).WatchRiskEvents(pb.WatchRiskEventsRequest(after_sequence=0))
     warning = tight()
@@ -324,11 +359,7 @@ async def test_risk_events_are_told_as_they_come_and_again_from_where_a_reader_w
     order = await submitted(router)
     refusal = await submitted(router, account_id="SMALL")
 
-    async with asyncio.timeout(10):
-        seen: list[pb.RiskEvent] = []
-        while len(seen) < 3:
-            seen.extend((await watch.read()).events)
-    watch.cancel()
+    seen = await told(watch, 3)
 
     assert [each.kind for each in seen] == [
         pb.RISK_EVENT_KIND_LIMITS_CHANGED,
@@ -339,8 +370,39 @@ async def test_risk_events_are_told_as_they_come_and_again_from_where_a_reader_w
     assert [each.sequence for each in seen] == [1, 2, 3]
     assert seen[1].breaches[0].limit_id == "tight"
     again = desk(router).WatchRiskEvents(pb.WatchRiskEventsRequest(after_sequence=1, account_ids=["SMALL"]))
-    assert [each.sequence for each in (await again.read()).events] == [3]
-    again.cancel()
+    assert [each.sequence for each in await told(again, 1)] == [3]
+
+
+async def test_who_follows_from_now_on_is_told_at_once_where_that_is(router: Router) -> None:
+    await put(router, tight())
+    watch = desk(router).WatchRiskEvents(pb.WatchRiskEventsRequest())
+
+    first = await watch.read()
+    await desk(router).DeleteLimits(pb.DeleteLimitsRequest(limit_id="tight", reason="over"))
+
+    assert (first.events, first.sequence) == ([], 1)
+    assert [each.text for each in await told(watch, 1)] == ["deleted: over"]
+
+
+@pytest.mark.parametrize("after", [-1, 1])
+async def test_nobody_resumes_where_nothing_has_been(router: Router, after: int) -> None:
+    request = pb.WatchRiskEventsRequest(after_sequence=after)
+
+    told = await refused(desk(router).WatchRiskEvents(request).read())
+
+    assert (told.reason, told.fields) == ("REQUEST_INVALID", ["after_sequence"])
+
+
+async def test_only_what_counts_executions_is_enabled_again(router: Router) -> None:
+    await put(router, tight())
+    await put(router, tight("turnover", max_executions="5"))
+
+    wrong = await refused(desk(router).EnableAgain(pb.EnableAgainRequest(limit_id="tight", reason="x")))
+    request = pb.EnableAgainRequest(limit_id="turnover", reason="it is meant to")
+    enabled = await desk(router).EnableAgain(request)
+
+    assert (wrong.reason, wrong.fields) == ("REQUEST_INVALID", ["limit_id"])
+    assert enabled.limit_set.limits == {"max_executions": "5"}
 
 
 async def test_limits_and_events_outlive_the_process(tmp_path: Path) -> None:
@@ -358,5 +420,4 @@ async def test_limits_and_events_outlive_the_process(tmp_path: Path) -> None:
         second = await submitted(router)
         assert first.reject.breaches == second.reject.breaches
         watch = desk(router).WatchRiskEvents(pb.WatchRiskEventsRequest(after_sequence=1))
-        assert [each.sequence for each in (await watch.read()).events] == [2, 3]
-        watch.cancel()
+        assert [each.sequence for each in await told(watch, 2)] == [2, 3]

@@ -15,7 +15,7 @@ from fairlead_server.api.order_answers import read_order
 from fairlead_server.api.risk_watch import RiskReader, RiskWatch
 from fairlead_server.api.tokens import Tokens, filter_id
 from fairlead_server.api.validation import validate, validate_each
-from fairlead_server.domain.errors import UnknownOrder
+from fairlead_server.domain.errors import InvalidRequest
 from fairlead_server.domain.risk.limits import OF_FILE
 from fairlead_server.domain.risk.table import CONTROLS
 from fairlead_server.routing.limits import RiskLimits
@@ -168,15 +168,18 @@ class RiskService:
         self, request: pb.ListRiskDecisionsRequest, caller: Caller
     ) -> pb.ListRiskDecisionsResponse:
         validate(request)
+        self._inquiries.must_be_known(request.order_id)
+        await self._pipeline.durable()
         found = await asyncio.to_thread(self._reader.risk_decisions, request.order_id)
-        if not found:
-            raise UnknownOrder(request.order_id)
         return pb.ListRiskDecisionsResponse(decisions=map(risk.decision, found))
 
     async def watch_risk_events(self, request: pb.WatchRiskEventsRequest, caller: Caller) -> RiskWatch:
         validate(request)
-        heartbeat = requests.heartbeat(request)
-        after = request.after_sequence if request.HasField("after_sequence") else self._limits.risk_head
+        heartbeat, head = requests.heartbeat(request), self._limits.risk_head
+        after = request.after_sequence if request.HasField("after_sequence") else head
+        if not 0 <= after <= head:
+            raise InvalidRequest([("after_sequence", f"must be 0 to {head}, the last event that there is")])
+        await self._pipeline.durable()
         return RiskWatch(self._reader, after, frozenset(request.account_ids), heartbeat, self._news)
 
 

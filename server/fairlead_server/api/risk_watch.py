@@ -42,7 +42,11 @@ class RiskWatch:
         return 0
 
     async def messages(self) -> AsyncGenerator[bytes, None]:
-        """Serialised responses without an end; raises Draining when the server goes down."""
+        """Serialised responses without an end; raises Draining when the server goes down.
+
+        The first says at once where it begins, so that whoever has asked from now on can resume there.
+        """
+        yield self._message([])
         while not self._news.closed:
             seen = self._news.count
             found = await asyncio.to_thread(

@@ -126,6 +126,8 @@ class RiskLimits:
     def enable(self, limit_id: str, by: Operator, now: datetime) -> LimitSet:
         """A person has looked: what has traded so often may trade again."""
         known, before = self.get(limit_id), self.executions(limit_id)
+        if "max_executions" not in known.values:
+            raise InvalidRequest([("limit_id", f"{limit_id} has no max_executions")])
         with self._pipeline.deciding():
             self._put_executions(limit_id, 0)
             action = "risk.limits.enable"

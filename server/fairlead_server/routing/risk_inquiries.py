@@ -16,7 +16,7 @@ from fairlead_server.domain.risk.proposal import Proposal
 from fairlead_server.domain.risk.usage import Usage, usages
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
-from fairlead_server.routing.order_entry import OrderEntry
+from fairlead_server.routing.order_entry import OrderEntry, OrderRef
 
 _WIDE = Context(prec=50, rounding=ROUND_FLOOR)
 
@@ -60,10 +60,15 @@ class RiskInquiries:
         if distance <= 0:
             side = "below" if new.side.sign > 0 else "above"
             raise InvalidRequest([("stop_price", f"must be {side} the price, which is {price:f}")])
+        if proposal.instrument is not None:
+            distance *= proposal.instrument.multiplier
         by_risk = _lots(_WIDE.divide(min([amount, *_left_to_lose(proposal)]), distance), proposal)
         by_limits = largest(proposal, new.terms.quantity)
         quantity = largest(proposal, min(by_risk, new.terms.quantity))
         return Size(quantity, by_risk, by_limits, quantity * distance)
+
+    def must_be_known(self, order_id: str) -> None:
+        self._entry.find(OrderRef(order_id))
 
     def state(self, scope: Scope, now: datetime) -> list[Usage]:
         """Of the limits that bind an order of that scope."""

@@ -1172,7 +1172,7 @@ class WatchRiskEventsRequest(_message.Message):
     ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     after_sequence: _builtins.int
-    """Only those behind this one. 0 = from the beginning; absent = from now on."""
+    """Only those behind this one, which there has to be. 0 = from the beginning; absent = from now on."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only those of these accounts, and of none; empty = all."""

@@ -156,7 +156,8 @@ class RiskServiceServicer(object):
 
     def EnableAgain(self, request, context):
         """Says that a person has looked at what has traded so often that `max_executions` refuses more: it counts from zero again
-        (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name.
+        (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name, INVALID_ARGUMENT if it has no such
+        limit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,17 +185,18 @@ class RiskServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListRiskDecisions(self, request, context):
-        """What risk has said of an order and of each of its amends, oldest first. NOT_FOUND / ORDER_NOT_FOUND if there is none.
+        """What risk has said of an order and of each of its amends, oldest first; nothing of one that a venue has reported and
+        nobody submitted here. NOT_FOUND / ORDER_NOT_FOUND if there is no such order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRiskEvents(self, request, context):
-        """Follows refusals, warnings and changes of limits: those behind `after_sequence`, then each as it becomes durable. When
-        nothing has happened for a heartbeat interval an empty message comes. The sequence is dense: resume behind the last one
-        that you have dealt with. A reader that takes nothing for ten seconds is cut off with ABORTED / SLOW_CONSUMER; a server
-        that shuts down ends with UNAVAILABLE / SERVER_DRAINING.
+        """Follows refusals, warnings and changes of limits: those behind `after_sequence`, then each as it becomes durable. An empty
+        message comes at once, with the sequence behind which it follows, and another when nothing has happened for a heartbeat
+        interval. The sequence is dense: resume behind the last one that you have dealt with. A reader that takes nothing for ten
+        seconds is cut off with ABORTED / SLOW_CONSUMER; a server that shuts down ends with UNAVAILABLE / SERVER_DRAINING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

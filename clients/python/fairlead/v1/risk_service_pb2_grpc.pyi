@@ -55,7 +55,8 @@ class RiskServiceStub:
     """Makes the stored limit sets those of the request and no others: all of them or, if one is wrong, nothing."""
     EnableAgain: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.EnableAgainRequest, _risk_service_pb2.EnableAgainResponse]
     """Says that a person has looked at what has traded so often that `max_executions` refuses more: it counts from zero again
-    (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name.
+    (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name, INVALID_ARGUMENT if it has no such
+    limit.
     """
     GetRiskState: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.GetRiskStateRequest, _risk_service_pb2.GetRiskStateResponse]
     """How much of each limit that binds an order of that scope is used, and how much is left."""
@@ -64,12 +65,14 @@ class RiskServiceStub:
     SizeOrder: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.SizeOrderRequest, _risk_service_pb2.SizeOrderResponse]
     """The quantity at which no more than a given amount is lost if a protective stop is reached, as far as the limits allow."""
     ListRiskDecisions: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.ListRiskDecisionsRequest, _risk_service_pb2.ListRiskDecisionsResponse]
-    """What risk has said of an order and of each of its amends, oldest first. NOT_FOUND / ORDER_NOT_FOUND if there is none."""
+    """What risk has said of an order and of each of its amends, oldest first; nothing of one that a venue has reported and
+    nobody submitted here. NOT_FOUND / ORDER_NOT_FOUND if there is no such order.
+    """
     WatchRiskEvents: _grpc.UnaryStreamMultiCallable[_risk_service_pb2.WatchRiskEventsRequest, _risk_service_pb2.WatchRiskEventsResponse]
-    """Follows refusals, warnings and changes of limits: those behind `after_sequence`, then each as it becomes durable. When
-    nothing has happened for a heartbeat interval an empty message comes. The sequence is dense: resume behind the last one
-    that you have dealt with. A reader that takes nothing for ten seconds is cut off with ABORTED / SLOW_CONSUMER; a server
-    that shuts down ends with UNAVAILABLE / SERVER_DRAINING.
+    """Follows refusals, warnings and changes of limits: those behind `after_sequence`, then each as it becomes durable. An empty
+    message comes at once, with the sequence behind which it follows, and another when nothing has happened for a heartbeat
+    interval. The sequence is dense: resume behind the last one that you have dealt with. A reader that takes nothing for ten
+    seconds is cut off with ABORTED / SLOW_CONSUMER; a server that shuts down ends with UNAVAILABLE / SERVER_DRAINING.
     """
 
 @_typing.type_check_only
@@ -99,7 +102,8 @@ class RiskServiceAsyncStub(RiskServiceStub):
     """Makes the stored limit sets those of the request and no others: all of them or, if one is wrong, nothing."""
     EnableAgain: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.EnableAgainRequest, _risk_service_pb2.EnableAgainResponse]  # type: ignore[assignment]
     """Says that a person has looked at what has traded so often that `max_executions` refuses more: it counts from zero again
-    (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name.
+    (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name, INVALID_ARGUMENT if it has no such
+    limit.
     """
     GetRiskState: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.GetRiskStateRequest, _risk_service_pb2.GetRiskStateResponse]  # type: ignore[assignment]
     """How much of each limit that binds an order of that scope is used, and how much is left."""
@@ -108,12 +112,14 @@ class RiskServiceAsyncStub(RiskServiceStub):
     SizeOrder: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.SizeOrderRequest, _risk_service_pb2.SizeOrderResponse]  # type: ignore[assignment]
     """The quantity at which no more than a given amount is lost if a protective stop is reached, as far as the limits allow."""
     ListRiskDecisions: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.ListRiskDecisionsRequest, _risk_service_pb2.ListRiskDecisionsResponse]  # type: ignore[assignment]
-    """What risk has said of an order and of each of its amends, oldest first. NOT_FOUND / ORDER_NOT_FOUND if there is none."""
+    """What risk has said of an order and of each of its amends, oldest first; nothing of one that a venue has reported and
+    nobody submitted here. NOT_FOUND / ORDER_NOT_FOUND if there is no such order.
+    """
     WatchRiskEvents: _aio.UnaryStreamMultiCallable[_risk_service_pb2.WatchRiskEventsRequest, _risk_service_pb2.WatchRiskEventsResponse]  # type: ignore[assignment]
-    """Follows refusals, warnings and changes of limits: those behind `after_sequence`, then each as it becomes durable. When
-    nothing has happened for a heartbeat interval an empty message comes. The sequence is dense: resume behind the last one
-    that you have dealt with. A reader that takes nothing for ten seconds is cut off with ABORTED / SLOW_CONSUMER; a server
-    that shuts down ends with UNAVAILABLE / SERVER_DRAINING.
+    """Follows refusals, warnings and changes of limits: those behind `after_sequence`, then each as it becomes durable. An empty
+    message comes at once, with the sequence behind which it follows, and another when nothing has happened for a heartbeat
+    interval. The sequence is dense: resume behind the last one that you have dealt with. A reader that takes nothing for ten
+    seconds is cut off with ABORTED / SLOW_CONSUMER; a server that shuts down ends with UNAVAILABLE / SERVER_DRAINING.
     """
 
 class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -182,7 +188,8 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_risk_service_pb2.EnableAgainResponse, _abc.Awaitable[_risk_service_pb2.EnableAgainResponse]]:
         """Says that a person has looked at what has traded so often that `max_executions` refuses more: it counts from zero again
-        (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name.
+        (RTS 6 Art. 15(3)). NOT_FOUND / LIMIT_SET_NOT_FOUND if there is none of that name, INVALID_ARGUMENT if it has no such
+        limit.
         """
 
     @_abc_1.abstractmethod
@@ -215,7 +222,9 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _risk_service_pb2.ListRiskDecisionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_service_pb2.ListRiskDecisionsResponse, _abc.Awaitable[_risk_service_pb2.ListRiskDecisionsResponse]]:
-        """What risk has said of an order and of each of its amends, oldest first. NOT_FOUND / ORDER_NOT_FOUND if there is none."""
+        """What risk has said of an order and of each of its amends, oldest first; nothing of one that a venue has reported and
+        nobody submitted here. NOT_FOUND / ORDER_NOT_FOUND if there is no such order.
+        """
 
     @_abc_1.abstractmethod
     def WatchRiskEvents(
@@ -223,10 +232,10 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _risk_service_pb2.WatchRiskEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_risk_service_pb2.WatchRiskEventsResponse], _abc.AsyncIterator[_risk_service_pb2.WatchRiskEventsResponse]]:
-        """Follows refusals, warnings and changes of limits: those behind `after_sequence`, then each as it becomes durable. When
-        nothing has happened for a heartbeat interval an empty message comes. The sequence is dense: resume behind the last one
-        that you have dealt with. A reader that takes nothing for ten seconds is cut off with ABORTED / SLOW_CONSUMER; a server
-        that shuts down ends with UNAVAILABLE / SERVER_DRAINING.
+        """Follows refusals, warnings and changes of limits: those behind `after_sequence`, then each as it becomes durable. An empty
+        message comes at once, with the sequence behind which it follows, and another when nothing has happened for a heartbeat
+        interval. The sequence is dense: resume behind the last one that you have dealt with. A reader that takes nothing for ten
+        seconds is cut off with ABORTED / SLOW_CONSUMER; a server that shuts down ends with UNAVAILABLE / SERVER_DRAINING.
         """
 
 def add_RiskServiceServicer_to_server(servicer: RiskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
