@@ -13,7 +13,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from fairlead.cli.columns import instant, short
 from fairlead.cli.commands import Commands
 from fairlead.cli.exits import ExitCode
-from fairlead.cli.orders import order_type_of
+from fairlead.cli.orders import PriceOption, StopPriceOption, TifOption, order_type_of
 from fairlead.cli.output import Column, follow, show, show_one, to_json
 from fairlead.cli.settings import member, say, settings
 from fairlead.v1 import common_pb2
@@ -32,10 +32,11 @@ from fairlead.v1.risk_service_pb2 import (
     SizeOrderResponse,
     WordList,
 )
-from fairlead.values import Side
+from fairlead.values import OrderType, Side, TimeInForce
 
 commands = Commands(help="Look at risk controls and limits, change limits, and ask what they would say.")
 
+_MODES = {short(LimitMode.DESCRIPTOR, mode): mode for mode in LimitMode.values() if mode}
 _DIMENSIONS = ("account_id", "principal", "instrument_id", "strategy_id", "session_id")
 
 ReasonOption = Annotated[str, typer.Option(help="Why, for the audit log.")]
@@ -173,10 +174,12 @@ def set_(
         bool | None, typer.Option(help="Take the place of what is no narrower, instead of tightening it.")
     ] = None,
     note: Annotated[str | None, typer.Option(help="Your own words.")] = None,
+    etag: Annotated[str, typer.Option(help="Only as it was with this etag.")] = "",
+    new: Annotated[bool, typer.Option("--new", help="Only if there is none of that name.")] = False,
     reason: ReasonOption,
 ) -> None:
     """Make a limit set, or change what is named of it; the rest stays."""
-    wanted, paths = LimitSet(limit_id=limit_id), list[str]()
+    wanted, paths = LimitSet(limit_id=limit_id, etag=etag), list[str]()
     for name, value in map(_named, limit or ()):
         paths.append(f"limits.{name}")
         if value:
@@ -199,8 +202,10 @@ def set_(
     if note is not None:
         paths.append("note")
         wanted.note = note
+    if not paths:
+        raise typer.BadParameter("say what is to change: LIMIT=VALUE, or an option")
     with settings(context).client() as client:
-        changed = client.update_limits(wanted, paths=paths, reason=reason)
+        changed = client.update_limits(wanted, paths=paths, must_be_new=new, reason=reason)
     show_one(changed, _SETS, settings(context).output, to_json)
 
 
@@ -287,8 +292,13 @@ def check(
     quantity: Annotated[str, typer.Argument(help="How much.")],
     *,
     account: AccountOption,
-    price: Annotated[str | None, typer.Option(help="The limit price.")] = None,
-    stop_price: Annotated[str | None, typer.Option(help="The price that triggers it.")] = None,
+    order_type: Annotated[
+        str | None,
+        typer.Option("--type", help="market, limit, stop or stop_limit; by the prices if not given."),
+    ] = None,
+    price: PriceOption = None,
+    stop_price: StopPriceOption = None,
+    tif: TifOption = None,
     strategy: StrategyOption = "",
     failing: Annotated[bool, typer.Option("--failing", help="Only controls that it does not pass.")] = False,
 ) -> int:
@@ -299,9 +309,10 @@ def check(
             instrument_id=instrument,
             side=member(Side, side),
             quantity=quantity,
-            order_type=order_type_of(None, price, stop_price),
+            order_type=order_type_of(order_type, price, stop_price),
             price=price,
             stop_price=stop_price,
+            time_in_force=member(TimeInForce, tif) if tif else None,
             strategy_id=strategy,
         )
     _show_check(context, found, failing=failing)
@@ -330,7 +341,7 @@ def size(
             instrument_id=instrument,
             side=member(Side, side),
             quantity=most,
-            order_type=order_type_of(None, price, None),
+            order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
             price=price,
             strategy_id=strategy,
         )
@@ -349,6 +360,9 @@ def decisions(
 @commands.command()
 def watch(
     context: typer.Context,
+    account: Annotated[
+        list[str] | None, typer.Argument(metavar="[ACCOUNT]...", help="Only what is of these, or of none.")
+    ] = None,
     *,
     after: Annotated[
         int | None,
@@ -358,7 +372,7 @@ def watch(
 ) -> None:
     """Show refusals, warnings and changes of limits as they come, until Ctrl-C; outages are bridged. (JSON is one line each.)"""
     options = settings(context)
-    with options.client() as client, client.watch_risk_events(after=after) as events:
+    with options.client() as client, client.watch_risk_events(*(account or ()), after=after) as events:
         write = follow(_EVENTS, options.output, to_json)
         for event in islice(events, limit):
             write(event)
@@ -385,9 +399,9 @@ def _named(text: str) -> tuple[str, str]:
 
 def _mode(text: str) -> "LimitMode.ValueType":
     try:
-        return LimitMode.Value(f"LIMIT_MODE_{text.upper()}")
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is none of enforce, warn, shadow") from None
+        return _MODES[text.lower()]
+    except KeyError:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(_MODES)}") from None
 
 
 def _read(file: Path) -> list[LimitSet]:
@@ -401,8 +415,11 @@ def _read(file: Path) -> list[LimitSet]:
         raise typer.BadParameter(f"{file} must hold a list of limit sets")
     found: list[LimitSet] = []
     for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise typer.BadParameter(f"{file}: limit set {index + 1} is no object")
         try:
             found.append(ParseDict(row, LimitSet()))
         except ParseError as error:
-            raise typer.BadParameter(f"{file}: limit set {index + 1}: {error}") from None
+            problem = str(error).partition("\n")[0]
+            raise typer.BadParameter(f"{file}: limit set {index + 1}: {problem}") from None
     return found
