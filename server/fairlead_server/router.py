@@ -21,6 +21,7 @@ from fairlead_server.routing.book import Book
 from fairlead_server.routing.carrying_over import carry_over
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
+from fairlead_server.routing.flattens import Flattens
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.mass_cancel import MassCancels
@@ -104,6 +105,17 @@ class Router:
             clock,
             two_persons=config.two_person_release,
         )
+        self.flattens = Flattens(
+            self.book,
+            self.ledger,
+            self.pipeline,
+            self.entry,
+            self.mass_cancels,
+            self.trading_states,
+            self.reference.get,
+            self.sessions.gateways,
+            clock,
+        )
         self._recovery: asyncio.Task[None] | None = None
         self._in_vain = False  # nothing has been committed since the last recovery
         self._load(snapshot)
@@ -140,6 +152,7 @@ class Router:
         """Settle what was under way when memory was lost; before anybody is let in."""
         self.entry.recover(self._clock())
         self.trading_states.recover(self._clock())
+        self.flattens.recover()
 
     async def stop(self) -> None:
         """Log out of the venues; everything decided is durable when this returns."""
@@ -164,6 +177,7 @@ class Router:
         self.sessions.load(snapshot)
         self.trade_sessions.load(snapshot.trade_sessions)
         self.trading_states.load(snapshot.halts)
+        self.flattens.load(snapshot.flattens)
         self.position_news.load(key for key, _ in snapshot.positions)
         _log.info(
             "%d live orders, log at %d, sessions %s",
@@ -188,6 +202,7 @@ class Router:
         self.watch.changed(batch.orders)
         self.position_news.committed(batch)
         self.trading_states.committed(batch)
+        self.flattens.committed(batch)
         if batch.risk_events:
             self.risk_news.tell()
 

@@ -64,6 +64,13 @@ ROWS = [
         ["PreconditionFailure"],
     ),
     Row(
+        errors.UnknownFlatten("F1"),
+        Code.NOT_FOUND,
+        "FLATTEN_NOT_FOUND",
+        {"flatten_id": "F1"},
+        ["ResourceInfo"],
+    ),
+    Row(
         errors.KillSwitchOn("everything"),
         Code.FAILED_PRECONDITION,
         "KILL_SWITCH_ON",

@@ -109,6 +109,15 @@ class FakeRouter(
     def WatchTradingStates(self, request: Message, context: grpc.ServicerContext) -> Any:
         yield self._answer("WatchTradingStates", request, context)
 
+    def Flatten(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("Flatten", request, context)
+
+    def GetFlatten(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetFlatten", request, context)
+
+    def ListFlattens(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListFlattens", request, context)
+
     def SetTradingState(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("SetTradingState", request, context)
 

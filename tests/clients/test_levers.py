@@ -143,3 +143,31 @@ async def test_the_async_client_does_the_same(router: FakeRouter, target: str) -
         await async_client.set_trading_state(TradingState.ACTIVE, reason="over", session_id="SIM44")
         await async_client.release_kill_switch(everything=True, reason="over")
     assert router.received["SetTradingState"][0].state == pb.TRADING_STATE_ACTIVE
+
+
+def test_a_flatten_shows_its_orders_and_what_it_could_not_close(router: FakeRouter, cli: Cli) -> None:
+    closing = pb.FlattenOrder(account_id="ACC1", instrument_id="AAPL", quantity="100", order_id="O7")
+    left = pb.FlattenResidual(account_id="ACC1", instrument_id="AAPL", quantity="40")
+    flat = pb.FlattenState(flatten_id="F1", scope=EVERYTHING, stage=pb.FLATTEN_STAGE_FLAT, orders=[closing])
+    not_flat = pb.FlattenState(
+        flatten_id="F2", scope=EVERYTHING, stage=pb.FLATTEN_STAGE_RESIDUAL, residuals=[left]
+    )
+    router.answers["Flatten"] = [pb.FlattenResponse(flatten=flat)]
+    router.answers["GetFlatten"] = [pb.GetFlattenResponse(flatten=not_flat)]
+
+    assert cli("flatten", "--all", "--reason", "why", "--force") == 0
+    assert "O7" in cli.out
+    assert router.received["Flatten"][0].force
+    assert cli("flatten", "F2") == 1
+    assert "not flat: 40 AAPL" in cli.err
+
+
+async def test_the_async_client_flattens_too(router: FakeRouter, target: str) -> None:
+    flat = pb.FlattenState(flatten_id="F1", stage=pb.FLATTEN_STAGE_FLAT)
+    router.answers["Flatten"] = [pb.FlattenResponse(flatten=flat)]
+    router.answers["GetFlatten"] = [pb.GetFlattenResponse(flatten=flat)]
+    router.answers["ListFlattens"] = [pb.ListFlattensResponse(flattens=[flat])]
+    async with AsyncClient(target, retry=QUICK) as client:
+        assert (await client.flatten(account_id="ACC1", reason="why")).flatten == flat
+        assert await client.get_flatten("F1") == flat
+        assert await client.list_flattens() == [flat]

@@ -28,6 +28,7 @@ from fairlead_server.routing.batches import Batches
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
+from fairlead_server.routing.flattens import Flattens
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.mass_cancel import MassCancels
@@ -186,6 +187,17 @@ class Desk:
         self.trading_states = TradingStates(
             self.book, self.ledger, self.pipeline, self.mass_cancels, lambda: NOW, two_persons=two_persons
         )
+        self.flattens = Flattens(
+            self.book,
+            self.ledger,
+            self.pipeline,
+            self.entry,
+            self.mass_cancels,
+            self.trading_states,
+            self.reference.get,
+            self.gateways,
+            lambda: NOW,
+        )
         self.reconciliations = Reconciliations(self.book, self.ledger, self.pipeline, self.entry)
         self.executions = Executions(
             self.book, self.ledger, self.reference, {"BROKER": "ACC1"}, self.new_id, self.policy
@@ -202,6 +214,7 @@ class Desk:
         self.feed.load(snapshot.head)
         self.cl_ord_ids.last = snapshot.counters.get("cl_ord_id", 0)
         self.trading_states.load(snapshot.halts)
+        self.flattens.load(snapshot.flattens)
         for name, gateway in self.gateways.items():
             gateway.numbers = snapshot.sessions.get(name, Numbers())
 
@@ -215,6 +228,7 @@ class Desk:
         )
         later.entry.recover(NOW)
         later.trading_states.recover(NOW)
+        later.flattens.recover()
         return later
 
     def _committed(self, batch: Batch) -> None:
@@ -222,6 +236,7 @@ class Desk:
         self.feed.publish(batch.events)
         self.watch.changed(batch.orders)
         self.trading_states.committed(batch)
+        self.flattens.committed(batch)
 
     def _encode(self, event: OrderEvent) -> bytes:
         self.events.append(event)

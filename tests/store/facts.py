@@ -18,6 +18,7 @@ from fairlead_server.domain.amendments import (
 )
 from fairlead_server.domain.calendar import Calendar, Span
 from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.order import Order, pending_new
 from fairlead_server.domain.position import FLAT, DayTotal, Position, Trade
@@ -120,6 +121,11 @@ def halt(number: int = 1, **changes: Any) -> Halt:
     return replace(ordinary, **changes)
 
 
+def flatten(number: int = 1, **changes: Any) -> Flatten:
+    ordinary = Flatten(f"F{number}", Scope(f"ACC{number}"), NOW + number * SECOND, "ann", "a reason")
+    return replace(ordinary, **changes)
+
+
 def orders(*placed: Order) -> Batch:
     return Batch(orders={each.order_id: each for each in placed})
 
@@ -142,6 +148,7 @@ def whole(number: int, size: int = 1) -> Batch:
         batch.mass_cancels.append(mass_cancel(n))
         batch.trade_sessions[f"T{n}"] = trade_session(n)
         batch.halts[n] = halt(n)
+        batch.flattens[f"F{n}"] = flatten(n)
         batch.messages += [message(n), message(n, Direction.IN)]
         batch.positions[HOLDING] = position(n)
         batch.trades[*HOLDING, n] = traded(n)

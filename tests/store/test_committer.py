@@ -25,6 +25,7 @@ from tests.store.facts import (
     decision,
     event,
     execution,
+    flatten,
     halt,
     limit_set,
     mass_cancel,
@@ -85,6 +86,8 @@ def test_every_column_of_the_other_tables_is_read_as_it_was_written(store: Store
     assert rows(store, tables.day_totals) == [
         (NOW.date(), *HOLDING, SESSION, 1, 0, ZERO, ZERO, ZERO, ZERO, Decimal("0.10"))
     ]
+    begun = flatten(1)
+    assert rows(store, tables.flattens) == [("F1", False, begun.time, begun)]
     paused = halt(1)
     row = (1, "account_id=ACC1", TradingState.PAUSED, "H1", paused.time, paused)
     assert rows(store, tables.trading_states) == [row]

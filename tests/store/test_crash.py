@@ -34,6 +34,7 @@ def assert_whole(store: Store) -> int:
         tables.mass_cancels,
         tables.trade_sessions,
         tables.trading_states,
+        tables.flattens,
     )
     with store._reading() as connection:
         found = [connection.scalar(select(func.count()).select_from(table)) for table in once]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from fairlead_server.domain.flatten import Stage
 from fairlead_server.domain.order import Terminal
 from fairlead_server.domain.position import DayTotal
 from fairlead_server.domain.trading_state import TradingState
@@ -17,6 +18,7 @@ from tests.store.facts import (
     SECOND,
     SESSION,
     calendar,
+    flatten,
     halt,
     mass_cancel,
     order,
@@ -40,6 +42,7 @@ def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
     assert snapshot.request_keys == Keys(request_key(f"R{n}") for n in (1, 2, 3))
     assert snapshot.mass_cancels == [mass_cancel(1), mass_cancel(2), mass_cancel(3)]
     assert snapshot.trade_sessions == [trade_session(1), trade_session(2), trade_session(3)]
+    assert snapshot.flattens == [flatten(1), flatten(2), flatten(3)]
     assert snapshot.halts == [halt(1), halt(2), halt(3)]
     assert snapshot.positions == [(HOLDING, position(3))]
     assert snapshot.day_totals == [
@@ -72,6 +75,14 @@ def test_of_what_was_said_of_a_scope_the_latest_is_kept_and_all_of_a_day(store: 
 
     assert store.load(NOW).halts == [first, second, halt(3, sweeps=2)]
     assert store.load(NOW + timedelta(days=2)).halts == [second, halt(3, sweeps=2)]
+
+
+def test_a_flatten_that_is_over_is_kept_for_a_day(store: Store) -> None:
+    store.commit(Batch(flattens={"F1": flatten(1), "F2": flatten(2)}))
+    store.commit(Batch(flattens={"F1": flatten(1, stage=Stage.FLAT)}))
+
+    assert store.load(NOW).flattens == [flatten(1, stage=Stage.FLAT), flatten(2)]
+    assert store.load(NOW + timedelta(days=2)).flattens == [flatten(2)]
 
 
 def test_a_trade_session_that_is_over_is_not_armed(store: Store) -> None:

@@ -11,7 +11,11 @@ from fairlead.calling import AsyncCalls, Calls
 from fairlead.retry import BATCH, KILL, READ, Retry
 from fairlead.v1.trading_control_service_pb2 import (
     ActivateKillSwitchResponse,
+    FlattenResponse,
+    FlattenState,
+    GetFlattenRequest,
     GetTradingStateRequest,
+    ListFlattensRequest,
     ListTradingStatesRequest,
     ReleaseKillSwitchResponse,
     ScopeState,
@@ -67,6 +71,31 @@ class ControlCalls(Calls):
         request = requests.release_kill_switch(scope, reason, request_id)
         return self._call(self._control.ReleaseKillSwitch, request, BATCH, timeout)
 
+    def flatten(
+        self,
+        *,
+        reason: str,
+        force: bool = False,
+        wait: float = 2.0,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **scope: Unpack[TradingScope],
+    ) -> FlattenResponse:
+        """Pause a scope, cancel what is live in it, and close what it holds; ``response.flatten`` says how far that is."""
+        request = requests.flatten(scope, reason, wait, request_id, force=force)
+        return self._call(self._control.Flatten, request, KILL, timeout)
+
+    def get_flatten(self, flatten_id: str, *, timeout: float | None = None) -> FlattenState:
+        response = self._call(
+            self._control.GetFlatten, GetFlattenRequest(flatten_id=flatten_id), READ, timeout
+        )
+        return response.flatten
+
+    def list_flattens(self, *, timeout: float | None = None) -> list[FlattenState]:
+        """Those under way and those of the last day, newest first."""
+        response = self._call(self._control.ListFlattens, ListFlattensRequest(), READ, timeout)
+        return list(response.flattens)
+
     def get_trading_state(self, *, timeout: float | None = None, **scope: Unpack[TradingScope]) -> ScopeState:
         """What was said of this very scope, and how far its kill has come."""
         request = GetTradingStateRequest(scope=requests.trading_scope(scope))
@@ -119,6 +148,29 @@ class AsyncControlCalls(AsyncCalls):
     ) -> ReleaseKillSwitchResponse:
         request = requests.release_kill_switch(scope, reason, request_id)
         return await self._call(self._control.ReleaseKillSwitch, request, BATCH, timeout)
+
+    async def flatten(
+        self,
+        *,
+        reason: str,
+        force: bool = False,
+        wait: float = 2.0,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **scope: Unpack[TradingScope],
+    ) -> FlattenResponse:
+        request = requests.flatten(scope, reason, wait, request_id, force=force)
+        return await self._call(self._control.Flatten, request, KILL, timeout)
+
+    async def get_flatten(self, flatten_id: str, *, timeout: float | None = None) -> FlattenState:
+        response = await self._call(
+            self._control.GetFlatten, GetFlattenRequest(flatten_id=flatten_id), READ, timeout
+        )
+        return response.flatten
+
+    async def list_flattens(self, *, timeout: float | None = None) -> list[FlattenState]:
+        response = await self._call(self._control.ListFlattens, ListFlattensRequest(), READ, timeout)
+        return list(response.flattens)
 
     async def get_trading_state(
         self, *, timeout: float | None = None, **scope: Unpack[TradingScope]

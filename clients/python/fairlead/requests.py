@@ -332,6 +332,19 @@ def activate_kill_switch(
     )
 
 
+def flatten(
+    scope: TradingScope, reason: str, wait: float, request_id: str | None, *, force: bool
+) -> trading_control_service_pb2.FlattenRequest:
+    """`wait` is in seconds."""
+    return trading_control_service_pb2.FlattenRequest(
+        request_id=request_id or new_key(),
+        scope=trading_scope(scope),
+        reason=reason,
+        force=force,
+        wait=_duration(wait),
+    )
+
+
 def release_kill_switch(
     scope: TradingScope, reason: str, request_id: str | None
 ) -> trading_control_service_pb2.ReleaseKillSwitchRequest:

@@ -28,6 +28,7 @@ from fairlead.v1.session_service_pb2 import (
 from fairlead.v1.trading_control_service_pb2 import (
     TRADING_STATE_KILLED,
     ActivateKillSwitchRequest,
+    FlattenRequest,
     GetTradingStateRequest,
     ReleaseKillSwitchRequest,
     SetTradingStateRequest,
@@ -111,13 +112,20 @@ def check_scope(
     request: SetTradingStateRequest
     | ActivateKillSwitchRequest
     | ReleaseKillSwitchRequest
-    | GetTradingStateRequest,
+    | GetTradingStateRequest
+    | FlattenRequest,
 ) -> None:
     scope = request.scope
     named = any((scope.account_id, scope.strategy_id, scope.instrument_id, scope.session_id))
     if named is scope.everything:
         wrong = "goes with no other field" if named else "must be true where no other field is set"
         _refuse([("scope.everything", wrong)])
+
+
+def check_flatten(request: FlattenRequest) -> None:
+    check_scope(request)
+    named = bool(request.scope.session_id)
+    _refuse([("scope.session_id", "is nothing that a position is of")] if named else [])
 
 
 def check_trading_state(request: SetTradingStateRequest) -> None:

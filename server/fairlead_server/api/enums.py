@@ -17,6 +17,7 @@ from fairlead.v1 import (
 
 from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.flatten import Stage
 from fairlead_server.domain.instrument import Shorting
 from fairlead_server.domain.order import OrderState, PendingAction, RouteState
 from fairlead_server.domain.reconciliation import Verdict
@@ -58,6 +59,7 @@ IMPORT_OUTCOME = Pair(reference_service_pb2.ImportOutcome, ImportOutcome)
 CHAIN_MODE = Pair(session_service_pb2.ChainMode, ChainMode)
 REPLACE_QUANTITY = Pair(session_service_pb2.ReplaceQuantity, ReplaceQuantity)
 EXEC_ID_SCOPE = Pair(session_service_pb2.ExecIdScope, ExecIdScope)
+FLATTEN_STAGE = Pair(trading_control_service_pb2.FlattenStage, Stage)
 TRADING_STATE = Pair(trading_control_service_pb2.TradingState, TradingState)
 LEFT_REASON = Pair(trading_control_service_pb2.LeftReason, Left)
 LIMIT_MODE = Pair(risk_service_pb2.LimitMode, Mode)

@@ -308,6 +308,11 @@ def _(error: errors.ConfigInvalid) -> Refusal:
     return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "CONFIG_INVALID", str(error)[:_MOST_DETAIL], facts)
 
 
+@_maps(errors.UnknownFlatten)
+def _(error: errors.UnknownFlatten) -> Refusal:
+    return _not_found(error, "FLATTEN_NOT_FOUND", "flatten", error.flatten_id)
+
+
 @_maps(errors.KillSwitchOn)
 def _(error: errors.KillSwitchOn) -> Refusal:
     facts = {"scope": error.scope}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from datetime import timedelta
 
 from fairlead.v1 import trading_control_service_pb2 as pb
 
@@ -12,8 +11,10 @@ from fairlead_server.api.caller import Caller
 from fairlead_server.api.trading_watch import TradingWatch
 from fairlead_server.api.validation import validate
 from fairlead_server.domain.errors import InvalidRequest, UnknownInstrument, UnknownSession
+from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_state import Halt, selection_of
+from fairlead_server.routing.flattens import Flattens
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock, Operator
@@ -22,7 +23,9 @@ from fairlead_server.routing.trading_states import Progress, TradingStates
 
 _WAIT, _MOST_WAIT = 2.0, 60.0  # seconds
 
-_Change = pb.SetTradingStateRequest | pb.ActivateKillSwitchRequest | pb.ReleaseKillSwitchRequest
+_Change = (
+    pb.SetTradingStateRequest | pb.ActivateKillSwitchRequest | pb.ReleaseKillSwitchRequest | pb.FlattenRequest
+)
 
 
 class TradingControlService:
@@ -31,6 +34,7 @@ class TradingControlService:
     def __init__(
         self,
         states: TradingStates,
+        flattens: Flattens,
         mass_cancels: MassCancels,
         pipeline: Pipeline,
         accounts: Container[str],
@@ -39,6 +43,7 @@ class TradingControlService:
         clock: Clock,
     ) -> None:
         self._states = states
+        self._flattens = flattens
         self._mass_cancels = mass_cancels
         self._pipeline = pipeline
         self._accounts = accounts
@@ -62,13 +67,11 @@ class TradingControlService:
     ) -> pb.ActivateKillSwitchResponse:
         validate(request)
         consistency.check_scope(request)
-        now = self._clock()
-        wait = timedelta(seconds=requests.seconds(request, "wait", _WAIT, 0.0, _MOST_WAIT))
+        wait = requests.seconds(request, "wait", _WAIT, 0.0, _MOST_WAIT)
         scope = self._scope(request)
-        said = self._states.kill(scope, request.request_id, _by(request, caller), now)
+        said = self._states.kill(scope, request.request_id, _by(request, caller), self._clock())
         await self._pipeline.durable()
-        patience = timedelta(seconds=caller.patience(self._clock())) if caller.deadline else wait
-        await self._states.ending(said.halt, min(wait, patience).total_seconds())
+        await self._states.ending(said.halt, self._patience(wait, caller))
         await self._pipeline.durable()
         shown = trading_states.state(self._states.progress(said.halt))
         return pb.ActivateKillSwitchResponse(state=shown, duplicate=said.duplicate)
@@ -83,6 +86,36 @@ class TradingControlService:
         await self._pipeline.durable()
         shown = trading_states.state(Progress(said.halt))
         return pb.ReleaseKillSwitchResponse(state=shown, duplicate=said.duplicate)
+
+    async def flatten(self, request: pb.FlattenRequest, caller: Caller) -> pb.FlattenResponse:
+        validate(request)
+        consistency.check_flatten(request)
+        wait = requests.seconds(request, "wait", _WAIT, 0.0, _MOST_WAIT)
+        scope, by = self._scope(request), _by(request, caller)
+        begun = self._flattens.begin(scope, request.request_id, by, self._clock(), force=request.force)
+        await self._pipeline.durable()
+        await self._flattens.ending(request.request_id, self._patience(wait, caller))
+        await self._pipeline.durable()
+        shown = self._flatten(self._flattens.get(request.request_id))
+        return pb.FlattenResponse(flatten=shown, duplicate=begun.duplicate)
+
+    async def get_flatten(self, request: pb.GetFlattenRequest, caller: Caller) -> pb.GetFlattenResponse:
+        validate(request)
+        shown = self._flatten(self._flattens.get(request.flatten_id))
+        await self._pipeline.durable()
+        return pb.GetFlattenResponse(flatten=shown)
+
+    async def list_flattens(self, request: pb.ListFlattensRequest, caller: Caller) -> pb.ListFlattensResponse:
+        validate(request)
+        response = pb.ListFlattensResponse(flattens=map(self._flatten, self._flattens.all()))
+        await self._pipeline.durable()
+        return response
+
+    def _flatten(self, flatten: Flatten) -> pb.FlattenState:
+        return trading_states.flatten(flatten, len(self._flattens.left(flatten)))
+
+    def _patience(self, wait: float, caller: Caller) -> float:
+        return wait if caller.deadline is None else min(wait, caller.patience(self._clock()))
 
     async def get_trading_state(
         self, request: pb.GetTradingStateRequest, caller: Caller

@@ -7,6 +7,7 @@ from fairlead.v1 import trading_control_service_pb2 as pb
 from fairlead_server.api import enums
 from fairlead_server.api.messages import reject
 from fairlead_server.api.times import timestamp
+from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_state import Halt, TradingState
 from fairlead_server.routing.trading_states import LeftOrder, Progress
@@ -46,6 +47,41 @@ def state(progress: Progress) -> pb.ScopeState:
         set_time=timestamp(halt.time),
         state_before=enums.TRADING_STATE.number[halt.before],
         kill=_kill(halt, progress) if killed else None,
+    )
+
+
+def flatten(value: Flatten, live: int) -> pb.FlattenState:
+    return pb.FlattenState(
+        flatten_id=value.flatten_id,
+        scope=scope(value.scope),
+        stage=enums.FLATTEN_STAGE.number[value.stage],
+        principal=value.principal,
+        reason=value.reason,
+        forced=value.force,
+        begin_time=timestamp(value.time),
+        end_time=timestamp(value.end_time),
+        live_count=live,
+        orders=[
+            pb.FlattenOrder(
+                account_id=each.holding.account_id,
+                instrument_id=each.holding.instrument_id,
+                strategy_id=each.holding.strategy_id,
+                quantity=f"{each.quantity:f}",
+                order_id=each.order_id,
+                problem=each.problem,
+            )
+            for each in value.closings
+        ],
+        residuals=[
+            pb.FlattenResidual(
+                account_id=each.holding.account_id,
+                instrument_id=each.holding.instrument_id,
+                strategy_id=each.holding.strategy_id,
+                quantity=f"{each.quantity:f}",
+                problem=each.problem,
+            )
+            for each in value.residuals
+        ],
     )
 
 

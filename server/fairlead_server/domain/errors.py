@@ -270,6 +270,12 @@ class ConfigInvalid(RouterError):
         super().__init__(": ".join(part for part in (file, key, problem) if part))
 
 
+class UnknownFlatten(RouterError):
+    def __init__(self, flatten_id: str) -> None:
+        self.flatten_id = flatten_id
+        super().__init__(f"no flatten {flatten_id}")
+
+
 class KillSwitchOn(RouterError):
     """What a kill switch holds is let go by its release alone."""
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import fields
 
+from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.vocabulary import Word
 
 
@@ -114,6 +115,7 @@ class NewOrder(Struct, frozen=True):
     note: str = ""
     trade_session: str = ""  # the session at whose end it is cancelled; empty: at none's
     principal: str = ""  # who has submitted it
+    flattens: Scope | None = None  # it is to bring that scope to zero, and passes what was said of it
 
     def differing_fields(self, other: NewOrder) -> list[str]:
         """The economic fields in which two requests under one client_order_id disagree.
@@ -130,5 +132,14 @@ _ECONOMIC = tuple(
     f.name
     for f in fields(NewOrder)
     if f.name
-    not in {"terms", "route_before", "tags", "note", "client_order_id", "trade_session", "principal"}
+    not in {
+        "terms",
+        "route_before",
+        "tags",
+        "note",
+        "client_order_id",
+        "trade_session",
+        "principal",
+        "flattens",
+    }
 )

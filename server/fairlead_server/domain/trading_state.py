@@ -76,12 +76,14 @@ class Halts:
         """The one that was set for this very scope."""
         return self._by_scope.get(scope)
 
-    def over(self, named: Scope) -> Halt | None:
-        """The strictest of those that hold what has these names; None: it may trade."""
+    def over(self, named: Scope, spared: Scope | None = None) -> Halt | None:
+        """The strictest of those that hold what has these names, but for those within ``spared``; None: it may trade."""
         found: Halt | None = None
         for shape in self._shapes:
             halt = self._by_scope.get(_masked(named, shape))
-            if halt is not None and (found is None or halt.state.strictness > found.state.strictness):
+            if halt is None or (spared is not None and spared.holds(halt.scope)):
+                continue
+            if found is None or halt.state.strictness > found.state.strictness:
                 found = halt
         return found
 
@@ -91,7 +93,17 @@ class Halts:
             return []
         named = scope_of(order.request, order.session_id)
         found = (self._by_scope.get(_masked(named, shape)) for shape in self._shapes)
-        return [halt for halt in found if halt is not None and halt.state is TradingState.KILLED]
+        return [
+            halt
+            for halt in found
+            if halt is not None and halt.state is TradingState.KILLED and not spares(halt, order)
+        ]
+
+
+def spares(halt: Halt, order: Order) -> bool:
+    """Whether the order passes it: it is to bring a scope to zero that has it within."""
+    flattens = order.request.flattens
+    return flattens is not None and flattens.holds(halt.scope)
 
 
 def selection_of(scope: Scope) -> Selection:

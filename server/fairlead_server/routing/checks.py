@@ -54,7 +54,10 @@ class Checks:
         return risk.examine_new(self.proposal(new, session_id, now, assumed))
 
     def amend(self, order: Order, terms: Terms, now: datetime) -> Examination:
-        return risk.examine_amend(self._amending(order, terms, now), order.asked_terms)
+        proposal = self._amending(order, terms, now)
+        if order.request.flattens is not None:  # as it was submitted it passes, and no other way
+            proposal = replace(proposal, halt=self._book.halts.over(proposal.scope))
+        return risk.examine_amend(proposal, order.asked_terms)
 
     def waiting_new(self, order: Order, now: datetime) -> Reject | None:
         """Its limits were checked when it was entered, and it has counted since; what nobody could foresee is asked again."""
@@ -120,7 +123,7 @@ class Checks:
             standing,
             now,
             overfilled=self._book.overfilled(new.account_id, new.instrument_id),
-            halt=self._book.halts.over(scope) if self._book.halts else None,
+            halt=self._book.halts.over(scope, new.flattens) if self._book.halts else None,
         )
 
     def gateway(self, session_id: str, new: NewOrder) -> Gateway:

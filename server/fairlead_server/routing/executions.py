@@ -170,7 +170,7 @@ class Executions:
         halt = (
             None
             if answered or not self._book.halts
-            else self._book.halts.over(scope_of(order.request, order.session_id))
+            else self._book.halts.over(scope_of(order.request, order.session_id), order.request.flattens)
         )
         return halt is not None and halt.state in (TradingState.PAUSED, TradingState.KILLED)
 

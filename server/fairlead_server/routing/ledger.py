@@ -14,6 +14,7 @@ from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, Re
 from fairlead_server.domain.cause import Cause
 from fairlead_server.domain.event import Change, EventKind, OrderEvent
 from fairlead_server.domain.execution import ExecutionReport, VenueMessage
+from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.order import Order, OrderState, Request
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
@@ -122,6 +123,9 @@ class Ledger:
 
     def remember_trade_session(self, session: CancelOnDisconnect) -> None:
         self._pipeline.batch.trade_sessions[session.session_key] = session
+
+    def remember_flatten(self, flatten: Flatten) -> None:
+        self._pipeline.batch.flattens[flatten.flatten_id] = flatten
 
     def remember_halt(self, halt: Halt) -> None:
         """In force at once: whatever is decided from now on meets it."""

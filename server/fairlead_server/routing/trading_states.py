@@ -28,7 +28,7 @@ from fairlead_server.domain.errors import (
 from fairlead_server.domain.order import Flag, Order, PendingAction
 from fairlead_server.domain.reject import Reject
 from fairlead_server.domain.scope import Scope
-from fairlead_server.domain.trading_state import Halt, Halts, TradingState, selection_of
+from fairlead_server.domain.trading_state import Halt, Halts, TradingState, selection_of, spares
 from fairlead_server.domain.vocabulary import Word
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.ledger import Ledger
@@ -252,8 +252,8 @@ class TradingStates:
 
     def _pursue(self, halt: Halt, now: datetime) -> None:
         """Cancel what has come to be live since, and say when nothing is."""
-        live = self._mass_cancels.matching(selection_of(halt.scope))
-        if any(order.pending_action is not PendingAction.CANCEL for order in live):
+        live = [self._book.order(order_id) for order_id in self._live(halt)]
+        if any(o is not None and o.pending_action is not PendingAction.CANCEL for o in live):
             self._sweep(halt, now)
         elif not live and halt.complete_time is None:
             with self._pipeline.deciding():
@@ -291,7 +291,8 @@ class TradingStates:
         return [halt for halt in self._book.halts if halt.state is TradingState.KILLED]
 
     def _live(self, halt: Halt) -> dict[str, None]:
-        return dict.fromkeys(o.order_id for o in self._mass_cancels.matching(selection_of(halt.scope)))
+        live = self._mass_cancels.matching(selection_of(halt.scope))
+        return dict.fromkeys(order.order_id for order in live if not spares(halt, order))
 
     def _how(self, halt: Halt, order: Order) -> LeftOrder:
         cancel = next((request for request in order.pending if request.is_cancel), None)

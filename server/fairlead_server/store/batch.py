@@ -17,6 +17,7 @@ from msgspec import Struct
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.calendar import Calendar
 from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.order import Order
@@ -129,6 +130,7 @@ class Batch:
     mass_cancels: list[MassCancel] = field(default_factory=list)
     trade_sessions: dict[str, CancelOnDisconnect] = field(default_factory=dict)  # by session_key
     halts: dict[int, Halt] = field(default_factory=dict)  # by number
+    flattens: dict[str, Flatten] = field(default_factory=dict)  # by flatten_id
     positions: dict[HoldingKey, Position] = field(default_factory=dict)
     trades: dict[TradeKey, Trade] = field(default_factory=dict)
     day_totals: dict[TotalKey, DayTotal] = field(default_factory=dict)
@@ -157,6 +159,7 @@ class Batch:
             self.mass_cancels,
             self.trade_sessions,
             self.halts,
+            self.flattens,
             self.stopped,
             self.audit,
             self.counters,

@@ -52,6 +52,9 @@ class Committer:
             key="session_key",
             update="armed time facts",
         )
+        self._flattens = _Insert(
+            dialect, tables.flattens, rows.FLATTEN, key="flatten_id", update="done facts"
+        )
         self._halts = _Insert(dialect, tables.trading_states, rows.HALT, key="number", update="facts")
         self._positions = _Insert(
             dialect,
@@ -108,6 +111,7 @@ class Committer:
         yield self._requests, [rows.request(record) for record in batch.requests.values()]
         yield self._mass_cancels, [rows.mass_cancel(done) for done in batch.mass_cancels]
         yield self._trade_sessions, [rows.trade_session(one) for one in batch.trade_sessions.values()]
+        yield self._flattens, [rows.flatten(each) for each in batch.flattens.values()]
         yield self._halts, [rows.halt(halt) for halt in batch.halts.values()]
         yield self._positions, [rows.position(*item) for item in batch.positions.items()]
         yield self._trades, [rows.trade(*item) for item in batch.trades.items()]

@@ -39,6 +39,7 @@ def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapsh
         orders=matching(connection, OrderQuery(live_only=True)),
         mass_cancels=list(connection.scalars(swept)),
         trade_sessions=list(connection.scalars(_ARMED)),
+        flattens=list(connection.scalars(_flattens(now - KEEP_REQUESTS))),
         halts=list(connection.scalars(_halts(now - KEEP_REQUESTS))),
         positions=holdings.positions(connection),
         day_totals=holdings.day_totals(connection, DayQuery(begin=(now - _LONGEST_DAYS).date())),
@@ -60,6 +61,12 @@ def _column(connection: Connection, found: Select[Any]) -> Iterator[Any]:
     cursor = connection.connection.cursor()
     cursor.execute(str(found.compile(connection)))
     return chain.from_iterable(iter(cursor.fetchone, None))
+
+
+def _flattens(since: datetime) -> Select[Any]:
+    columns = tables.flattens.c
+    wanted = or_(columns.done.is_(False), columns.time >= since)
+    return select(columns.facts).where(wanted).order_by(columns.time)
 
 
 def _halts(since: datetime) -> Select[Any]:

@@ -6,6 +6,7 @@ They must agree with what :mod:`fairlead_server.store.columns` reads; that every
 from __future__ import annotations
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
+from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey, Trade, TradeKey
 from fairlead_server.domain.risk.events import RiskEvent
@@ -137,6 +138,13 @@ TRADE_SESSION = "session_key armed time facts"
 def trade_session(session: CancelOnDisconnect) -> Row:
     facts = tables.TRADE_SESSION.encode(session)
     return session.session_key, session.armed, micros(session.time), facts
+
+
+FLATTEN = "flatten_id done time facts"
+
+
+def flatten(flatten: Flatten) -> Row:
+    return flatten.flatten_id, flatten.stage.over, micros(flatten.time), tables.FLATTEN.encode(flatten)
 
 
 HALT = "number scope state request_id time facts"

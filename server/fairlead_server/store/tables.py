@@ -31,6 +31,7 @@ from sqlalchemy import (
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestOutcome, RequestRecord
 from fairlead_server.domain.calendar import Calendar
 from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.domain.position import Position
@@ -48,6 +49,7 @@ REQUEST = Codec(RequestRecord)
 MASS_CANCEL = Codec(MassCancel)
 TRADE_SESSION = Codec(CancelOnDisconnect)
 HALT = Codec(Halt)
+FLATTEN = Codec(Flatten)
 BREACHES = Codec(tuple[Breach, ...])
 CELLS = Codec(dict[str, str])
 PRICE: Codec[ReferencePrice | None] = Codec(ReferencePrice | None)  # type: ignore[arg-type] # an alias
@@ -265,6 +267,17 @@ trading_states = Table(
 )
 Index("ix_trading_states_scope_number", trading_states.c.scope, trading_states.c.number)
 Index("ix_trading_states_time", trading_states.c.time)
+
+flattens = Table(
+    "flattens",
+    metadata,
+    Column("flatten_id", Text, primary_key=True),
+    *_owner(),
+    Column("done", Boolean, nullable=False),
+    Column("time", Micros, nullable=False),
+    Column("facts", Facts(FLATTEN), nullable=False),
+)
+Index("ix_flattens_done_time", flattens.c.done, flattens.c.time)
 
 positions = Table(
     "positions",

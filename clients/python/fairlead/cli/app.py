@@ -39,6 +39,7 @@ app.command()(levers.release)
 app.command()(levers.pause)
 app.command("reduce-only")(levers.reduce_only)
 app.command()(levers.resume)
+app.command()(levers.flatten)
 app.command()(levers.trading)
 
 

@@ -14,7 +14,7 @@ from fairlead.cli.exits import ExitCode
 from fairlead.cli.output import Column, show, show_one, to_json
 from fairlead.cli.settings import say, settings
 from fairlead.v1 import trading_control_service_pb2 as pb
-from fairlead.v1.trading_control_service_pb2 import LeftOrder, ScopeState
+from fairlead.v1.trading_control_service_pb2 import FlattenOrder, FlattenState, LeftOrder, ScopeState
 from fairlead.values import TradingScope, TradingState
 
 _POLL_SECONDS = 0.5
@@ -134,6 +134,37 @@ def resume(
     _set(context, TradingState.ACTIVE, scope, reason)
 
 
+def flatten(
+    context: typer.Context,
+    flatten_id: Annotated[
+        str, typer.Argument(metavar="[FLATTEN]", help="One that has begun: only show how far it has come.")
+    ] = "",
+    *,
+    everything: AllOption = False,
+    account: AccountOption = "",
+    strategy: StrategyOption = "",
+    instrument: InstrumentOption = "",
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Close before what was live has ended.")] = False,
+    wait: Annotated[float, typer.Option(min=0, max=60, help="Seconds to wait for its end.")] = 10.0,
+) -> None:
+    """Pause a scope, cancel what is live in it, and bring its positions to zero; shows what could not be."""
+    with settings(context).client() as client:
+        if flatten_id:
+            found = client.get_flatten(flatten_id)
+        else:
+            scope = _scope(everything, account, strategy, instrument, "")
+            found = client.flatten(reason=reason, force=force, wait=wait, **scope).flatten
+    output = settings(context).output
+    show_one(found, _FLATTENS, output, to_json)
+    if output == "table" and found.orders:
+        show(found.orders, _CLOSING, output, to_json)
+    if found.stage != pb.FLATTEN_STAGE_FLAT:
+        left = ", ".join(f"{each.quantity} {each.instrument_id}" for each in found.residuals)
+        say(f"not flat: {left or short(pb.FlattenStage.DESCRIPTOR, found.stage)}")
+        raise typer.Exit(ExitCode.REFUSED)
+
+
 def _set(context: typer.Context, state: TradingState, scope: TradingScope, reason: str) -> None:
     with settings(context).client() as client:
         set_ = client.set_trading_state(state, reason=reason, **scope).state
@@ -197,6 +228,26 @@ _STATES: Sequence[Column[ScopeState]] = (
     Column("reason", lambda state: state.reason),
     Column("orders", _progress),
     Column("took", _took),
+)
+
+_FLATTENS: Sequence[Column[FlattenState]] = (
+    Column("flatten", lambda flatten: flatten.flatten_id),
+    Column("scope", lambda flatten: _named(flatten.scope)),
+    Column("stage", lambda flatten: short(pb.FlattenStage.DESCRIPTOR, flatten.stage)),
+    Column("since", lambda flatten: instant(flatten.begin_time)),
+    Column("until", lambda flatten: instant(flatten.end_time)),
+    Column("by", lambda flatten: flatten.principal),
+    Column("reason", lambda flatten: flatten.reason),
+    Column("live", lambda flatten: str(flatten.live_count), number=True),
+)
+
+_CLOSING: Sequence[Column[FlattenOrder]] = (
+    Column("account", lambda order: order.account_id),
+    Column("instrument", lambda order: order.instrument_id),
+    Column("strategy", lambda order: order.strategy_id),
+    Column("closes", lambda order: order.quantity, number=True),
+    Column("order_id", lambda order: order.order_id),
+    Column("problem", lambda order: order.problem),
 )
 
 _LEFT: Sequence[Column[LeftOrder]] = (

@@ -54,6 +54,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No such named consumer. Metadata: consumer_name."""
     ERROR_REASON_LIMIT_SET_NOT_FOUND: _ErrorReason.ValueType  # 14
     """There is no limit set of that name."""
+    ERROR_REASON_FLATTEN_NOT_FOUND: _ErrorReason.ValueType  # 15
+    """NOT_FOUND. No such flatten, or it ended more than a day ago. Metadata: flatten_id."""
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 20
     """UNAUTHENTICATED. The call carries no credential."""
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 21
@@ -178,6 +180,8 @@ ERROR_REASON_CONSUMER_NOT_FOUND: ErrorReason.ValueType  # 13
 """NOT_FOUND. No such named consumer. Metadata: consumer_name."""
 ERROR_REASON_LIMIT_SET_NOT_FOUND: ErrorReason.ValueType  # 14
 """There is no limit set of that name."""
+ERROR_REASON_FLATTEN_NOT_FOUND: ErrorReason.ValueType  # 15
+"""NOT_FOUND. No such flatten, or it ended more than a day ago. Metadata: flatten_id."""
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 20
 """UNAUTHENTICATED. The call carries no credential."""
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 21

@@ -87,6 +87,38 @@ LEFT_REASON_IN_DOUBT: LeftReason.ValueType  # 4
 """It is not known whether the venue has it."""
 Global___LeftReason: _TypeAlias = LeftReason  # noqa: Y015
 
+class _FlattenStage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FlattenStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlattenStage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FLATTEN_STAGE_UNSPECIFIED: _FlattenStage.ValueType  # 0
+    """Not set; never sent."""
+    FLATTEN_STAGE_CANCELING: _FlattenStage.ValueType  # 1
+    """It waits for the end of what was live."""
+    FLATTEN_STAGE_CLOSING: _FlattenStage.ValueType  # 2
+    """Its own orders are on their way."""
+    FLATTEN_STAGE_FLAT: _FlattenStage.ValueType  # 3
+    """Nothing is held any more."""
+    FLATTEN_STAGE_RESIDUAL: _FlattenStage.ValueType  # 4
+    """It is over, and something is left."""
+
+class FlattenStage(_FlattenStage, metaclass=_FlattenStageEnumTypeWrapper):
+    """Where a flatten is."""
+
+FLATTEN_STAGE_UNSPECIFIED: FlattenStage.ValueType  # 0
+"""Not set; never sent."""
+FLATTEN_STAGE_CANCELING: FlattenStage.ValueType  # 1
+"""It waits for the end of what was live."""
+FLATTEN_STAGE_CLOSING: FlattenStage.ValueType  # 2
+"""Its own orders are on their way."""
+FLATTEN_STAGE_FLAT: FlattenStage.ValueType  # 3
+"""Nothing is held any more."""
+FLATTEN_STAGE_RESIDUAL: FlattenStage.ValueType  # 4
+"""It is over, and something is left."""
+Global___FlattenStage: _TypeAlias = FlattenStage  # noqa: Y015
+
 @_typing.final
 class TradingScope(_message.Message):
     """What a state is about: the orders that agree with it in each field that is set."""
@@ -701,3 +733,312 @@ class TradingStateHeartbeat(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TradingStateHeartbeat: _TypeAlias = TradingStateHeartbeat  # noqa: Y015
+
+@_typing.final
+class FlattenRequest(_message.Message):
+    """Asks to bring the positions of a scope to zero."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The caller's key of this request: made before the first attempt and kept for every further one."""
+    reason: _builtins.str
+    """Why, for the audit log."""
+    force: _builtins.bool
+    """Close what is held now, without waiting for the end of what was live: what fills meanwhile comes on top."""
+    @_builtins.property
+    def scope(self) -> Global___TradingScope:
+        """Of what. It names no session: a position is of an account, an instrument and a strategy."""
+
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """For how long the answer may wait for the end: 0 s to 60 s; unset = 2 s. It comes before the deadline."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        scope: Global___TradingScope | None = ...,
+        reason: _builtins.str = ...,
+        force: _builtins.bool = ...,
+        wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope", "wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "reason", b"reason", "request_id", b"request_id", "scope", b"scope", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenRequest: _TypeAlias = FlattenRequest  # noqa: Y015
+
+@_typing.final
+class FlattenResponse(_message.Message):
+    """A flatten that has begun."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLATTEN_FIELD_NUMBER: _builtins.int
+    DUPLICATE_FIELD_NUMBER: _builtins.int
+    duplicate: _builtins.bool
+    """The same request came earlier."""
+    @_builtins.property
+    def flatten(self) -> Global___FlattenState:
+        """As far as it has come."""
+
+    def __init__(
+        self,
+        *,
+        flatten: Global___FlattenState | None = ...,
+        duplicate: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flatten", b"flatten"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "flatten", b"flatten"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenResponse: _TypeAlias = FlattenResponse  # noqa: Y015
+
+@_typing.final
+class GetFlattenRequest(_message.Message):
+    """Asks for one flatten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLATTEN_ID_FIELD_NUMBER: _builtins.int
+    flatten_id: _builtins.str
+    """Which one."""
+    def __init__(
+        self,
+        *,
+        flatten_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flatten_id", b"flatten_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFlattenRequest: _TypeAlias = GetFlattenRequest  # noqa: Y015
+
+@_typing.final
+class GetFlattenResponse(_message.Message):
+    """One flatten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLATTEN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def flatten(self) -> Global___FlattenState:
+        """As far as it has come."""
+
+    def __init__(
+        self,
+        *,
+        flatten: Global___FlattenState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flatten", b"flatten"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flatten", b"flatten"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFlattenResponse: _TypeAlias = GetFlattenResponse  # noqa: Y015
+
+@_typing.final
+class ListFlattensRequest(_message.Message):
+    """Asks for all flattens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFlattensRequest: _TypeAlias = ListFlattensRequest  # noqa: Y015
+
+@_typing.final
+class ListFlattensResponse(_message.Message):
+    """All flattens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLATTENS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def flattens(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlattenState]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        flattens: _abc.Iterable[Global___FlattenState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flattens", b"flattens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFlattensResponse: _TypeAlias = ListFlattensResponse  # noqa: Y015
+
+@_typing.final
+class FlattenState(_message.Message):
+    """How far a flatten has come. All fields are set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLATTEN_ID_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCED_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    LIVE_COUNT_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    RESIDUALS_FIELD_NUMBER: _builtins.int
+    flatten_id: _builtins.str
+    """The `request_id` that it began with."""
+    stage: Global___FlattenStage.ValueType
+    """Where it is."""
+    principal: _builtins.str
+    """Who has asked for it."""
+    reason: _builtins.str
+    """Why."""
+    forced: _builtins.bool
+    """It did not wait for the end of what was live."""
+    live_count: _builtins.int
+    """Orders of the scope that are live, its own included."""
+    @_builtins.property
+    def scope(self) -> Global___TradingScope:
+        """Of what."""
+
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was over; absent before."""
+
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlattenOrder]:
+        """The orders that close positions, of all rounds."""
+
+    @_builtins.property
+    def residuals(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlattenResidual]:
+        """What it could not close."""
+
+    def __init__(
+        self,
+        *,
+        flatten_id: _builtins.str = ...,
+        scope: Global___TradingScope | None = ...,
+        stage: Global___FlattenStage.ValueType = ...,
+        principal: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        forced: _builtins.bool = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        live_count: _builtins.int = ...,
+        orders: _abc.Iterable[Global___FlattenOrder] | None = ...,
+        residuals: _abc.Iterable[Global___FlattenResidual] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time", "flatten_id", b"flatten_id", "forced", b"forced", "live_count", b"live_count", "orders", b"orders", "principal", b"principal", "reason", b"reason", "residuals", b"residuals", "scope", b"scope", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenState: _TypeAlias = FlattenState  # noqa: Y015
+
+@_typing.final
+class FlattenOrder(_message.Message):
+    """An order of a flatten. All fields are set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Of whom."""
+    instrument_id: _builtins.str
+    """In what."""
+    strategy_id: _builtins.str
+    """Of which strategy; may be empty."""
+    quantity: _builtins.str
+    """The position that it closes, above zero where it is long."""
+    order_id: _builtins.str
+    """The order; empty while it has not been submitted."""
+    problem: _builtins.str
+    """Why it could not be, or was refused."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        instrument_id: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument_id", b"instrument_id", "order_id", b"order_id", "problem", b"problem", "quantity", b"quantity", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenOrder: _TypeAlias = FlattenOrder  # noqa: Y015
+
+@_typing.final
+class FlattenResidual(_message.Message):
+    """A position that a flatten has left. All fields are set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Whose."""
+    instrument_id: _builtins.str
+    """In what."""
+    strategy_id: _builtins.str
+    """Of which strategy; may be empty."""
+    quantity: _builtins.str
+    """Above zero where it is long."""
+    problem: _builtins.str
+    """Why, as far as that is known."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        instrument_id: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument_id", b"instrument_id", "problem", b"problem", "quantity", b"quantity", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenResidual: _TypeAlias = FlattenResidual  # noqa: Y015

@@ -56,6 +56,21 @@ class TradingControlServiceStub(object):
                 request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ReleaseKillSwitchRequest.SerializeToString,
                 response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ReleaseKillSwitchResponse.FromString,
                 _registered_method=True)
+        self.Flatten = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/Flatten',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.FlattenRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.FlattenResponse.FromString,
+                _registered_method=True)
+        self.GetFlatten = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/GetFlatten',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.GetFlattenRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.GetFlattenResponse.FromString,
+                _registered_method=True)
+        self.ListFlattens = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/ListFlattens',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensResponse.FromString,
+                _registered_method=True)
         self.GetTradingState = channel.unary_unary(
                 '/fairlead.v1.TradingControlService/GetTradingState',
                 request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.GetTradingStateRequest.SerializeToString,
@@ -121,6 +136,37 @@ class TradingControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Flatten(self, request, context):
+        """Brings the positions of a scope to zero.
+
+        1. The scope is paused, unless it is paused or killed already; it stays so.
+        2. Everything that is live in it is cancelled, and the end of all that is waited for, unless `force` is set.
+        3. What the confirmed executions add up to then, by account, instrument and strategy, is closed: each by a market order
+        of that strategy, or where the venue takes none by a limit order 2 % beyond the reference price. These orders pass
+        what was said of this scope and of those within it; all other controls of risk may refuse them.
+        4. When they have ended it is looked again, up to three rounds as long as one brings it nearer. What is left is told.
+
+        Each step is kept: a server that dies goes on where it was, and doubles no order. The answer comes when it is over, after
+        `wait` at the latest; GetFlatten tells on. Repeatable by `request_id`, which is its `flatten_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFlatten(self, request, context):
+        """Returns one flatten, of those under way and those of the last 24 hours. NOT_FOUND / FLATTEN_NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFlattens(self, request, context):
+        """Lists the flattens under way and those of the last 24 hours, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTradingState(self, request, context):
         """Returns the state of one scope, and how far its kill has come.
         """
@@ -163,6 +209,21 @@ def add_TradingControlServiceServicer_to_server(servicer, server):
                     servicer.ReleaseKillSwitch,
                     request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ReleaseKillSwitchRequest.FromString,
                     response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ReleaseKillSwitchResponse.SerializeToString,
+            ),
+            'Flatten': grpc.unary_unary_rpc_method_handler(
+                    servicer.Flatten,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.FlattenRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.FlattenResponse.SerializeToString,
+            ),
+            'GetFlatten': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFlatten,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.GetFlattenRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.GetFlattenResponse.SerializeToString,
+            ),
+            'ListFlattens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFlattens,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensResponse.SerializeToString,
             ),
             'GetTradingState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTradingState,
@@ -268,6 +329,87 @@ class TradingControlService(object):
             '/fairlead.v1.TradingControlService/ReleaseKillSwitch',
             fairlead_dot_v1_dot_trading__control__service__pb2.ReleaseKillSwitchRequest.SerializeToString,
             fairlead_dot_v1_dot_trading__control__service__pb2.ReleaseKillSwitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Flatten(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/Flatten',
+            fairlead_dot_v1_dot_trading__control__service__pb2.FlattenRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.FlattenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFlatten(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/GetFlatten',
+            fairlead_dot_v1_dot_trading__control__service__pb2.GetFlattenRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.GetFlattenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFlattens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/ListFlattens',
+            fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensResponse.FromString,
             options,
             channel_credentials,
             insecure,

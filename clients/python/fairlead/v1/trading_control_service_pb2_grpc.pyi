@@ -66,6 +66,23 @@ class TradingControlServiceStub:
     two persons are wanted and the caller is who has set it, or has no name. FAILED_PRECONDITION / KILL_SWITCH_OFF where none
     is on for this very scope. Repeatable by `request_id`.
     """
+    Flatten: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.FlattenRequest, _trading_control_service_pb2.FlattenResponse]
+    """Brings the positions of a scope to zero.
+
+      1. The scope is paused, unless it is paused or killed already; it stays so.
+      2. Everything that is live in it is cancelled, and the end of all that is waited for, unless `force` is set.
+      3. What the confirmed executions add up to then, by account, instrument and strategy, is closed: each by a market order
+         of that strategy, or where the venue takes none by a limit order 2 % beyond the reference price. These orders pass
+         what was said of this scope and of those within it; all other controls of risk may refuse them.
+      4. When they have ended it is looked again, up to three rounds as long as one brings it nearer. What is left is told.
+
+    Each step is kept: a server that dies goes on where it was, and doubles no order. The answer comes when it is over, after
+    `wait` at the latest; GetFlatten tells on. Repeatable by `request_id`, which is its `flatten_id`.
+    """
+    GetFlatten: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.GetFlattenRequest, _trading_control_service_pb2.GetFlattenResponse]
+    """Returns one flatten, of those under way and those of the last 24 hours. NOT_FOUND / FLATTEN_NOT_FOUND if there is none."""
+    ListFlattens: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListFlattensRequest, _trading_control_service_pb2.ListFlattensResponse]
+    """Lists the flattens under way and those of the last 24 hours, newest first."""
     GetTradingState: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.GetTradingStateRequest, _trading_control_service_pb2.GetTradingStateResponse]
     """Returns the state of one scope, and how far its kill has come."""
     ListTradingStates: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListTradingStatesRequest, _trading_control_service_pb2.ListTradingStatesResponse]
@@ -116,6 +133,23 @@ class TradingControlServiceAsyncStub(TradingControlServiceStub):
     two persons are wanted and the caller is who has set it, or has no name. FAILED_PRECONDITION / KILL_SWITCH_OFF where none
     is on for this very scope. Repeatable by `request_id`.
     """
+    Flatten: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.FlattenRequest, _trading_control_service_pb2.FlattenResponse]  # type: ignore[assignment]
+    """Brings the positions of a scope to zero.
+
+      1. The scope is paused, unless it is paused or killed already; it stays so.
+      2. Everything that is live in it is cancelled, and the end of all that is waited for, unless `force` is set.
+      3. What the confirmed executions add up to then, by account, instrument and strategy, is closed: each by a market order
+         of that strategy, or where the venue takes none by a limit order 2 % beyond the reference price. These orders pass
+         what was said of this scope and of those within it; all other controls of risk may refuse them.
+      4. When they have ended it is looked again, up to three rounds as long as one brings it nearer. What is left is told.
+
+    Each step is kept: a server that dies goes on where it was, and doubles no order. The answer comes when it is over, after
+    `wait` at the latest; GetFlatten tells on. Repeatable by `request_id`, which is its `flatten_id`.
+    """
+    GetFlatten: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.GetFlattenRequest, _trading_control_service_pb2.GetFlattenResponse]  # type: ignore[assignment]
+    """Returns one flatten, of those under way and those of the last 24 hours. NOT_FOUND / FLATTEN_NOT_FOUND if there is none."""
+    ListFlattens: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListFlattensRequest, _trading_control_service_pb2.ListFlattensResponse]  # type: ignore[assignment]
+    """Lists the flattens under way and those of the last 24 hours, newest first."""
     GetTradingState: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.GetTradingStateRequest, _trading_control_service_pb2.GetTradingStateResponse]  # type: ignore[assignment]
     """Returns the state of one scope, and how far its kill has come."""
     ListTradingStates: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListTradingStatesRequest, _trading_control_service_pb2.ListTradingStatesResponse]  # type: ignore[assignment]
@@ -181,6 +215,41 @@ class TradingControlServiceServicer(metaclass=_abc_1.ABCMeta):
         two persons are wanted and the caller is who has set it, or has no name. FAILED_PRECONDITION / KILL_SWITCH_OFF where none
         is on for this very scope. Repeatable by `request_id`.
         """
+
+    @_abc_1.abstractmethod
+    def Flatten(
+        self,
+        request: _trading_control_service_pb2.FlattenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.FlattenResponse, _abc.Awaitable[_trading_control_service_pb2.FlattenResponse]]:
+        """Brings the positions of a scope to zero.
+
+          1. The scope is paused, unless it is paused or killed already; it stays so.
+          2. Everything that is live in it is cancelled, and the end of all that is waited for, unless `force` is set.
+          3. What the confirmed executions add up to then, by account, instrument and strategy, is closed: each by a market order
+             of that strategy, or where the venue takes none by a limit order 2 % beyond the reference price. These orders pass
+             what was said of this scope and of those within it; all other controls of risk may refuse them.
+          4. When they have ended it is looked again, up to three rounds as long as one brings it nearer. What is left is told.
+
+        Each step is kept: a server that dies goes on where it was, and doubles no order. The answer comes when it is over, after
+        `wait` at the latest; GetFlatten tells on. Repeatable by `request_id`, which is its `flatten_id`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetFlatten(
+        self,
+        request: _trading_control_service_pb2.GetFlattenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.GetFlattenResponse, _abc.Awaitable[_trading_control_service_pb2.GetFlattenResponse]]:
+        """Returns one flatten, of those under way and those of the last 24 hours. NOT_FOUND / FLATTEN_NOT_FOUND if there is none."""
+
+    @_abc_1.abstractmethod
+    def ListFlattens(
+        self,
+        request: _trading_control_service_pb2.ListFlattensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.ListFlattensResponse, _abc.Awaitable[_trading_control_service_pb2.ListFlattensResponse]]:
+        """Lists the flattens under way and those of the last 24 hours, newest first."""
 
     @_abc_1.abstractmethod
     def GetTradingState(
