@@ -120,3 +120,12 @@ def test_a_file_that_cannot_be_used_is_one_line_and_2(router: FakeRouter, cli: C
         assert cli.err.count("\n") == 1
         assert file.name in cli.err
     assert router.received["PutCalendar"] == []
+
+
+def test_the_example_is_a_calendar() -> None:
+    example = Path(__file__).parents[2] / "examples" / "xnys.toml"
+
+    found = read_calendar("XNYS", example.read_text())
+
+    assert (found.time_zone, found.cut_off) == ("America/New_York", "15:50:00")
+    assert [day.date for day in found.special_days] == ["2026-11-27", "2026-12-24"]

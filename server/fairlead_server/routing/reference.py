@@ -133,14 +133,16 @@ class Reference:
         differing = {
             name: cells.get(name, "") for name in cells | before if cells.get(name) != before.get(name)
         }
-        self._keep(wanted.instrument_id, differing)
+        price = self._prices.get(wanted.instrument_id) or (base.reference if base is not None else None)
+        made = wanted if wanted.reference is price else replace(wanted, reference=price)
+        self._keep(wanted.instrument_id, differing, made)
 
     def forget(self, instrument_id: str) -> None:
         """Have it as the file does, price included; one that the file has not is gone."""
         self._moving.pop(instrument_id, None)
         if self._prices.pop(instrument_id, None) is not None:
             self._pipeline.batch.prices[instrument_id] = None
-        self._keep(instrument_id, {})
+        self._keep(instrument_id, {}, self._file.get(instrument_id))
 
     def put_price(self, instrument_id: str, price: ReferencePrice) -> None:
         """Of an instrument that there is."""
@@ -173,7 +175,7 @@ class Reference:
         other._rebuild()
         return other
 
-    def _keep(self, instrument_id: str, differing: Cells) -> None:
+    def _keep(self, instrument_id: str, differing: Cells, made: Instrument | None) -> None:
         if differing:
             self._changes[instrument_id] = differing
         else:
@@ -183,7 +185,9 @@ class Reference:
         before = self._instruments.get(instrument_id)
         if before is not None and self._by_symbol.get(before.symbol) == instrument_id:
             del self._by_symbol[before.symbol]
-        self._set(instrument_id, self._made(instrument_id, self.calendars()))
+        self._set(
+            instrument_id, None if made is None else self._placed(made, made.reference, self.calendars())
+        )
 
     # Laying the one over the other.
 
