@@ -20,6 +20,7 @@ from fairlead.v1 import (
     order_service_pb2_grpc,
     position_service_pb2_grpc,
     reference_service_pb2_grpc,
+    risk_service_pb2_grpc,
     session_service_pb2_grpc,
     system_service_pb2_grpc,
     trading_control_service_pb2_grpc,
@@ -36,6 +37,7 @@ from fairlead.v1.execution_service_pb2 import (
 )
 from fairlead.v1.order_service_pb2 import TradeSessionRequest, TradeSessionResponse
 from fairlead.v1.position_service_pb2 import WatchPositionsResponse
+from fairlead.v1.risk_service_pb2 import WatchRiskEventsResponse
 from fairlead.v1.session_service_pb2 import WatchSessionsResponse
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
@@ -91,6 +93,7 @@ class FakeRouter(
     session_service_pb2_grpc.SessionServiceServicer,
     reference_service_pb2_grpc.ReferenceServiceServicer,
     position_service_pb2_grpc.PositionServiceServicer,
+    risk_service_pb2_grpc.RiskServiceServicer,
     system_service_pb2_grpc.SystemServiceServicer,
     trading_control_service_pb2_grpc.TradingControlServiceServicer,
 ):
@@ -99,6 +102,7 @@ class FakeRouter(
         self.streams: list[Sequence[StreamItem]] = []
         self.watches: list[Sequence[WatchSessionsResponse | Fail | Hang]] = []
         self.position_watches: list[Sequence[WatchPositionsResponse | Fail | Hang]] = []
+        self.risk_watches: list[Sequence[WatchRiskEventsResponse | Fail | Hang]] = []
         self.trades: list[Trade] = []  # one for each stream
         self.streams_after: dict[str, Sequence[StreamItem]] = {}  # by cursor, however often it is asked for
         self.received: dict[str, list[Any]] = defaultdict(list)
@@ -287,6 +291,48 @@ class FakeRouter(
             script = watches.pop(0) if len(watches) > 1 else watches[0]
         yield from self._play(script, context)
 
+    def ListControls(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListControls", request, context)
+
+    def ListLimits(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListLimits", request, context)
+
+    def GetLimits(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetLimits", request, context)
+
+    def UpdateLimits(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("UpdateLimits", request, context)
+
+    def DeleteLimits(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("DeleteLimits", request, context)
+
+    def ImportLimits(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ImportLimits", request, context)
+
+    def EnableAgain(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("EnableAgain", request, context)
+
+    def GetRiskState(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("GetRiskState", request, context)
+
+    def CheckOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("CheckOrder", request, context)
+
+    def SizeOrder(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("SizeOrder", request, context)
+
+    def ListRiskDecisions(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListRiskDecisions", request, context)
+
+    def WatchRiskEvents(
+        self, request: Message, context: grpc.ServicerContext
+    ) -> Iterator[WatchRiskEventsResponse]:
+        with self._lock:
+            self._note("WatchRiskEvents", request, context)
+            watches = self.risk_watches
+            script = watches.pop(0) if len(watches) > 1 else watches[0]
+        yield from self._play(script, context)
+
     def _play(self, script: Sequence[M | Fail | Hang], context: grpc.ServicerContext) -> Iterator[M]:
         gone = threading.Event()
         context.add_callback(gone.set)
@@ -336,6 +382,7 @@ def serving(router: FakeRouter) -> Iterator[str]:
         session_service_pb2_grpc.add_SessionServiceServicer_to_server(router, server)
         reference_service_pb2_grpc.add_ReferenceServiceServicer_to_server(router, server)
         position_service_pb2_grpc.add_PositionServiceServicer_to_server(router, server)
+        risk_service_pb2_grpc.add_RiskServiceServicer_to_server(router, server)
         system_service_pb2_grpc.add_SystemServiceServicer_to_server(router, server)
         trading_control_service_pb2_grpc.add_TradingControlServiceServicer_to_server(router, server)
         port = server.add_insecure_port("127.0.0.1:0")

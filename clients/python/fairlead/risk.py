@@ -75,7 +75,7 @@ class RiskCalls(Calls):
     ) -> LimitSet:
         """Make a limit set or change it: all of it, or what `paths` name, as in `limits.max_position`.
 
-        With the `etag` of a set as it was read this is refused with :class:`~fairlead.errors.Conflict` if it is not so any more.
+        With the `etag` of a set as it was read this is refused with :class:`~fairlead.errors.Aborted` if it is not so any more.
         """
         request = UpdateLimitsRequest(
             limit_set=limit_set,
