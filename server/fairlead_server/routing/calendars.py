@@ -11,7 +11,7 @@ from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Operator
 from fairlead_server.routing.reference import Reference
 from fairlead_server.store.batch import AuditRow
-from fairlead_server.store.tables import CALENDAR
+from fairlead_server.store.reference_tables import CALENDAR
 
 
 class Calendars:

@@ -7,7 +7,7 @@ from itertools import starmap
 from sqlalchemy import Connection, literal_column, select
 
 from fairlead_server.store.batch import BackupRow
-from fairlead_server.store.tables import instrument_backups as backups
+from fairlead_server.store.reference_tables import instrument_backups as backups
 
 
 def newest(connection: Connection, before: str, limit: int) -> list[BackupRow]:

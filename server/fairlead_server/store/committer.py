@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from fairlead_server.store import rows, tables
+from fairlead_server.store import reference_tables, rows, tables
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.rows import Row
 
@@ -84,10 +84,10 @@ class Committer:
         self._counters = _Insert(dialect, tables.counters, rows.COUNTER, key="name", update="value")
         self._stops = _Insert(dialect, tables.stops, rows.STOP, key="session_id", update="reason")
         self._audit = _Insert(dialect, tables.audit, rows.AUDIT)
-        self._instruments = _kept(dialect, tables.instruments, rows.INSTRUMENT)
-        self._prices = _kept(dialect, tables.reference_prices, rows.INSTRUMENT)
-        self._calendars = _kept(dialect, tables.calendars, rows.CALENDAR)
-        self._backups = _Insert(dialect, tables.instrument_backups, rows.BACKUP)
+        self._instruments = _kept(dialect, reference_tables.instruments, rows.INSTRUMENT)
+        self._prices = _kept(dialect, reference_tables.reference_prices, rows.INSTRUMENT)
+        self._calendars = _kept(dialect, reference_tables.calendars, rows.CALENDAR)
+        self._backups = _Insert(dialect, reference_tables.instrument_backups, rows.BACKUP)
         self._limit_sets = _Insert(
             dialect, tables.limit_sets, rows.LIMIT_SET, key="limit_id", update="deleted facts"
         )
@@ -123,10 +123,16 @@ class Committer:
         yield self._audit, [rows.audit(row) for row in batch.audit]
         yield (
             self._instruments,
-            [(key, tables.CELLS.encode(dict(cells))) for key, cells in batch.instruments.items()],
+            [(key, reference_tables.CELLS.encode(dict(cells))) for key, cells in batch.instruments.items()],
         )
-        yield self._prices, [(key, tables.PRICE.encode(price)) for key, price in batch.prices.items()]
-        yield self._calendars, [(key, tables.CALENDAR.encode(one)) for key, one in batch.calendars.items()]
+        yield (
+            self._prices,
+            [(key, reference_tables.PRICE.encode(price)) for key, price in batch.prices.items()],
+        )
+        yield (
+            self._calendars,
+            [(key, reference_tables.CALENDAR.encode(one)) for key, one in batch.calendars.items()],
+        )
         yield self._backups, [rows.backup(row) for row in batch.backups]
         changed = batch.limit_sets.values()
         yield self._limit_sets, [rows.limit_set(one, deleted=deleted) for one, deleted in changed]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, or_, select
 
 from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.fix.terms import Numbers
-from fairlead_server.store import events, holdings, tables
+from fairlead_server.store import events, holdings, reference_tables, tables
 from fairlead_server.store.holdings import DayQuery
 from fairlead_server.store.keys import Keys, request_key
 from fairlead_server.store.orders import OrderQuery, matching
@@ -83,9 +83,9 @@ _ARMED = (
     .where(tables.trade_sessions.c.armed)
     .order_by(tables.trade_sessions.c.time)
 )
-_CHANGES = select(tables.instruments.c.instrument_id, tables.instruments.c.facts)
-_PRICES = select(tables.reference_prices.c.instrument_id, tables.reference_prices.c.facts)
-_CALENDARS = select(tables.calendars.c.facts)
+_CHANGES = select(reference_tables.instruments.c.instrument_id, reference_tables.instruments.c.facts)
+_PRICES = select(reference_tables.reference_prices.c.instrument_id, reference_tables.reference_prices.c.facts)
+_CALENDARS = select(reference_tables.calendars.c.facts)
 _LIMIT_SETS = (
     select(tables.limit_sets.c.facts)
     .where(tables.limit_sets.c.deleted.is_(False))

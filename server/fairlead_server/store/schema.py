@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
-from fairlead_server.store import tables
 from fairlead_server.store.errors import StoreError
 from fairlead_server.store.migrations import HEAD
+from fairlead_server.store.reference_tables import instruments
 
 # Alembic's, as it makes it itself.
 _VERSIONS = Table(
@@ -48,7 +48,7 @@ def _version(connection: Connection, url: str) -> str | None:
 
 
 def _create(connection: Connection) -> None:
-    for metadata in (_VERSIONS.metadata, tables.metadata):
+    for metadata in (_VERSIONS.metadata, instruments.metadata):  # which all tables share
         metadata.create_all(connection, checkfirst=False)
     connection.execute(insert(_VERSIONS).values(version_num=HEAD))
 

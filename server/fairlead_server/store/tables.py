@@ -7,7 +7,7 @@ not the ``epoch`` of a session, which counts how often its sequence numbers bega
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -29,10 +29,8 @@ from sqlalchemy import (
 )
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestOutcome, RequestRecord
-from fairlead_server.domain.calendar import Calendar
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.flatten import Flatten
-from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.domain.position import Position
 from fairlead_server.domain.reject import Breach
@@ -51,9 +49,6 @@ TRADE_SESSION = Codec(CancelOnDisconnect)
 HALT = Codec(Halt)
 FLATTEN = Codec(Flatten)
 BREACHES = Codec(tuple[Breach, ...])
-CELLS = Codec(dict[str, str])
-PRICE: Codec[ReferencePrice | None] = Codec(ReferencePrice | None)  # type: ignore[arg-type] # an alias
-CALENDAR: Codec[Calendar | None] = Codec(Calendar | None)  # type: ignore[arg-type] # an alias
 POSITION = Codec(Position)
 
 
@@ -79,7 +74,7 @@ metadata = MetaData(
 )
 
 
-def _owner() -> tuple[Column[int], Column[int]]:
+def owner() -> tuple[Column[int], Column[int]]:
     return (
         Column("shard", Integer, nullable=False, server_default="0"),
         Column("lease_epoch", BigInteger, nullable=False, server_default="0"),
@@ -111,7 +106,7 @@ orders = Table(
     "orders",
     metadata,
     Column("order_id", Text, primary_key=True),
-    *_owner(),
+    *owner(),
     Column("account_id", Text, nullable=False),
     Column("client_order_id", Text, nullable=False),
     Column("client_key", BigInteger),  # of those that have a client_order_id
@@ -167,7 +162,7 @@ events = Table(
     "events",
     metadata,
     Column("sequence", RowNumber, primary_key=True, autoincrement=False),
-    *_owner(),
+    *owner(),
     Column("event_id", Text, nullable=False),
     Column("kind", EnumText(EventKind), nullable=False),
     Column("order_id", Text, nullable=False),
@@ -186,7 +181,7 @@ executions = Table(
     "executions",
     metadata,
     Column("execution_id", Text, primary_key=True),
-    *_owner(),
+    *owner(),
     _order_id(),
     Column("session_id", Text, nullable=False),
     Column("account_id", Text, nullable=False),
@@ -208,7 +203,7 @@ decisions = Table(
     "decisions",
     metadata,
     Column("decision_id", RowNumber, primary_key=True),
-    *_owner(),
+    *owner(),
     _order_id(),
     Column("request_id", Text, nullable=False),
     Column("time", Micros, nullable=False),
@@ -223,7 +218,7 @@ requests = Table(
     "requests",
     metadata,
     Column("request_id", Text, primary_key=True),
-    *_owner(),
+    *owner(),
     _order_id(),
     Column("time", Micros, nullable=False),
     Column("outcome", EnumText(RequestOutcome), nullable=False),
@@ -235,7 +230,7 @@ mass_cancels = Table(
     "mass_cancels",
     metadata,
     Column("request_id", Text, primary_key=True),
-    *_owner(),
+    *owner(),
     Column("mass_cancel_id", Text, nullable=False),
     Column("time", Micros, nullable=False),
     Column("facts", Facts(MASS_CANCEL), nullable=False),
@@ -246,7 +241,7 @@ trade_sessions = Table(
     "trade_sessions",
     metadata,
     Column("session_key", Text, primary_key=True),
-    *_owner(),
+    *owner(),
     Column("armed", Boolean, nullable=False),
     Column("time", Micros, nullable=False),  # since when
     Column("facts", Facts(TRADE_SESSION), nullable=False),
@@ -258,7 +253,7 @@ trading_states = Table(
     "trading_states",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    *_owner(),
+    *owner(),
     Column("scope", Text, nullable=False),
     Column("state", EnumText(TradingState), nullable=False),
     Column("request_id", Text, nullable=False),
@@ -272,7 +267,7 @@ flattens = Table(
     "flattens",
     metadata,
     Column("flatten_id", Text, primary_key=True),
-    *_owner(),
+    *owner(),
     Column("done", Boolean, nullable=False),
     Column("time", Micros, nullable=False),
     Column("facts", Facts(FLATTEN), nullable=False),
@@ -285,7 +280,7 @@ positions = Table(
     Column("account_id", Text, nullable=False),
     Column("instrument_id", Text, nullable=False),
     Column("strategy_id", Text, nullable=False),
-    *_owner(),
+    *owner(),
     Column("quantity", DecimalText, nullable=False),
     Column("facts", Facts(POSITION), nullable=False),
     PrimaryKeyConstraint("account_id", "instrument_id", "strategy_id"),
@@ -301,7 +296,7 @@ trades = Table(
     Column("instrument_id", Text, nullable=False),
     Column("strategy_id", Text, nullable=False),
     Column("place", BigInteger, nullable=False),  # the sequence of its event
-    *_owner(),
+    *owner(),
     Column("session_id", Text, nullable=False),
     Column("day", DayText, nullable=False),
     Column("time", Micros, nullable=False),
@@ -320,7 +315,7 @@ day_totals = Table(
     Column("instrument_id", Text, nullable=False),
     Column("strategy_id", Text, nullable=False),
     Column("session_id", Text, nullable=False),
-    *_owner(),
+    *owner(),
     Column("orders", BigInteger, nullable=False),
     Column("fills", BigInteger, nullable=False),
     Column("bought_quantity", DecimalText, nullable=False),
@@ -387,7 +382,7 @@ audit = Table(
     "audit",
     metadata,
     Column("audit_id", RowNumber, primary_key=True),
-    *_owner(),
+    *owner(),
     Column("time", Micros, nullable=False),
     Column("principal", Text, nullable=False),
     Column("action", Text, nullable=False),
@@ -399,40 +394,12 @@ audit = Table(
 Index("ix_audit_subject", audit.c.subject, audit.c.audit_id)
 
 
-# What operators have changed of what the configuration says; an instrument's row is empty where they have not, and of
-# the others it is null.
-def _kept(name: str, key: str, codec: Codec[Any]) -> Table:
-    return Table(
-        name,
-        metadata,
-        Column(key, Text, primary_key=True),
-        *_owner(),
-        Column("facts", Facts(codec), nullable=False),
-    )
-
-
-instruments = _kept("instruments", "instrument_id", CELLS)
-reference_prices = _kept("reference_prices", "instrument_id", PRICE)
-calendars = _kept("calendars", "calendar_id", CALENDAR)
-
-instrument_backups = Table(
-    "instrument_backups",
-    metadata,
-    Column("backup_id", Text, primary_key=True),
-    *_owner(),
-    Column("time", Micros, nullable=False),
-    Column("principal", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("count", Integer, nullable=False),
-    Column("text", Text, nullable=False),
-)
-
 # Those that an operator has set; the configuration file has its own.
 limit_sets = Table(
     "limit_sets",
     metadata,
     Column("limit_id", Text, primary_key=True),
-    *_owner(),
+    *owner(),
     Column("deleted", Boolean, nullable=False),
     Column("facts", Facts(LIMIT_SET), nullable=False),
 )
@@ -442,7 +409,7 @@ risk_events = Table(
     "risk_events",
     metadata,
     Column("sequence", RowNumber, primary_key=True, autoincrement=False),
-    *_owner(),
+    *owner(),
     Column("time", Micros, nullable=False),
     Column("kind", EnumText(RiskEventKind), nullable=False),
     Column("account_id", Text, nullable=False),
