@@ -48,7 +48,9 @@ def drawn(machine: Mapping[str, str], comparisons: Mapping[str, Comparison]) -> 
             )
     for number, (label, spread) in enumerate(rows):
         parts += _row(label, spread, _TOP + _ROW * number + _ROW / 2, place)
-    told = ", ".join(machine[name] for name in ("commit", "machine", "load before") if name in machine)
+    told = ", ".join(
+        f"{name} {machine[name]}" for name in ("commit", "machine", "load before") if name in machine
+    )
     parts.append(f'<text class="faint" x="16" y="{bottom + 36}">{escape(told)}</text></svg>')
     return "\n".join(parts) + "\n"
 

@@ -55,7 +55,7 @@ def write(path: Path, machine: Mapping[str, str], comparisons: Mapping[str, Comp
         for name, comparison in comparisons.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": dict(machine), "cases": cases}, indent=2) + "\n")
+    path.write_text(json.dumps({"machine": dict(machine), "cases": cases}, indent=1) + "\n")
 
 
 def _told(cells: Iterable[tuple[str, Spread | None]]) -> dict[str, float]:
