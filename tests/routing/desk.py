@@ -322,6 +322,11 @@ class Desk:
         await self.pipeline.durable()
         fresh = Book(self.store)
         snapshot = self.store.load(NOW)
+        known = self.reference
+        rebuilt = Reference(self.pipeline, known._file, known._file_calendars)
+        rebuilt.load(snapshot)
+        assert rebuilt.instruments() == known.instruments()
+        assert (rebuilt._by_symbol, rebuilt.misfits) == (known._by_symbol, known.misfits)
         fresh.load(snapshot)
         positions: dict[HoldingKey, Decimal] = {}
         for order in self.store.list_orders(OrderQuery()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from datetime import time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -64,10 +65,9 @@ async def test_the_file_shows_where_nothing_was_changed(desk: Desk) -> None:
 
 
 async def test_what_was_changed_to_the_default_stays_so(desk: Desk) -> None:
-    known = Reference(desk.pipeline, {"ACME": instrument(kind="equity", multiplier=Decimal(10))})
-
     with desk.pipeline.deciding():
-        known.put(instrument(multiplier=Decimal(10)))
+        desk.reference.rebase({"ACME": instrument(kind="equity", multiplier=Decimal(10))}, {})
+        desk.reference.put(instrument(multiplier=Decimal(10)))
 
     found = (await again(desk, instrument(kind="equity", multiplier=Decimal(10)))).get("ACME")
     assert found == instrument(multiplier=Decimal(10))
@@ -90,10 +90,10 @@ async def test_forgotten_it_is_as_the_file_has_it_or_gone(desk: Desk) -> None:
 async def test_a_change_that_does_not_fit_the_file_any_more_halts(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    known = Reference(desk.pipeline, {"ACME": instrument()}, {"XNYS": HOURS})
     with desk.pipeline.deciding():
-        known.put(instrument(calendar=HOURS))
-        known.put(replace(OTHER, calendar=HOURS))
+        desk.reference.rebase({"ACME": instrument()}, {"XNYS": HOURS})
+        desk.reference.put(instrument(calendar=HOURS))
+        desk.reference.put(replace(OTHER, calendar=HOURS))
 
     with caplog.at_level(logging.CRITICAL):
         later = await again(desk)
@@ -103,20 +103,53 @@ async def test_a_change_that_does_not_fit_the_file_any_more_halts(
 
 
 async def test_a_calendar_that_was_put_is_that_of_its_instruments_until_it_is_taken_away(desk: Desk) -> None:
-    known = Reference(desk.pipeline, {"ACME": instrument(calendar=HOURS)}, {"XNYS": HOURS})
+    with desk.pipeline.deciding():
+        desk.reference.rebase({"ACME": instrument(calendar=HOURS)}, {"XNYS": HOURS})
+        desk.reference.put_calendar("XNYS", LONGER)
+    assert desk.reference.get("ACME") == instrument(calendar=LONGER)
+    await desk.check()  # after a restart, too
 
     with desk.pipeline.deciding():
-        known.put_calendar("XNYS", LONGER)
+        desk.reference.put_calendar("XNYS", None)
+    assert desk.reference.get("ACME") == instrument(calendar=HOURS)
 
-    assert known.get("ACME") == instrument(calendar=LONGER)
-    await desk.pipeline.durable()
-    later = Reference(desk.pipeline, {"ACME": instrument(calendar=HOURS)}, {"XNYS": HOURS})
-    later.load(desk.store.load(NOW))
-    assert later.get("ACME") == instrument(calendar=LONGER)
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_was_done_is_the_same_after_a_restart(desk: Desk, seed: int) -> None:
+    chance = random.Random(seed)
+    names = ["ACME", "OTHER", "THIRD"]
+
+    def some(name: str) -> Instrument:
+        """Of a symbol of its own, for that no two may have one."""
+        return instrument(
+            instrument_id=name,
+            symbol=f"{name}{chance.randrange(3)}",
+            halted=chance.random() < 0.5,
+            lot_size=Decimal(chance.choice(["1", "10", "10.0"])),
+            kind=chance.choice(["", "equity"]),
+            reference=chance.choice([None, price(50)]),
+            calendar=chance.choice([None, HOURS]),
+        )
 
     with desk.pipeline.deciding():
-        later.put_calendar("XNYS", None)
-    assert later.get("ACME") == instrument(calendar=HOURS)
+        desk.reference.rebase({"ACME": instrument()}, {"XNYS": HOURS})
+    for step in range(30):
+        name, known = chance.choice(names), desk.reference
+        with desk.pipeline.deciding():
+            match chance.randrange(5):
+                case 0:
+                    known.put(some(name))
+                case 1:
+                    known.forget(name)
+                case 2 if name in known:
+                    known.put_price(name, price(50 + step, step))
+                case 3:
+                    known.put_calendar("XNYS", chance.choice([None, LONGER]))
+                case _:
+                    file = {each: some(each) for each in names if chance.random() < 0.6}
+                    known.rebase(file, {"XNYS": HOURS})
+        if chance.random() < 0.3:
+            await desk.check()
 
 
 async def test_listeners_hear_of_each_change_and_end(desk: Desk) -> None:
