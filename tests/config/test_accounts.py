@@ -29,7 +29,7 @@ def test_an_account_has_its_own_day(tmp_path: Path) -> None:
 
 def test_a_day_is_that_of_utc_where_nothing_is_said(tmp_path: Path) -> None:
     assert folder(tmp_path).load().days["DEMO"] == TradingDay(ZoneInfo("UTC"))
-    assert not folder(tmp_path).load().margins
+    assert folder(tmp_path).load().policy.accounts["DEMO"].margin is None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,9 @@ def test_a_day_is_that_of_utc_where_nothing_is_said(tmp_path: Path) -> None:
     ],
 )
 def test_an_account_can_pay_with_its_own_money(tmp_path: Path, table: str, model: MarginModel) -> None:
-    assert folder(tmp_path, f"margin = {{ {table} }}").load().margins == {"DEMO": model}
+    accounts = folder(tmp_path, f"margin = {{ {table} }}").load().policy.accounts
+
+    assert accounts["DEMO"].margin == model
 
 
 @pytest.mark.parametrize(

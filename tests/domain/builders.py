@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from fairlead_server.domain.buying_power import MarginModel, Shortfall
 from fairlead_server.domain.event import Change
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, ReportKind, VenueMessage
 from fairlead_server.domain.exposure import NOTHING, Exposure, Exposures, RecentOrders, Working, scope_of
@@ -243,6 +244,7 @@ class Beside(Struct):
     best: Decimal = Decimal(0)
     fills: int = 0
     mean: Decimal | None = None
+    shortfall: Shortfall | None = None
 
     def price(self, instrument_id: str) -> Decimal | None:
         return self.prices.get(instrument_id)
@@ -264,6 +266,17 @@ class Beside(Struct):
 
     def peak(self, scope: Scope, now: datetime) -> Decimal:
         return self.best
+
+    def lacking(
+        self,
+        model: MarginModel,
+        account_id: str,
+        instrument_id: str,
+        quantity: Decimal,
+        price: Decimal | None,
+        exposures: Iterable[tuple[str, Exposure]],
+    ) -> Shortfall | None:
+        return self.shortfall
 
     def executions(self, limit_id: str) -> int:
         return self.fills

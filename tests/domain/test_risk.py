@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from fairlead_server.domain.buying_power import AccountKind, Lack, MarginModel, Shortfall
 from fairlead_server.domain.calendar import Calendar, Span
 from fairlead_server.domain.exposure import Exposure
 from fairlead_server.domain.instrument import ReferencePrice, Shorting
@@ -38,6 +39,7 @@ from tests.domain.builders import (
 )
 
 CENT = Decimal("0.01")
+CASH = MarginModel(AccountKind.CASH, "USD", Decimal(10_000))
 CLOSED = Calendar("XNYS", ZoneInfo("America/New_York"), (Span(frozenset({5}), time(9), time(16)),))
 ENDED = replace(CLOSED, spans=(Span(frozenset({4}), time(9), time(16)),), cut_off=time(10))
 OWN = Scope("ACC1")
@@ -516,6 +518,22 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
                 sets=beside(max_daily_loss=1000),
             )
             for earned, position in ((-1000, 0), (-1001, 0), (-1000, -90))
+        ],
+    ),
+    "buying_power": (
+        [
+            proposal(account=account(margin=CASH)),
+            proposal(beside=Beside(shortfall=Shortfall(Lack.FUNDS))),
+            proposal(
+                account=account(margin=CASH), instrument=None, beside=Beside(shortfall=Shortfall(Lack.FUNDS))
+            ),
+        ],
+        [
+            proposal(
+                account=account(margin=CASH),
+                beside=Beside(shortfall=Shortfall(lack, Decimal(7), Decimal("1.50"))),
+            )
+            for lack in Lack
         ],
     ),
     "drawdown": (

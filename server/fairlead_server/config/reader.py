@@ -30,7 +30,6 @@ from fairlead_server.config.tables import (
     read_zone,
     tables,
 )
-from fairlead_server.domain.buying_power import MarginModel
 from fairlead_server.domain.calendar import Calendar, Hours, Span, SpecialDay
 from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.instrument_rows import InstrumentsError, read_instruments
@@ -68,7 +67,6 @@ class Config:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     days: Mapping[str, TradingDay] = field(default_factory=dict)  # of the accounts
     two_person_release: bool = True  # of a kill switch
-    margins: Mapping[str, MarginModel] = field(default_factory=dict)  # of the accounts that have one
 
 
 def load(path: Path, overrides: Iterable[str], environ: Mapping[str, str], now: datetime) -> Config:
@@ -113,11 +111,6 @@ class _Reader:
             calendars,
             {name: read_day(self.path, name, row) for name, row in self.file.accounts.items()},
             self.file.risk.two_person_release,
-            {
-                name: read_margin(self.path, name, row.margin)
-                for name, row in self.file.accounts.items()
-                if row.margin is not None
-            },
         )
 
     def _retention(self) -> Retained | None:
@@ -157,7 +150,12 @@ class _Reader:
                 known = ", ".join(sorted(VALUES))
                 raise self._error("risk.required_limits", f"{name} is no limit; there are {known}")
         accounts = {
-            name: AccountPolicy(name, row.kill_switch, row.halt_on_overfill)
+            name: AccountPolicy(
+                name,
+                row.kill_switch,
+                row.halt_on_overfill,
+                None if row.margin is None else read_margin(self.path, name, row.margin),
+            )
             for name, row in self.file.accounts.items()
         }
         return Policy(

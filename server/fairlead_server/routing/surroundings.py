@@ -12,6 +12,7 @@ from fairlead_server.domain.order import ZERO, Order
 from fairlead_server.domain.position import EXACT, DayTotal
 from fairlead_server.domain.scope import Scope
 from fairlead_server.routing.book import Book
+from fairlead_server.routing.funds import Funds
 from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.reference import Reference
 
@@ -23,6 +24,7 @@ class Surroundings:
         self._book = book
         self._reference = reference
         self._limits = limits
+        self.lacking = Funds(book, reference).lacking
         self._peaks: dict[Scope, tuple[date, Decimal]] = {}
 
     def price(self, instrument_id: str) -> Decimal | None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from fairlead_server.domain.buying_power import MarginModel
 from fairlead_server.domain.exposure import Exposure
 from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import ZERO
@@ -22,6 +23,7 @@ class AccountPolicy(Struct, frozen=True):
     account_id: str
     kill_switch: bool = False
     halt_on_overfill: bool = False
+    margin: MarginModel | None = None  # what it pays with; None: nobody says
 
 
 # Without these an order is refused: each account has to have an opinion on its size, its worth and what may be open.

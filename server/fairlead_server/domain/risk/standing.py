@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from fairlead_server.domain.buying_power import MarginModel, Shortfall
 from fairlead_server.domain.exposure import NOTHING, Assumed, Exposure, Exposures, RecentOrders, Working
 from fairlead_server.domain.moving_reference import MovingReference
 from fairlead_server.domain.order import Order
@@ -41,6 +42,20 @@ class Around(Protocol):
     def peak(self, scope: Scope, now: datetime) -> Decimal:
         """The most that :meth:`profit` was at any time of the day, as far as anybody has looked."""
 
+    def lacking(
+        self,
+        model: MarginModel,
+        account_id: str,
+        instrument_id: str,
+        quantity: Decimal,
+        price: Decimal | None,
+        exposures: Iterable[tuple[str, Exposure]],
+    ) -> Shortfall | None:
+        """Why the account cannot pay for so much, signed, at that price or at whatever the market says.
+
+        ``exposures`` are those of the account in every instrument, without what is asked for.
+        """
+
     def executions(self, limit_id: str) -> int:
         """How many fills a limit of them has counted since a person has looked."""
 
@@ -60,7 +75,7 @@ class Standing:
         self.price, self.moving = around.price, around.moving
         self.in_doubt, self.resting = around.in_doubt, around.resting
         self.today, self.profit, self.peak = around.today, around.profit, around.peak
-        self.executions = around.executions
+        self.executions, self._around = around.executions, around
         self._exposures = exposures
         self._recent = recent
         self._rates = rates
@@ -88,6 +103,18 @@ class Standing:
                 continue
             found = self._exposures.within(scope, name)
             yield name, found if self._assumed is None else found.plus(self._assumed.within(scope, name))
+
+    def lacking(
+        self,
+        model: MarginModel,
+        account_id: str,
+        instrument_id: str,
+        quantity: Decimal,
+        price: Decimal | None,
+    ) -> Shortfall | None:
+        """Why the account cannot pay for so much of the proposal's own instrument."""
+        exposures = self.exposures(Scope(account_id), instrument_id)
+        return self._around.lacking(model, account_id, instrument_id, quantity, price, exposures)
 
     def open_orders(self, scope: Scope) -> int:
         own = self._own.open

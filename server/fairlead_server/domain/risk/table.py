@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from fairlead_server.domain.risk.caps import ANY, CAPS
 from fairlead_server.domain.risk.control import Applies, Cap, Control, Gate, ListGate, Unit
+from fairlead_server.domain.risk.credit import CREDIT
 from fairlead_server.domain.risk.day_caps import DAY_CAPS
 from fairlead_server.domain.risk.gates import ENTRY
 from fairlead_server.domain.risk.limits import LimitSet
@@ -16,7 +17,7 @@ from fairlead_server.domain.scope import DIMENSIONS
 from fairlead_server.domain.terms import OrderType, Side, TimeInForce
 
 ALL_CAPS = (*CAPS, *MARKET_CAPS, *DAY_CAPS)
-CONTROLS: tuple[Control, ...] = (*ENTRY, *MARKET_GATES, *ALL_CAPS)
+CONTROLS: tuple[Control, ...] = (*ENTRY, *MARKET_GATES, *CREDIT, *ALL_CAPS)
 
 _OF_NEW = {Applies.ALWAYS, Applies.INCREASE, Applies.NEW}
 _OF_AMEND = {Applies.ALWAYS, Applies.INCREASE, Applies.AMEND}
