@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from fairlead_server.domain.execution import ExecutionReport
 from fairlead_server.domain.mass_scope import MassScope
@@ -33,25 +33,11 @@ from fairlead_server.venue import outgoing
 from fairlead_server.venue.hearing import Hearing
 from fairlead_server.venue.resending import STEP, Journal, Resending, cl_ord_id
 from fairlead_server.venue.settings import HALT_MARK, SHOWN, Endpoint, Facts, VenueSettings, view
+from fairlead_server.venue.wire import Wire
 
 _log = logging.getLogger(__name__)
 
 _NO_WAIT = timedelta()
-
-
-class Wire(Protocol):
-    """The connection to the venue."""
-
-    def write(self, data: bytes) -> None: ...
-
-    def close(self, reason: str) -> None: ...
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the peer has not taken yet."""
-
-    def wake(self) -> None:
-        """The session's deadline may have come nearer."""
 
 
 class VenueSession:
