@@ -122,6 +122,7 @@ class App:
             "TradingControlService": TradingControlService(
                 router.trading_states,
                 router.flattens,
+                router.dead_men,
                 router.mass_cancels,
                 router.pipeline,
                 config.policy.accounts,
@@ -207,6 +208,7 @@ class App:
         self.router.entry.draining = True
         self.router.feed.close()
         self.router.trade_sessions.drain()
+        self.router.dead_men.drain()
         self.router.trading_states.news.close()
         self.router.flattens.news.close()
         self._session_news.close()

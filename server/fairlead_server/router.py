@@ -19,6 +19,7 @@ from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.carrying_over import carry_over
+from fairlead_server.routing.dead_men import DeadMen
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.flattens import Flattens
@@ -105,6 +106,9 @@ class Router:
             clock,
             two_persons=config.two_person_release,
         )
+        self.dead_men = DeadMen(
+            self.book, self.ledger, self.pipeline, self.mass_cancels, self.trading_states, clock
+        )
         self.flattens = Flattens(
             self.book,
             self.ledger,
@@ -157,6 +161,7 @@ class Router:
     async def stop(self) -> None:
         """Log out of the venues; everything decided is durable when this returns."""
         self.trade_sessions.drain()
+        self.dead_men.drain()
         await self.sessions.stop("shutting down")
         if self._recovery is not None:
             self._recovery.cancel()
@@ -178,6 +183,7 @@ class Router:
         self.trade_sessions.load(snapshot.trade_sessions)
         self.trading_states.load(snapshot.halts)
         self.flattens.load(snapshot.flattens)
+        self.dead_men.load(snapshot.dead_men)
         self.position_news.load(key for key, _ in snapshot.positions)
         _log.info(
             "%d live orders, log at %d, sessions %s",

@@ -33,8 +33,9 @@ from fairlead.v1.risk_service_pb2 import (
     UpdateLimitsRequest,
 )
 from fairlead.v1.session_service_pb2 import RequestOrderStatusRequest
-from fairlead.v1.trading_control_service_pb2 import TradingScope
+from fairlead.v1.trading_control_service_pb2 import ArmDeadManSwitchRequest, TradingScope
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -104,6 +105,7 @@ _WRONG_TIMES = {
 _NEEDED: list[Message] = [
     OrderRef(order_id="some-id"),
     TradingScope(strategy_id="some-id"),
+    ArmDeadManSwitchRequest(timeout=Duration(seconds=60)),
     CancelAllOrdersRequest(account_id="nobody"),
     TradeSessionRequest(hello=TradeHello(session_key=UUID)),
     FieldMask(paths=["kind"]),

@@ -64,6 +64,12 @@ ROWS = [
         ["PreconditionFailure"],
     ),
     Row(
+        errors.UnknownDeadManSwitch("everything"),
+        Code.FAILED_PRECONDITION,
+        "DEAD_MAN_NOT_ARMED",
+        {"scope": "everything"},
+    ),
+    Row(
         errors.UnknownFlatten("F1"),
         Code.NOT_FOUND,
         "FLATTEN_NOT_FOUND",

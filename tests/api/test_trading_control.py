@@ -190,3 +190,29 @@ async def test_an_idle_watch_shows_that_it_is_alive(router: Router) -> None:
     await told(call)
     assert (await told(call)).WhichOneof("payload") == "heartbeat"
     call.cancel()
+
+
+async def test_a_dead_mans_switch_is_armed_shown_and_disarmed(router: Router) -> None:
+    request = pb.ArmDeadManSwitchRequest(scope=ACCOUNT, timeout=Duration(seconds=600), reason="why")
+    armed = (await router.control.ArmDeadManSwitch(request, metadata=ANN)).dead_man_switch
+    [listed] = (await router.control.ListDeadManSwitches(pb.ListDeadManSwitchesRequest())).dead_man_switches
+    assert (armed.scope, armed.principal, listed.timeout.seconds) == (ACCOUNT, "ann", 600)
+    await router.control.DisarmDeadManSwitch(pb.DisarmDeadManSwitchRequest(scope=ACCOUNT, reason="over"))
+    again = pb.DisarmDeadManSwitchRequest(scope=ACCOUNT, reason="over")
+    told_so = await refused(router.control.DisarmDeadManSwitch(again))
+    assert told_so.reason == "DEAD_MAN_NOT_ARMED"
+
+
+async def test_a_flatten_closes_what_is_held(router: Router) -> None:
+    router.broker.answers[msg_types.NEW_ORDER_SINGLE] = venue.accept_and_fill
+    await router.working(strategy_id="S1")
+    request = pb.FlattenRequest(
+        request_id=request_id(), scope=ACCOUNT, reason="why", wait=Duration(seconds=60)
+    )
+    answer = await router.control.Flatten(request, metadata=ANN)
+    assert answer.flatten.stage == pb.FLATTEN_STAGE_FLAT
+    [order] = answer.flatten.orders
+    assert (order.quantity, order.strategy_id, order.problem) == ("100", "S1", "")
+    shown = await router.control.GetFlatten(pb.GetFlattenRequest(flatten_id=request.request_id))
+    assert shown.flatten == answer.flatten
+    assert (await router.control.ListFlattens(pb.ListFlattensRequest())).flattens == [answer.flatten]

@@ -122,6 +122,15 @@ class FakeRouter(
     def ListFlattens(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("ListFlattens", request, context)
 
+    def ArmDeadManSwitch(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ArmDeadManSwitch", request, context)
+
+    def DisarmDeadManSwitch(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("DisarmDeadManSwitch", request, context)
+
+    def ListDeadManSwitches(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListDeadManSwitches", request, context)
+
     def SetTradingState(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("SetTradingState", request, context)
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from fairlead import AsyncClient, Client, TradingState
 from fairlead.v1 import trading_control_service_pb2 as pb
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode as Code
 
@@ -171,3 +172,28 @@ async def test_the_async_client_flattens_too(router: FakeRouter, target: str) ->
         assert (await client.flatten(account_id="ACC1", reason="why")).flatten == flat
         assert await client.get_flatten("F1") == flat
         assert await client.list_flattens() == [flat]
+
+
+def test_a_dead_mans_switch_is_armed_listed_and_disarmed(router: FakeRouter, cli: Cli) -> None:
+    armed = pb.DeadManSwitch(scope=EVERYTHING, timeout=Duration(seconds=30), left=Duration(seconds=12))
+    router.answers["ArmDeadManSwitch"] = [pb.ArmDeadManSwitchResponse(dead_man_switch=armed)]
+    router.answers["ListDeadManSwitches"] = [pb.ListDeadManSwitchesResponse(dead_man_switches=[armed])]
+    router.answers["DisarmDeadManSwitch"] = [pb.DisarmDeadManSwitchResponse()]
+
+    assert cli("deadman", "arm", "--all", "--silence", "30", "--reason", "why") == 0
+    assert router.received["ArmDeadManSwitch"][0].timeout.seconds == 30
+    assert cli("deadman", "list") == 0
+    assert "12.0 s" in cli.out
+    assert cli("deadman", "disarm", "--all", "--reason", "over") == 0
+
+
+async def test_the_async_client_gives_signs_of_life(router: FakeRouter, target: str) -> None:
+    armed = pb.DeadManSwitch(scope=EVERYTHING)
+    router.answers["ArmDeadManSwitch"] = [pb.ArmDeadManSwitchResponse(dead_man_switch=armed)]
+    router.answers["ListDeadManSwitches"] = [pb.ListDeadManSwitchesResponse(dead_man_switches=[armed])]
+    router.answers["DisarmDeadManSwitch"] = [pb.DisarmDeadManSwitchResponse()]
+    async with AsyncClient(target, retry=QUICK) as client:
+        assert await client.arm_dead_man_switch(everything=True, silence=5, reason="why") == armed
+        assert await client.list_dead_man_switches() == [armed]
+        await client.disarm_dead_man_switch(everything=True, reason="over")
+    assert router.received["DisarmDeadManSwitch"][0].scope == EVERYTHING

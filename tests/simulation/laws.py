@@ -13,7 +13,7 @@ from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_state import TradingState
 from fairlead_server.router import Router
 from fairlead_server.routing.book import Book
-from fairlead_server.store import tables
+from fairlead_server.store import lever_tables
 from fairlead_server.store.database import OrderQuery, Store
 from sqlalchemy import Connection, select
 
@@ -86,7 +86,7 @@ def answers(clients: Clients, store: Store) -> Iterator[str]:
 def kills(store: Store, router: Router) -> Iterator[str]:
     """From the decision of a kill to that of its release nothing of its scope is sent, and in the end nothing is left of it."""
     with store._reading() as connection:
-        said = list(connection.scalars(select(tables.trading_states.c.facts).order_by("number")))
+        said = list(connection.scalars(select(lever_tables.trading_states.c.facts).order_by("number")))
     orders = store.list_orders(OrderQuery())
     for halt in said:
         if halt.state is not TradingState.KILLED:

@@ -17,6 +17,7 @@ from fairlead_server.domain.amendments import (
     Selection,
 )
 from fairlead_server.domain.calendar import Calendar, Span
+from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.instrument import ReferencePrice
@@ -121,6 +122,12 @@ def halt(number: int = 1, **changes: Any) -> Halt:
     return replace(ordinary, **changes)
 
 
+def dead_man(number: int = 1, **changes: Any) -> DeadManSwitch:
+    scope, time = Scope(f"ACC{number}"), NOW + number * SECOND
+    ordinary = DeadManSwitch(scope, number * SECOND, "ann", "a reason", time)
+    return replace(ordinary, **changes)
+
+
 def flatten(number: int = 1, **changes: Any) -> Flatten:
     ordinary = Flatten(f"F{number}", Scope(f"ACC{number}"), NOW + number * SECOND, "ann", "a reason")
     return replace(ordinary, **changes)
@@ -148,6 +155,7 @@ def whole(number: int, size: int = 1) -> Batch:
         batch.mass_cancels.append(mass_cancel(n))
         batch.trade_sessions[f"T{n}"] = trade_session(n)
         batch.halts[n] = halt(n)
+        batch.dead_men[dead_man(n).scope] = dead_man(n)
         batch.flattens[f"F{n}"] = flatten(n)
         batch.messages += [message(n), message(n, Direction.IN)]
         batch.positions[HOLDING] = position(n)

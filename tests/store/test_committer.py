@@ -10,7 +10,7 @@ from fairlead_server.domain.position import FLAT, DayTotal, Position
 from fairlead_server.domain.terms import Side
 from fairlead_server.domain.trading_state import TradingState
 from fairlead_server.fix.terms import Numbers
-from fairlead_server.store import tables
+from fairlead_server.store import lever_tables, tables
 from fairlead_server.store.batch import Batch, Direction
 from fairlead_server.store.database import Store, StoreError
 from fairlead_server.store.keys import client_key
@@ -22,6 +22,7 @@ from tests.store.facts import (
     HOLDING,
     SESSION,
     audited,
+    dead_man,
     decision,
     event,
     execution,
@@ -86,11 +87,13 @@ def test_every_column_of_the_other_tables_is_read_as_it_was_written(store: Store
     assert rows(store, tables.day_totals) == [
         (NOW.date(), *HOLDING, SESSION, 1, 0, ZERO, ZERO, ZERO, ZERO, Decimal("0.10"))
     ]
+    switch = dead_man(1)
+    assert rows(store, lever_tables.dead_men) == [("account_id=ACC1", True, switch.time, switch)]
     begun = flatten(1)
-    assert rows(store, tables.flattens) == [("F1", False, begun.time, begun)]
+    assert rows(store, lever_tables.flattens) == [("F1", False, begun.time, begun)]
     paused = halt(1)
     row = (1, "account_id=ACC1", TradingState.PAUSED, "H1", paused.time, paused)
-    assert rows(store, tables.trading_states) == [row]
+    assert rows(store, lever_tables.trading_states) == [row]
     assert rows(store, tables.sessions) == [(SESSION, 1, 2, 2)]
     assert rows(store, tables.messages, "message_id") == [astuple(sent), astuple(received)]
     assert rows(store, tables.counters) == [("cl_ord_id", 1)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fairlead_server.fix.terms import Numbers
-from fairlead_server.store import tables
+from fairlead_server.store import lever_tables, tables
 from fairlead_server.store.database import Store, open_store
 from sqlalchemy import func, select
 
@@ -33,8 +33,9 @@ def assert_whole(store: Store) -> int:
         tables.requests,
         tables.mass_cancels,
         tables.trade_sessions,
-        tables.trading_states,
-        tables.flattens,
+        lever_tables.trading_states,
+        lever_tables.flattens,
+        lever_tables.dead_men,
     )
     with store._reading() as connection:
         found = [connection.scalar(select(func.count()).select_from(table)) for table in once]

@@ -18,6 +18,7 @@ from tests.store.facts import (
     SECOND,
     SESSION,
     calendar,
+    dead_man,
     flatten,
     halt,
     mass_cancel,
@@ -42,6 +43,7 @@ def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
     assert snapshot.request_keys == Keys(request_key(f"R{n}") for n in (1, 2, 3))
     assert snapshot.mass_cancels == [mass_cancel(1), mass_cancel(2), mass_cancel(3)]
     assert snapshot.trade_sessions == [trade_session(1), trade_session(2), trade_session(3)]
+    assert snapshot.dead_men == [dead_man(1), dead_man(2), dead_man(3)]
     assert snapshot.flattens == [flatten(1), flatten(2), flatten(3)]
     assert snapshot.halts == [halt(1), halt(2), halt(3)]
     assert snapshot.positions == [(HOLDING, position(3))]

@@ -8,13 +8,16 @@ from grpc import aio
 
 from fairlead import requests
 from fairlead.calling import AsyncCalls, Calls
-from fairlead.retry import BATCH, KILL, READ, Retry
+from fairlead.retry import BATCH, KILL, OPERATION, READ, Retry
 from fairlead.v1.trading_control_service_pb2 import (
     ActivateKillSwitchResponse,
+    DeadManSwitch,
+    DisarmDeadManSwitchRequest,
     FlattenResponse,
     FlattenState,
     GetFlattenRequest,
     GetTradingStateRequest,
+    ListDeadManSwitchesRequest,
     ListFlattensRequest,
     ListTradingStatesRequest,
     ReleaseKillSwitchResponse,
@@ -96,6 +99,25 @@ class ControlCalls(Calls):
         response = self._call(self._control.ListFlattens, ListFlattensRequest(), READ, timeout)
         return list(response.flattens)
 
+    def arm_dead_man_switch(
+        self, *, silence: float, reason: str, timeout: float | None = None, **scope: Unpack[TradingScope]
+    ) -> DeadManSwitch:
+        """Cancel and pause a scope after so many seconds of silence; called again, this is the sign of life."""
+        request = requests.arm_dead_man_switch(scope, silence, reason)
+        response = self._call(self._control.ArmDeadManSwitch, request, BATCH, timeout)
+        return response.dead_man_switch
+
+    def disarm_dead_man_switch(
+        self, *, reason: str, timeout: float | None = None, **scope: Unpack[TradingScope]
+    ) -> None:
+        request = DisarmDeadManSwitchRequest(scope=requests.trading_scope(scope), reason=reason)
+        self._call(self._control.DisarmDeadManSwitch, request, OPERATION, timeout)
+
+    def list_dead_man_switches(self, *, timeout: float | None = None) -> list[DeadManSwitch]:
+        request = ListDeadManSwitchesRequest()
+        response = self._call(self._control.ListDeadManSwitches, request, READ, timeout)
+        return list(response.dead_man_switches)
+
     def get_trading_state(self, *, timeout: float | None = None, **scope: Unpack[TradingScope]) -> ScopeState:
         """What was said of this very scope, and how far its kill has come."""
         request = GetTradingStateRequest(scope=requests.trading_scope(scope))
@@ -171,6 +193,24 @@ class AsyncControlCalls(AsyncCalls):
     async def list_flattens(self, *, timeout: float | None = None) -> list[FlattenState]:
         response = await self._call(self._control.ListFlattens, ListFlattensRequest(), READ, timeout)
         return list(response.flattens)
+
+    async def arm_dead_man_switch(
+        self, *, silence: float, reason: str, timeout: float | None = None, **scope: Unpack[TradingScope]
+    ) -> DeadManSwitch:
+        request = requests.arm_dead_man_switch(scope, silence, reason)
+        response = await self._call(self._control.ArmDeadManSwitch, request, BATCH, timeout)
+        return response.dead_man_switch
+
+    async def disarm_dead_man_switch(
+        self, *, reason: str, timeout: float | None = None, **scope: Unpack[TradingScope]
+    ) -> None:
+        request = DisarmDeadManSwitchRequest(scope=requests.trading_scope(scope), reason=reason)
+        await self._call(self._control.DisarmDeadManSwitch, request, OPERATION, timeout)
+
+    async def list_dead_man_switches(self, *, timeout: float | None = None) -> list[DeadManSwitch]:
+        request = ListDeadManSwitchesRequest()
+        response = await self._call(self._control.ListDeadManSwitches, request, READ, timeout)
+        return list(response.dead_man_switches)
 
     async def get_trading_state(
         self, *, timeout: float | None = None, **scope: Unpack[TradingScope]

@@ -345,6 +345,15 @@ def flatten(
     )
 
 
+def arm_dead_man_switch(
+    scope: TradingScope, silence: float, reason: str
+) -> trading_control_service_pb2.ArmDeadManSwitchRequest:
+    """`silence` is in seconds."""
+    return trading_control_service_pb2.ArmDeadManSwitchRequest(
+        scope=trading_scope(scope), timeout=_duration(silence), reason=reason
+    )
+
+
 def release_kill_switch(
     scope: TradingScope, reason: str, request_id: str | None
 ) -> trading_control_service_pb2.ReleaseKillSwitchRequest:

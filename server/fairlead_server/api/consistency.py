@@ -28,6 +28,8 @@ from fairlead.v1.session_service_pb2 import (
 from fairlead.v1.trading_control_service_pb2 import (
     TRADING_STATE_KILLED,
     ActivateKillSwitchRequest,
+    ArmDeadManSwitchRequest,
+    DisarmDeadManSwitchRequest,
     FlattenRequest,
     GetTradingStateRequest,
     ReleaseKillSwitchRequest,
@@ -113,7 +115,9 @@ def check_scope(
     | ActivateKillSwitchRequest
     | ReleaseKillSwitchRequest
     | GetTradingStateRequest
-    | FlattenRequest,
+    | FlattenRequest
+    | ArmDeadManSwitchRequest
+    | DisarmDeadManSwitchRequest,
 ) -> None:
     scope = request.scope
     named = any((scope.account_id, scope.strategy_id, scope.instrument_id, scope.session_id))

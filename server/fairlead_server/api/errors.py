@@ -308,6 +308,12 @@ def _(error: errors.ConfigInvalid) -> Refusal:
     return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "CONFIG_INVALID", str(error)[:_MOST_DETAIL], facts)
 
 
+@_maps(errors.UnknownDeadManSwitch)
+def _(error: errors.UnknownDeadManSwitch) -> Refusal:
+    facts = {"scope": error.scope}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "DEAD_MAN_NOT_ARMED", str(error), facts)
+
+
 @_maps(errors.UnknownFlatten)
 def _(error: errors.UnknownFlatten) -> Refusal:
     return _not_found(error, "FLATTEN_NOT_FOUND", "flatten", error.flatten_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from datetime import timedelta
 
 from fairlead.v1 import trading_control_service_pb2 as pb
 
@@ -10,10 +11,12 @@ from fairlead_server.api import consistency, enums, requests, trading_states
 from fairlead_server.api.caller import Caller
 from fairlead_server.api.trading_watch import TradingWatch
 from fairlead_server.api.validation import validate
+from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.errors import InvalidRequest, UnknownInstrument, UnknownSession
 from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_state import Halt, selection_of
+from fairlead_server.routing.dead_men import DeadMen
 from fairlead_server.routing.flattens import Flattens
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.pipeline import Pipeline
@@ -22,9 +25,15 @@ from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.trading_states import Progress, TradingStates
 
 _WAIT, _MOST_WAIT = 2.0, 60.0  # seconds
+_LEAST_SILENCE, _MOST_SILENCE = 1.0, 86_400.0
 
 _Change = (
-    pb.SetTradingStateRequest | pb.ActivateKillSwitchRequest | pb.ReleaseKillSwitchRequest | pb.FlattenRequest
+    pb.SetTradingStateRequest
+    | pb.ActivateKillSwitchRequest
+    | pb.ReleaseKillSwitchRequest
+    | pb.FlattenRequest
+    | pb.ArmDeadManSwitchRequest
+    | pb.DisarmDeadManSwitchRequest
 )
 
 
@@ -35,6 +44,7 @@ class TradingControlService:
         self,
         states: TradingStates,
         flattens: Flattens,
+        dead_men: DeadMen,
         mass_cancels: MassCancels,
         pipeline: Pipeline,
         accounts: Container[str],
@@ -44,6 +54,7 @@ class TradingControlService:
     ) -> None:
         self._states = states
         self._flattens = flattens
+        self._dead_men = dead_men
         self._mass_cancels = mass_cancels
         self._pipeline = pipeline
         self._accounts = accounts
@@ -110,6 +121,38 @@ class TradingControlService:
         response = pb.ListFlattensResponse(flattens=map(self._flatten, self._flattens.all()))
         await self._pipeline.durable()
         return response
+
+    async def arm_dead_man_switch(
+        self, request: pb.ArmDeadManSwitchRequest, caller: Caller
+    ) -> pb.ArmDeadManSwitchResponse:
+        validate(request)
+        consistency.check_scope(request)
+        silence = requests.seconds(request, "timeout", 0.0, _LEAST_SILENCE, _MOST_SILENCE)
+        scope, by = self._scope(request), _by(request, caller)
+        armed = self._dead_men.arm(scope, timedelta(seconds=silence), by, self._clock())
+        await self._pipeline.durable()
+        return pb.ArmDeadManSwitchResponse(dead_man_switch=self._dead_man(armed))
+
+    async def disarm_dead_man_switch(
+        self, request: pb.DisarmDeadManSwitchRequest, caller: Caller
+    ) -> pb.DisarmDeadManSwitchResponse:
+        validate(request)
+        consistency.check_scope(request)
+        scope = trading_states.scope_of(request.scope)
+        self._dead_men.disarm(scope, _by(request, caller), self._clock())
+        await self._pipeline.durable()
+        return pb.DisarmDeadManSwitchResponse()
+
+    async def list_dead_man_switches(
+        self, request: pb.ListDeadManSwitchesRequest, caller: Caller
+    ) -> pb.ListDeadManSwitchesResponse:
+        validate(request)
+        shown = [self._dead_man(switch) for switch in self._dead_men.all()]
+        await self._pipeline.durable()
+        return pb.ListDeadManSwitchesResponse(dead_man_switches=shown)
+
+    def _dead_man(self, switch: DeadManSwitch) -> pb.DeadManSwitch:
+        return trading_states.dead_man(switch, self._dead_men.left(switch))
 
     def _flatten(self, flatten: Flatten) -> pb.FlattenState:
         return trading_states.flatten(flatten, len(self._flattens.left(flatten)))

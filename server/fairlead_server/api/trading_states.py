@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from fairlead.v1 import trading_control_service_pb2 as pb
 
 from fairlead_server.api import enums
 from fairlead_server.api.messages import reject
-from fairlead_server.api.times import timestamp
+from fairlead_server.api.times import duration, timestamp
+from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_state import Halt, TradingState
@@ -47,6 +50,17 @@ def state(progress: Progress) -> pb.ScopeState:
         set_time=timestamp(halt.time),
         state_before=enums.TRADING_STATE.number[halt.before],
         kill=_kill(halt, progress) if killed else None,
+    )
+
+
+def dead_man(value: DeadManSwitch, left: timedelta) -> pb.DeadManSwitch:
+    return pb.DeadManSwitch(
+        scope=scope(value.scope),
+        timeout=duration(value.timeout),
+        left=duration(left),
+        principal=value.principal,
+        reason=value.reason,
+        arm_time=timestamp(value.time),
     )
 
 

@@ -270,6 +270,12 @@ class ConfigInvalid(RouterError):
         super().__init__(": ".join(part for part in (file, key, problem) if part))
 
 
+class UnknownDeadManSwitch(RouterError):
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__(f"no dead man's switch is armed for {scope}")
+
+
 class UnknownFlatten(RouterError):
     def __init__(self, flatten_id: str) -> None:
         self.flatten_id = flatten_id

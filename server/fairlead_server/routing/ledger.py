@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from fairlead_server.domain.alerts import alert
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestOutcome, RequestRecord
 from fairlead_server.domain.cause import Cause
+from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.event import Change, EventKind, OrderEvent
 from fairlead_server.domain.execution import ExecutionReport, VenueMessage
 from fairlead_server.domain.flatten import Flatten
@@ -123,6 +124,9 @@ class Ledger:
 
     def remember_trade_session(self, session: CancelOnDisconnect) -> None:
         self._pipeline.batch.trade_sessions[session.session_key] = session
+
+    def remember_dead_man(self, switch: DeadManSwitch) -> None:
+        self._pipeline.batch.dead_men[switch.scope] = switch
 
     def remember_flatten(self, flatten: Flatten) -> None:
         self._pipeline.batch.flattens[flatten.flatten_id] = flatten

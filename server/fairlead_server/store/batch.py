@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.calendar import Calendar
+from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.instrument import ReferencePrice
@@ -26,6 +27,7 @@ from fairlead_server.domain.reject import Breach
 from fairlead_server.domain.risk.chain import Measure, Noted
 from fairlead_server.domain.risk.events import RiskEvent
 from fairlead_server.domain.risk.limits import LimitSet
+from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_state import Halt
 from fairlead_server.fix.session import Numbers
 
@@ -130,6 +132,7 @@ class Batch:
     mass_cancels: list[MassCancel] = field(default_factory=list)
     trade_sessions: dict[str, CancelOnDisconnect] = field(default_factory=dict)  # by session_key
     halts: dict[int, Halt] = field(default_factory=dict)  # by number
+    dead_men: dict[Scope, DeadManSwitch] = field(default_factory=dict)
     flattens: dict[str, Flatten] = field(default_factory=dict)  # by flatten_id
     positions: dict[HoldingKey, Position] = field(default_factory=dict)
     trades: dict[TradeKey, Trade] = field(default_factory=dict)
@@ -160,6 +163,7 @@ class Batch:
             self.trade_sessions,
             self.halts,
             self.flattens,
+            self.dead_men,
             self.stopped,
             self.audit,
             self.counters,

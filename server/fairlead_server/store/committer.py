@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from fairlead_server.store import reference_tables, rows, tables
+from fairlead_server.store import lever_tables, reference_tables, rows, tables
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.rows import Row
 
@@ -52,10 +52,13 @@ class Committer:
             key="session_key",
             update="armed time facts",
         )
-        self._flattens = _Insert(
-            dialect, tables.flattens, rows.FLATTEN, key="flatten_id", update="done facts"
+        self._dead_men = _Insert(
+            dialect, lever_tables.dead_men, rows.DEAD_MAN, key="scope", update="armed time facts"
         )
-        self._halts = _Insert(dialect, tables.trading_states, rows.HALT, key="number", update="facts")
+        self._flattens = _Insert(
+            dialect, lever_tables.flattens, rows.FLATTEN, key="flatten_id", update="done facts"
+        )
+        self._halts = _Insert(dialect, lever_tables.trading_states, rows.HALT, key="number", update="facts")
         self._positions = _Insert(
             dialect,
             tables.positions,
@@ -111,6 +114,7 @@ class Committer:
         yield self._requests, [rows.request(record) for record in batch.requests.values()]
         yield self._mass_cancels, [rows.mass_cancel(done) for done in batch.mass_cancels]
         yield self._trade_sessions, [rows.trade_session(one) for one in batch.trade_sessions.values()]
+        yield self._dead_men, [rows.dead_man(each) for each in batch.dead_men.values()]
         yield self._flattens, [rows.flatten(each) for each in batch.flattens.values()]
         yield self._halts, [rows.halt(halt) for halt in batch.halts.values()]
         yield self._positions, [rows.position(*item) for item in batch.positions.items()]

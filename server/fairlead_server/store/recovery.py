@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, or_, select
 
 from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.fix.terms import Numbers
-from fairlead_server.store import events, holdings, reference_tables, tables
+from fairlead_server.store import events, holdings, lever_tables, reference_tables, tables
 from fairlead_server.store.holdings import DayQuery
 from fairlead_server.store.keys import Keys, request_key
 from fairlead_server.store.orders import OrderQuery, matching
@@ -39,6 +39,7 @@ def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapsh
         orders=matching(connection, OrderQuery(live_only=True)),
         mass_cancels=list(connection.scalars(swept)),
         trade_sessions=list(connection.scalars(_ARMED)),
+        dead_men=list(connection.scalars(_DEAD_MEN)),
         flattens=list(connection.scalars(_flattens(now - KEEP_REQUESTS))),
         halts=list(connection.scalars(_halts(now - KEEP_REQUESTS))),
         positions=holdings.positions(connection),
@@ -64,18 +65,23 @@ def _column(connection: Connection, found: Select[Any]) -> Iterator[Any]:
 
 
 def _flattens(since: datetime) -> Select[Any]:
-    columns = tables.flattens.c
+    columns = lever_tables.flattens.c
     wanted = or_(columns.done.is_(False), columns.time >= since)
     return select(columns.facts).where(wanted).order_by(columns.time)
 
 
 def _halts(since: datetime) -> Select[Any]:
-    states = tables.trading_states.c
+    states = lever_tables.trading_states.c
     latest = select(func.max(states.number)).group_by(states.scope)
     wanted = or_(states.number.in_(latest), states.time >= since)
     return select(states.facts).where(wanted).order_by(states.number)
 
 
+_DEAD_MEN = (
+    select(lever_tables.dead_men.c.facts)
+    .where(lever_tables.dead_men.c.armed)
+    .order_by(lever_tables.dead_men.c.scope)
+)
 _COUNTERS = select(tables.counters.c.name, tables.counters.c.value)
 _STOPPED = select(tables.stops.c.session_id, tables.stops.c.reason).where(tables.stops.c.reason != "")
 _ARMED = (

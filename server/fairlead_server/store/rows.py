@@ -6,13 +6,14 @@ They must agree with what :mod:`fairlead_server.store.columns` reads; that every
 from __future__ import annotations
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
+from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey, Trade, TradeKey
 from fairlead_server.domain.risk.events import RiskEvent
 from fairlead_server.domain.risk.limits import LimitSet
 from fairlead_server.domain.trading_state import Halt
-from fairlead_server.store import tables
+from fairlead_server.store import lever_tables, tables
 from fairlead_server.store.batch import AuditRow, BackupRow, DecisionRow, EventRow, ExecutionRow, MessageRow
 from fairlead_server.store.columns import micros
 from fairlead_server.store.keys import client_key
@@ -140,18 +141,25 @@ def trade_session(session: CancelOnDisconnect) -> Row:
     return session.session_key, session.armed, micros(session.time), facts
 
 
+DEAD_MAN = "scope armed time facts"
+
+
+def dead_man(switch: DeadManSwitch) -> Row:
+    return str(switch.scope), switch.armed, micros(switch.time), lever_tables.DEAD_MAN.encode(switch)
+
+
 FLATTEN = "flatten_id done time facts"
 
 
 def flatten(flatten: Flatten) -> Row:
-    return flatten.flatten_id, flatten.stage.over, micros(flatten.time), tables.FLATTEN.encode(flatten)
+    return flatten.flatten_id, flatten.stage.over, micros(flatten.time), lever_tables.FLATTEN.encode(flatten)
 
 
 HALT = "number scope state request_id time facts"
 
 
 def halt(halt: Halt) -> Row:
-    facts = tables.HALT.encode(halt)
+    facts = lever_tables.HALT.encode(halt)
     return halt.number, str(halt.scope), halt.state.value, halt.request_id, micros(halt.time), facts
 
 

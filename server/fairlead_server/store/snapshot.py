@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel
 from fairlead_server.domain.calendar import Calendar
+from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
@@ -27,6 +28,7 @@ class Snapshot(Struct, frozen=True):
     orders: list[Order]
     mass_cancels: list[MassCancel]
     trade_sessions: list[CancelOnDisconnect]  # those that are armed
+    dead_men: list[DeadManSwitch]  # those that are armed
     flattens: list[Flatten]  # those under way, and those of the last 24 hours
     halts: list[Halt]  # in their order: the latest of each scope, and all of the last 24 hours
     positions: list[tuple[HoldingKey, Position]]

@@ -30,14 +30,12 @@ from sqlalchemy import (
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestOutcome, RequestRecord
 from fairlead_server.domain.event import EventKind
-from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.order import Order, OrderState
 from fairlead_server.domain.position import Position
 from fairlead_server.domain.reject import Breach
 from fairlead_server.domain.risk.chain import Measure, Noted
 from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
 from fairlead_server.domain.risk.limits import LimitSet
-from fairlead_server.domain.trading_state import Halt, TradingState
 from fairlead_server.store.batch import Direction
 from fairlead_server.store.codec import Codec
 from fairlead_server.store.columns import DayText, DecimalText, EnumText, Facts, Micros, RowNumber
@@ -46,8 +44,6 @@ ORDER = Codec(Order)
 REQUEST = Codec(RequestRecord)
 MASS_CANCEL = Codec(MassCancel)
 TRADE_SESSION = Codec(CancelOnDisconnect)
-HALT = Codec(Halt)
-FLATTEN = Codec(Flatten)
 BREACHES = Codec(tuple[Breach, ...])
 POSITION = Codec(Position)
 
@@ -247,32 +243,6 @@ trade_sessions = Table(
     Column("facts", Facts(TRADE_SESSION), nullable=False),
 )
 Index("ix_trade_sessions_armed", trade_sessions.c.armed)
-
-# Each change is a row: the latest of a scope is in force, and only how far it has come is written again.
-trading_states = Table(
-    "trading_states",
-    metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
-    *owner(),
-    Column("scope", Text, nullable=False),
-    Column("state", EnumText(TradingState), nullable=False),
-    Column("request_id", Text, nullable=False),
-    Column("time", Micros, nullable=False),
-    Column("facts", Facts(HALT), nullable=False),
-)
-Index("ix_trading_states_scope_number", trading_states.c.scope, trading_states.c.number)
-Index("ix_trading_states_time", trading_states.c.time)
-
-flattens = Table(
-    "flattens",
-    metadata,
-    Column("flatten_id", Text, primary_key=True),
-    *owner(),
-    Column("done", Boolean, nullable=False),
-    Column("time", Micros, nullable=False),
-    Column("facts", Facts(FLATTEN), nullable=False),
-)
-Index("ix_flattens_done_time", flattens.c.done, flattens.c.time)
 
 positions = Table(
     "positions",

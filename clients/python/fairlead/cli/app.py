@@ -41,6 +41,7 @@ app.command("reduce-only")(levers.reduce_only)
 app.command()(levers.resume)
 app.command()(levers.flatten)
 app.command()(levers.trading)
+app.add_typer(levers.dead_men, name="deadman")
 
 
 @app.callback()

@@ -10,12 +10,21 @@ from typing import Annotated
 import typer
 
 from fairlead.cli.columns import instant, reason, short
+from fairlead.cli.commands import Commands
 from fairlead.cli.exits import ExitCode
 from fairlead.cli.output import Column, show, show_one, to_json
 from fairlead.cli.settings import say, settings
 from fairlead.v1 import trading_control_service_pb2 as pb
-from fairlead.v1.trading_control_service_pb2 import FlattenOrder, FlattenState, LeftOrder, ScopeState
+from fairlead.v1.trading_control_service_pb2 import (
+    DeadManSwitch,
+    FlattenOrder,
+    FlattenState,
+    LeftOrder,
+    ScopeState,
+)
 from fairlead.values import TradingScope, TradingState
+
+dead_men = Commands(help="Have a scope cancelled and paused when no sign of life comes any more.")
 
 _POLL_SECONDS = 0.5
 _WAIT = 2.0
@@ -165,6 +174,49 @@ def flatten(
         raise typer.Exit(ExitCode.REFUSED)
 
 
+@dead_men.command()
+def arm(
+    context: typer.Context,
+    *,
+    everything: AllOption = False,
+    account: AccountOption = "",
+    strategy: StrategyOption = "",
+    instrument: InstrumentOption = "",
+    session: SessionOption = "",
+    silence: Annotated[float, typer.Option(min=1, max=86400, help="Seconds until it fires.")],
+    reason: ReasonOption,
+) -> None:
+    """Arm it, or give the sign of life."""
+    scope = _scope(everything, account, strategy, instrument, session)
+    with settings(context).client() as client:
+        armed = client.arm_dead_man_switch(silence=silence, reason=reason, **scope)
+    show_one(armed, _DEAD_MEN, settings(context).output, to_json)
+
+
+@dead_men.command()
+def disarm(
+    context: typer.Context,
+    *,
+    everything: AllOption = False,
+    account: AccountOption = "",
+    strategy: StrategyOption = "",
+    instrument: InstrumentOption = "",
+    session: SessionOption = "",
+    reason: ReasonOption,
+) -> None:
+    """Disarm it."""
+    scope = _scope(everything, account, strategy, instrument, session)
+    with settings(context).client() as client:
+        client.disarm_dead_man_switch(reason=reason, **scope)
+
+
+@dead_men.command("list")
+def list_(context: typer.Context) -> None:
+    """List those that are armed."""
+    with settings(context).client() as client:
+        show(client.list_dead_man_switches(), _DEAD_MEN, settings(context).output, to_json)
+
+
 def _set(context: typer.Context, state: TradingState, scope: TradingScope, reason: str) -> None:
     with settings(context).client() as client:
         set_ = client.set_trading_state(state, reason=reason, **scope).state
@@ -228,6 +280,15 @@ _STATES: Sequence[Column[ScopeState]] = (
     Column("reason", lambda state: state.reason),
     Column("orders", _progress),
     Column("took", _took),
+)
+
+_DEAD_MEN: Sequence[Column[DeadManSwitch]] = (
+    Column("scope", lambda switch: _named(switch.scope)),
+    Column("silence", lambda switch: f"{switch.timeout.ToTimedelta().total_seconds():g} s"),
+    Column("left", lambda switch: f"{switch.left.ToTimedelta().total_seconds():.1f} s", number=True),
+    Column("by", lambda switch: switch.principal),
+    Column("since", lambda switch: instant(switch.arm_time)),
+    Column("reason", lambda switch: switch.reason),
 )
 
 _FLATTENS: Sequence[Column[FlattenState]] = (

@@ -104,6 +104,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The kill switch is on for that scope; release it first. Metadata: scope."""
     ERROR_REASON_KILL_SWITCH_OFF: _ErrorReason.ValueType  # 56
     """FAILED_PRECONDITION. No kill switch is on for that scope. Metadata: scope."""
+    ERROR_REASON_DEAD_MAN_NOT_ARMED: _ErrorReason.ValueType  # 58
+    """FAILED_PRECONDITION. No dead man's switch is armed for that scope. Metadata: scope."""
     ERROR_REASON_ANOTHER_PERSON_NEEDED: _ErrorReason.ValueType  # 57
     """PERMISSION_DENIED. Two persons have to agree, and this is the one who has begun, or has no name. Metadata: action, first."""
     ERROR_REASON_RATE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 50
@@ -230,6 +232,8 @@ ERROR_REASON_KILL_SWITCH_ON: ErrorReason.ValueType  # 55
 """FAILED_PRECONDITION. The kill switch is on for that scope; release it first. Metadata: scope."""
 ERROR_REASON_KILL_SWITCH_OFF: ErrorReason.ValueType  # 56
 """FAILED_PRECONDITION. No kill switch is on for that scope. Metadata: scope."""
+ERROR_REASON_DEAD_MAN_NOT_ARMED: ErrorReason.ValueType  # 58
+"""FAILED_PRECONDITION. No dead man's switch is armed for that scope. Metadata: scope."""
 ERROR_REASON_ANOTHER_PERSON_NEEDED: ErrorReason.ValueType  # 57
 """PERMISSION_DENIED. Two persons have to agree, and this is the one who has begun, or has no name. Metadata: action, first."""
 ERROR_REASON_RATE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 50

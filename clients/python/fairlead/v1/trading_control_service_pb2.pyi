@@ -1042,3 +1042,197 @@ class FlattenResidual(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FlattenResidual: _TypeAlias = FlattenResidual  # noqa: Y015
+
+@_typing.final
+class ArmDeadManSwitchRequest(_message.Message):
+    """Asks to arm a dead man's switch, or gives a sign of life."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit log."""
+    @_builtins.property
+    def scope(self) -> Global___TradingScope:
+        """What is to be cancelled and paused."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """After so much silence: 1 s to 24 h."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___TradingScope | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "scope", b"scope", "timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArmDeadManSwitchRequest: _TypeAlias = ArmDeadManSwitchRequest  # noqa: Y015
+
+@_typing.final
+class ArmDeadManSwitchResponse(_message.Message):
+    """A dead man's switch that is armed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEAD_MAN_SWITCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dead_man_switch(self) -> Global___DeadManSwitch:
+        """With its whole time."""
+
+    def __init__(
+        self,
+        *,
+        dead_man_switch: Global___DeadManSwitch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dead_man_switch", b"dead_man_switch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_man_switch", b"dead_man_switch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArmDeadManSwitchResponse: _TypeAlias = ArmDeadManSwitchResponse  # noqa: Y015
+
+@_typing.final
+class DisarmDeadManSwitchRequest(_message.Message):
+    """Asks to disarm a dead man's switch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit log."""
+    @_builtins.property
+    def scope(self) -> Global___TradingScope:
+        """The scope that it was armed for, word for word."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___TradingScope | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisarmDeadManSwitchRequest: _TypeAlias = DisarmDeadManSwitchRequest  # noqa: Y015
+
+@_typing.final
+class DisarmDeadManSwitchResponse(_message.Message):
+    """A dead man's switch that is armed no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisarmDeadManSwitchResponse: _TypeAlias = DisarmDeadManSwitchResponse  # noqa: Y015
+
+@_typing.final
+class ListDeadManSwitchesRequest(_message.Message):
+    """Asks for all dead man's switches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeadManSwitchesRequest: _TypeAlias = ListDeadManSwitchesRequest  # noqa: Y015
+
+@_typing.final
+class ListDeadManSwitchesResponse(_message.Message):
+    """All dead man's switches that are armed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEAD_MAN_SWITCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dead_man_switches(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadManSwitch]:
+        """Ordered by their scopes."""
+
+    def __init__(
+        self,
+        *,
+        dead_man_switches: _abc.Iterable[Global___DeadManSwitch] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_man_switches", b"dead_man_switches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeadManSwitchesResponse: _TypeAlias = ListDeadManSwitchesResponse  # noqa: Y015
+
+@_typing.final
+class DeadManSwitch(_message.Message):
+    """A dead man's switch that is armed. All fields are set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ARM_TIME_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Who has armed it."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def scope(self) -> Global___TradingScope:
+        """What is cancelled and paused when it fires."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """After so much silence."""
+
+    @_builtins.property
+    def left(self) -> _duration_pb2.Duration:
+        """Until then."""
+
+    @_builtins.property
+    def arm_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___TradingScope | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        left: _duration_pb2.Duration | None = ...,
+        principal: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        arm_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arm_time", b"arm_time", "left", b"left", "scope", b"scope", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm_time", b"arm_time", "left", b"left", "principal", b"principal", "reason", b"reason", "scope", b"scope", "timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadManSwitch: _TypeAlias = DeadManSwitch  # noqa: Y015

@@ -71,6 +71,21 @@ class TradingControlServiceStub(object):
                 request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensRequest.SerializeToString,
                 response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensResponse.FromString,
                 _registered_method=True)
+        self.ArmDeadManSwitch = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/ArmDeadManSwitch',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ArmDeadManSwitchRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ArmDeadManSwitchResponse.FromString,
+                _registered_method=True)
+        self.DisarmDeadManSwitch = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/DisarmDeadManSwitch',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.DisarmDeadManSwitchRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.DisarmDeadManSwitchResponse.FromString,
+                _registered_method=True)
+        self.ListDeadManSwitches = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/ListDeadManSwitches',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesResponse.FromString,
+                _registered_method=True)
         self.GetTradingState = channel.unary_unary(
                 '/fairlead.v1.TradingControlService/GetTradingState',
                 request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.GetTradingStateRequest.SerializeToString,
@@ -167,6 +182,30 @@ class TradingControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ArmDeadManSwitch(self, request, context):
+        """Arms a dead man's switch for a scope, or gives a sign of life where one is armed with the same `timeout`.
+
+        When no sign comes for `timeout`, everything live in the scope is cancelled, the scope is paused, and the switch is not
+        armed any more. That it is armed outlives the server, the signs of life do not: after a start it has its whole time again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisarmDeadManSwitch(self, request, context):
+        """Disarms a dead man's switch. FAILED_PRECONDITION / DEAD_MAN_NOT_ARMED where there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeadManSwitches(self, request, context):
+        """Lists the dead man's switches that are armed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTradingState(self, request, context):
         """Returns the state of one scope, and how far its kill has come.
         """
@@ -224,6 +263,21 @@ def add_TradingControlServiceServicer_to_server(servicer, server):
                     servicer.ListFlattens,
                     request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensRequest.FromString,
                     response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensResponse.SerializeToString,
+            ),
+            'ArmDeadManSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArmDeadManSwitch,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ArmDeadManSwitchRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ArmDeadManSwitchResponse.SerializeToString,
+            ),
+            'DisarmDeadManSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisarmDeadManSwitch,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.DisarmDeadManSwitchRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.DisarmDeadManSwitchResponse.SerializeToString,
+            ),
+            'ListDeadManSwitches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadManSwitches,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesResponse.SerializeToString,
             ),
             'GetTradingState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTradingState,
@@ -410,6 +464,87 @@ class TradingControlService(object):
             '/fairlead.v1.TradingControlService/ListFlattens',
             fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensRequest.SerializeToString,
             fairlead_dot_v1_dot_trading__control__service__pb2.ListFlattensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArmDeadManSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/ArmDeadManSwitch',
+            fairlead_dot_v1_dot_trading__control__service__pb2.ArmDeadManSwitchRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.ArmDeadManSwitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisarmDeadManSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/DisarmDeadManSwitch',
+            fairlead_dot_v1_dot_trading__control__service__pb2.DisarmDeadManSwitchRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.DisarmDeadManSwitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeadManSwitches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/ListDeadManSwitches',
+            fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesResponse.FromString,
             options,
             channel_credentials,
             insecure,

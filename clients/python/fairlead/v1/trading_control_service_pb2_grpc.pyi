@@ -83,6 +83,16 @@ class TradingControlServiceStub:
     """Returns one flatten, of those under way and those of the last 24 hours. NOT_FOUND / FLATTEN_NOT_FOUND if there is none."""
     ListFlattens: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListFlattensRequest, _trading_control_service_pb2.ListFlattensResponse]
     """Lists the flattens under way and those of the last 24 hours, newest first."""
+    ArmDeadManSwitch: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ArmDeadManSwitchRequest, _trading_control_service_pb2.ArmDeadManSwitchResponse]
+    """Arms a dead man's switch for a scope, or gives a sign of life where one is armed with the same `timeout`.
+
+    When no sign comes for `timeout`, everything live in the scope is cancelled, the scope is paused, and the switch is not
+    armed any more. That it is armed outlives the server, the signs of life do not: after a start it has its whole time again.
+    """
+    DisarmDeadManSwitch: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.DisarmDeadManSwitchRequest, _trading_control_service_pb2.DisarmDeadManSwitchResponse]
+    """Disarms a dead man's switch. FAILED_PRECONDITION / DEAD_MAN_NOT_ARMED where there is none."""
+    ListDeadManSwitches: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListDeadManSwitchesRequest, _trading_control_service_pb2.ListDeadManSwitchesResponse]
+    """Lists the dead man's switches that are armed."""
     GetTradingState: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.GetTradingStateRequest, _trading_control_service_pb2.GetTradingStateResponse]
     """Returns the state of one scope, and how far its kill has come."""
     ListTradingStates: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListTradingStatesRequest, _trading_control_service_pb2.ListTradingStatesResponse]
@@ -150,6 +160,16 @@ class TradingControlServiceAsyncStub(TradingControlServiceStub):
     """Returns one flatten, of those under way and those of the last 24 hours. NOT_FOUND / FLATTEN_NOT_FOUND if there is none."""
     ListFlattens: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListFlattensRequest, _trading_control_service_pb2.ListFlattensResponse]  # type: ignore[assignment]
     """Lists the flattens under way and those of the last 24 hours, newest first."""
+    ArmDeadManSwitch: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ArmDeadManSwitchRequest, _trading_control_service_pb2.ArmDeadManSwitchResponse]  # type: ignore[assignment]
+    """Arms a dead man's switch for a scope, or gives a sign of life where one is armed with the same `timeout`.
+
+    When no sign comes for `timeout`, everything live in the scope is cancelled, the scope is paused, and the switch is not
+    armed any more. That it is armed outlives the server, the signs of life do not: after a start it has its whole time again.
+    """
+    DisarmDeadManSwitch: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.DisarmDeadManSwitchRequest, _trading_control_service_pb2.DisarmDeadManSwitchResponse]  # type: ignore[assignment]
+    """Disarms a dead man's switch. FAILED_PRECONDITION / DEAD_MAN_NOT_ARMED where there is none."""
+    ListDeadManSwitches: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListDeadManSwitchesRequest, _trading_control_service_pb2.ListDeadManSwitchesResponse]  # type: ignore[assignment]
+    """Lists the dead man's switches that are armed."""
     GetTradingState: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.GetTradingStateRequest, _trading_control_service_pb2.GetTradingStateResponse]  # type: ignore[assignment]
     """Returns the state of one scope, and how far its kill has come."""
     ListTradingStates: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListTradingStatesRequest, _trading_control_service_pb2.ListTradingStatesResponse]  # type: ignore[assignment]
@@ -250,6 +270,34 @@ class TradingControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trading_control_service_pb2.ListFlattensResponse, _abc.Awaitable[_trading_control_service_pb2.ListFlattensResponse]]:
         """Lists the flattens under way and those of the last 24 hours, newest first."""
+
+    @_abc_1.abstractmethod
+    def ArmDeadManSwitch(
+        self,
+        request: _trading_control_service_pb2.ArmDeadManSwitchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.ArmDeadManSwitchResponse, _abc.Awaitable[_trading_control_service_pb2.ArmDeadManSwitchResponse]]:
+        """Arms a dead man's switch for a scope, or gives a sign of life where one is armed with the same `timeout`.
+
+        When no sign comes for `timeout`, everything live in the scope is cancelled, the scope is paused, and the switch is not
+        armed any more. That it is armed outlives the server, the signs of life do not: after a start it has its whole time again.
+        """
+
+    @_abc_1.abstractmethod
+    def DisarmDeadManSwitch(
+        self,
+        request: _trading_control_service_pb2.DisarmDeadManSwitchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.DisarmDeadManSwitchResponse, _abc.Awaitable[_trading_control_service_pb2.DisarmDeadManSwitchResponse]]:
+        """Disarms a dead man's switch. FAILED_PRECONDITION / DEAD_MAN_NOT_ARMED where there is none."""
+
+    @_abc_1.abstractmethod
+    def ListDeadManSwitches(
+        self,
+        request: _trading_control_service_pb2.ListDeadManSwitchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.ListDeadManSwitchesResponse, _abc.Awaitable[_trading_control_service_pb2.ListDeadManSwitchesResponse]]:
+        """Lists the dead man's switches that are armed."""
 
     @_abc_1.abstractmethod
     def GetTradingState(
