@@ -10,6 +10,7 @@ from fairlead.v1.common_pb2 import (
     INITIATOR_SYSTEM,
     ORDER_STATE_CANCELED,
     ORDER_STATE_WORKING,
+    TIME_IN_FORCE_GTC,
     Order,
 )
 from fairlead.v1.execution_service_pb2 import EXECUTION_KIND_CANCEL_REQUESTED, START_POSITION_EARLIEST
@@ -74,6 +75,17 @@ async def test_orders_of_others_and_of_other_accounts_stay(router: Router) -> No
     await canceled(router, kept)
 
     assert {await state(router, each) for each in (alone, stays, outlives)} == {ORDER_STATE_WORKING}
+
+
+async def test_what_is_good_till_cancelled_dies_only_where_that_is_said(router: Router) -> None:
+    mortal = hello(grace=0)
+    mortal.cancel_on_disconnect.good_till_too = True
+    async with Trader(router, hello(grace=0)) as trader, Trader(router, mortal) as other:
+        stays, goes = await enter(trader, time_in_force=TIME_IN_FORCE_GTC), await enter(trader)
+        dies = await enter(other, time_in_force=TIME_IN_FORCE_GTC)
+    await canceled(router, goes)
+    await canceled(router, dies)
+    assert await state(router, stays) == ORDER_STATE_WORKING
 
 
 async def test_a_client_that_takes_its_leave_may_keep_its_orders(router: Router) -> None:

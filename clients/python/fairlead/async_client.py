@@ -176,13 +176,17 @@ class AsyncClient(AsyncReferenceCalls, AsyncPositionCalls, AsyncRiskCalls, Async
         cancel_on_disconnect: float | None = None,
         account_ids: Iterable[str] = (),
         session_key: str | None = None,
+        good_till_too: bool = False,
     ) -> AsyncTradeSession:
         """The fast way to enter orders: one stream for many commands. Nothing happens before it is entered.
 
         With `cancel_on_disconnect`, in seconds, the orders submitted in it (for these accounts, or any) are cancelled when
-        it has been without a stream for so long; `close(keep_orders=True)` keeps them.
+        it has been without a stream for so long; `close(keep_orders=True)` keeps them. Those that are GTC or GTD stay unless
+        `good_till_too`.
         """
-        hello = requests.trade_hello(session_key, cancel_on_disconnect, account_ids)
+        hello = requests.trade_hello(
+            session_key, cancel_on_disconnect, account_ids, good_till_too=good_till_too
+        )
         metadata = call_metadata(self._metadata)
         return AsyncTradeSession(
             lambda: self._orders.TradeSession(metadata=metadata),

@@ -169,12 +169,14 @@ def cancel_all_orders(which: MassCancellation) -> order_service_pb2.CancelAllOrd
 
 
 def trade_hello(
-    session_key: str | None, grace: float | None, account_ids: Iterable[str]
+    session_key: str | None, grace: float | None, account_ids: Iterable[str], *, good_till_too: bool = False
 ) -> order_service_pb2.TradeHello:
     """`grace` is in seconds; None: orders outlive the session."""
     hello = order_service_pb2.TradeHello(session_key=session_key or new_key())
     if grace is not None:
-        mortal = order_service_pb2.CancelOnDisconnect(grace=_duration(grace), account_ids=_names(account_ids))
+        mortal = order_service_pb2.CancelOnDisconnect(
+            grace=_duration(grace), account_ids=_names(account_ids), good_till_too=good_till_too
+        )
         hello.cancel_on_disconnect.CopyFrom(mortal)
     elif _names(account_ids):
         raise BadValue("account_ids needs cancel_on_disconnect")

@@ -15,6 +15,7 @@ from fairlead_server.api.order_answers import Course, OrderAnswers, read_order
 from fairlead_server.api.wire import Fields
 from fairlead_server.domain.errors import InvalidRequest
 from fairlead_server.domain.order import Order
+from fairlead_server.domain.terms import NewOrder
 from fairlead_server.routing.batches import FAILURES, Failure
 from fairlead_server.routing.watch import Waiter, Watch
 
@@ -25,9 +26,13 @@ class Terms(Struct, frozen=True):
     caller: Caller
     mark: str = ""
     accounts: frozenset[str] | None = None
+    good_till_too: bool = False
 
-    def mark_for(self, account_id: str) -> str:
-        return self.mark if self.accounts is None or account_id in self.accounts else ""
+    def mark_for(self, new: NewOrder) -> str:
+        """Orders that are meant to outlive their day outlive their client, unless it says otherwise."""
+        if new.terms.time_in_force.multi_day and not self.good_till_too:
+            return ""
+        return self.mark if self.accounts is None or new.account_id in self.accounts else ""
 
 
 class Decided(Struct, frozen=True):
@@ -70,7 +75,7 @@ class TradeCommands:
 
     def _submit(self, request: pb.SubmitOrderRequest, terms: Terms) -> Course[pb.SubmitOrderResponse]:
         new = read_order(request, terms.caller)
-        mark = terms.mark_for(new.account_id)
+        mark = terms.mark_for(new)
         answer = self._answers.enter(replace(new, trade_session=mark) if mark else new, terms.caller)
         return self._answers.submission(request, answer)
 

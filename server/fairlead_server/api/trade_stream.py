@@ -246,8 +246,9 @@ class TradeStream:
 def _terms(terms: Terms, hello: pb.TradeHello) -> Terms:
     if not hello.HasField("cancel_on_disconnect"):
         return terms
-    accounts = frozenset(hello.cancel_on_disconnect.account_ids) or None
-    return replace(terms, mark=hello.session_key, accounts=accounts)
+    mortal = hello.cancel_on_disconnect
+    accounts = frozenset(mortal.account_ids) or None
+    return replace(terms, mark=hello.session_key, accounts=accounts, good_till_too=mortal.good_till_too)
 
 
 def _grace(hello: pb.TradeHello) -> timedelta | None:

@@ -1015,6 +1015,9 @@ class CancelOnDisconnect(_message.Message):
 
     GRACE_FIELD_NUMBER: _builtins.int
     ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    GOOD_TILL_TOO_FIELD_NUMBER: _builtins.int
+    good_till_too: _builtins.bool
+    """Orders that were submitted GTC or GTD, too; else they stay, for they are meant to outlive their day."""
     @_builtins.property
     def grace(self) -> _duration_pb2.Duration:
         """How long to wait for the client to come back; at most an hour. Unset or 0 = not at all."""
@@ -1028,10 +1031,11 @@ class CancelOnDisconnect(_message.Message):
         *,
         grace: _duration_pb2.Duration | None = ...,
         account_ids: _abc.Iterable[_builtins.str] | None = ...,
+        good_till_too: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grace", b"grace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "grace", b"grace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "good_till_too", b"good_till_too", "grace", b"grace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
