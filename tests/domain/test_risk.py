@@ -924,8 +924,8 @@ CROWDED: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     "wanted",
-    [terms(90), terms(100), terms(100, time_in_force=TimeInForce.GTC)],
-    ids=["less", "same", "longer"],
+    [terms(90), terms(100), terms(90, display_quantity=Decimal(10))],
+    ids=["less", "same", "less shown"],
 )
 def test_an_amend_that_only_takes_quantity_away_is_spared_the_controls_of_exposure(wanted: Any) -> None:
     assert check_amend(amended(wanted, **CROWDED), terms()) == ()
@@ -933,8 +933,14 @@ def test_an_amend_that_only_takes_quantity_away_is_spared_the_controls_of_exposu
 
 @pytest.mark.parametrize(
     "wanted",
-    [terms(110), terms(90, 51), terms(90, 49), terms(100, stop_price=Decimal(50))],
-    ids=["more", "dearer", "cheaper", "other stop"],
+    [
+        terms(110),
+        terms(90, 51),
+        terms(90, 49),
+        terms(100, stop_price=Decimal(50)),
+        terms(90, time_in_force=TimeInForce.GTC),
+    ],
+    ids=["more", "dearer", "cheaper", "other stop", "longer"],
 )
 def test_any_other_amend_faces_them_but_not_those_of_new_orders(wanted: Any) -> None:
     found = broken(check_amend(amended(wanted, **CROWDED), terms()))

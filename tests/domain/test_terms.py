@@ -70,11 +70,13 @@ def test_each_order_type_needs_its_prices() -> None:
     ("wanted", "reduces"),
     [
         (terms(90), True),
-        (terms(100, time_in_force=TimeInForce.GTC), True),
+        (terms(100), True),
+        (terms(90, time_in_force=TimeInForce.GTC), False),
+        (terms(90, expire_time=NOW), False),
         (terms(101), False),
         (terms(90, 49), False),
         (terms(90, stop_price=Decimal(49)), False),
     ],
 )
-def test_only_less_at_the_same_price_reduces(wanted: Terms, *, reduces: bool) -> None:
+def test_only_less_at_the_same_price_for_the_same_time_reduces(wanted: Terms, *, reduces: bool) -> None:
     assert wanted.only_reduce(terms(100)) is reduces

@@ -89,9 +89,10 @@ class Terms(Struct, frozen=True):
     expire_time: datetime | None = None
 
     def only_reduce(self, current: Terms) -> bool:
-        """Whether an amend to them takes quantity away and changes no price, so that it can add no risk."""
+        """Whether an amend to them takes quantity away and changes neither a price nor how long it lives, so that it can add no risk."""
         same_prices = (self.price, self.stop_price) == (current.price, current.stop_price)
-        return same_prices and self.quantity <= current.quantity
+        lives = (self.time_in_force, self.expire_time) == (current.time_in_force, current.expire_time)
+        return same_prices and lives and self.quantity <= current.quantity
 
 
 class NewOrder(Struct, frozen=True):
