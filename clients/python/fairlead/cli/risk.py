@@ -58,6 +58,12 @@ def _limits(one: LimitSet) -> str:
     return " ".join([*(f"{name}={value}" for name, value in sorted(one.limits.items())), *lists])
 
 
+def _limit_id(event: RiskEvent) -> str:
+    """That has changed, or that was not kept to."""
+    broken = dict.fromkeys(breach.limit_id for breach in event.breaches if breach.limit_id)
+    return event.limit_id or " ".join(broken)
+
+
 _CONTROLS: Sequence[Column[RiskControl]] = (
     Column("control", lambda control: control.rule_id),
     Column("limit", lambda control: control.limit),
@@ -114,8 +120,9 @@ _EVENTS: Sequence[Column[RiskEvent]] = (
     Column("time", lambda event: instant(event.time), width=23),
     Column("kind", lambda event: short(RiskEventKind.DESCRIPTOR, event.kind), width=14),
     Column("order", lambda event: event.order_id, width=26),
+    Column("limit_id", _limit_id, width=12),
     Column("scope", lambda event: _scope(event.scope), width=40),
-    Column("why", lambda event: "; ".join(breach.text for breach in event.breaches) or event.text, width=40),
+    Column("why", lambda event: "; ".join(breach.text for breach in event.breaches) or event.text),
 )
 _CHANGES: Sequence[Column[ImportLimitsResponse]] = (
     Column("created", lambda done: " ".join(done.created_limit_ids)),
