@@ -280,17 +280,22 @@ async def test_a_size_leaves_no_more_to_lose_than_the_day_has_left(router: Route
     assert (size.quantity, size.quantity_by_risk, size.risk) == ("50", "50", "100")
 
 
-async def test_a_size_is_of_contracts_whose_multiplier_counts(router: Router) -> None:
+async def test_contracts_are_reckoned_by_their_multiplier(router: Router) -> None:
     future = reference_service_pb2.Instrument(
         instrument_id="FUT", symbol="FUT", currency="USD", tick_size="0.01", lot_size="1", multiplier="50"
     )
     request = reference_service_pb2.CreateInstrumentRequest(instrument=future, reason="a new contract")
     await router.reference.CreateInstrument(request)
+    await put(router, tight(max_open_notional="10000"))
 
     order = new_order(instrument_id="FUT", quantity="10", price="50")
-    found = await desk(router).SizeOrder(pb.SizeOrderRequest(order=order, stop_price="48", risk_amount="350"))
+    size = pb.SizeOrderRequest(order=order, stop_price="48", risk_amount="350")
+    found = await desk(router).SizeOrder(size)
+    await submitted(router, instrument_id="FUT", quantity="3", price="50")
+    state = await desk(router).GetRiskState(pb.GetRiskStateRequest(scope=pb.RiskScope(account_id="ACC1")))
 
     assert (found.quantity_by_risk, found.quantity, found.risk) == ("3", "3", "300")
+    assert [each.used for each in state.usages if each.rule_id == "open_notional"] == ["7500"]
 
 
 async def test_a_stop_on_the_wrong_side_is_refused(router: Router) -> None:

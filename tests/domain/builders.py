@@ -237,6 +237,7 @@ class Beside(Struct):
     """What there is beside an order, whatever the scope."""
 
     prices: Mapping[str, Decimal] = field(default_factory=lambda: {"ACME": HUNDRED / 2})
+    contracts: Mapping[str, Decimal] = field(default_factory=dict)  # their multipliers
     doubtful: int = 0
     orders: tuple[Order, ...] = ()
     done: DayTotal = DayTotal()
@@ -248,6 +249,9 @@ class Beside(Struct):
 
     def price(self, instrument_id: str) -> Decimal | None:
         return self.prices.get(instrument_id)
+
+    def multiplier(self, instrument_id: str) -> Decimal:
+        return self.contracts.get(instrument_id, Decimal(1))
 
     def moving(self, instrument_id: str) -> MovingReference | None:
         return None if self.mean is None else MovingReference(timedelta(minutes=1), self.mean, NOW)

@@ -862,6 +862,32 @@ def test_an_order_is_valued_at_the_dearest_price_at_which_it_may_trade(
     assert asked.value_price == price
 
 
+@pytest.mark.parametrize(
+    ("limit", "exposure", "value"),
+    [
+        # the order is 100 at 50, a contract of 10
+        ("max_open_notional", held(value=Decimal(7), unpriced=Decimal(2)), 51_070),
+        ("max_gross_exposure", held(40), 70_000),
+        ("max_net_exposure", held(40), 70_000),
+        ("max_daily_value", held(value=Decimal(7), unpriced=Decimal(2)), 51_070),
+    ],
+)
+def test_whatever_has_a_value_is_reckoned_by_its_multiplier(
+    limit: str, exposure: Exposure, value: int
+) -> None:
+    contract = Decimal(10)
+    asked = proposal(
+        exposure=exposure,
+        sets=[limit_set(Scope("ACC1"), values={limit: Decimal(0)})],
+        instrument=instrument(multiplier=contract),
+        beside=Beside(contracts={"ACME": contract}),
+    )
+
+    [measure] = examine_new(asked).measures
+
+    assert measure.observed == value
+
+
 def test_a_sale_below_the_market_is_valued_at_the_market() -> None:
     assert broken(check_new(selling(terms=terms(price=1), sets=limited(max_order_notional=4999)))) == [
         "max_notional"

@@ -16,6 +16,8 @@ from fairlead_server.routing.funds import Funds
 from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.reference import Reference
 
+_ONE = Decimal(1)
+
 
 class Surroundings:
     """The best moment of a day is that of those at which somebody has looked; after a restart it is that of the restart."""
@@ -30,6 +32,10 @@ class Surroundings:
     def price(self, instrument_id: str) -> Decimal | None:
         instrument = self._reference.get(instrument_id)
         return instrument.reference.price if instrument is not None and instrument.reference else None
+
+    def multiplier(self, instrument_id: str) -> Decimal:
+        instrument = self._reference.get(instrument_id)
+        return _ONE if instrument is None else instrument.multiplier
 
     def moving(self, instrument_id: str) -> MovingReference | None:
         return self._reference.moving(instrument_id)

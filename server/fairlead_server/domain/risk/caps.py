@@ -60,10 +60,7 @@ def _open_value(p: Proposal, bound: Bound) -> Decimal | None:
         return None
     total = own
     for instrument_id, exposure in p.standing.exposures(bound.scope, p.new.instrument_id):
-        total += exposure.value
-        if exposure.unpriced:
-            price = p.standing.price(instrument_id)
-            total += exposure.unpriced * price if price is not None else ZERO
+        total += p.standing.open_value(instrument_id, exposure)
     return total
 
 
@@ -127,7 +124,12 @@ def _exposed(p: Proposal, bound: Bound) -> list[tuple[str, Decimal]] | None:
         price = (p.value_price if own else None) or p.standing.price(instrument_id)
         if price is None:
             return None
-        found.append((instrument_id, (long if long >= short else -short) * price))
+        found.append(
+            (
+                instrument_id,
+                (long if long >= short else -short) * price * p.standing.multiplier(instrument_id),
+            )
+        )
     return found
 
 

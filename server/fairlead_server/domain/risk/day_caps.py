@@ -33,8 +33,7 @@ def _value(p: Proposal, bound: Bound) -> Decimal | None:
     today = p.standing.today(bound.scope, p.now)
     total = today.bought_value + today.sold_value + own
     for instrument_id, exposure in p.standing.exposures(bound.scope, p.new.instrument_id):
-        price = p.standing.price(instrument_id)
-        total += exposure.value + (exposure.unpriced * price if price is not None else ZERO)
+        total += p.standing.open_value(instrument_id, exposure)
     return total
 
 

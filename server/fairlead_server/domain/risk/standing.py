@@ -24,6 +24,9 @@ class Around(Protocol):
     def price(self, instrument_id: str) -> Decimal | None:
         """The reference price."""
 
+    def multiplier(self, instrument_id: str) -> Decimal:
+        """What one of it is worth at a price of 1."""
+
     def moving(self, instrument_id: str) -> MovingReference | None:
         """Where the reference price was in the last while."""
 
@@ -72,6 +75,7 @@ class Standing:
         own: Working = NOTHING,
         assumed: Assumed | None = None,
     ) -> None:
+        self.multiplier = around.multiplier
         self.price, self.moving = around.price, around.moving
         self.in_doubt, self.resting = around.in_doubt, around.resting
         self.today, self.profit, self.peak = around.today, around.profit, around.peak
@@ -115,6 +119,12 @@ class Standing:
         """Why the account cannot pay for so much of the proposal's own instrument."""
         exposures = self.exposures(Scope(account_id), instrument_id)
         return self._around.lacking(model, account_id, instrument_id, quantity, price, exposures)
+
+    def open_value(self, instrument_id: str, exposure: Exposure) -> Decimal:
+        """What works is worth; without a price of its own, at the reference price, or nothing where none is known."""
+        price = self.price(instrument_id) if exposure.unpriced else None
+        value = exposure.value if price is None else exposure.value + exposure.unpriced * price
+        return value * self.multiplier(instrument_id)
 
     def open_orders(self, scope: Scope) -> int:
         own = self._own.open
