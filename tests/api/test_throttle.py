@@ -67,10 +67,10 @@ async def sent(router: Router) -> Order:
 
 
 async def exhausted(router: Router) -> Scene:
-    order, bucket = await sent(router), router.app.router.sessions.gateways["BROKER"]._bucket
-    assert bucket is not None
+    order, pace = await sent(router), router.app.router.sessions.gateways["BROKER"]._pace
+    assert pace is not None
     for _ in range(60 * RATE):
-        bucket.take(datetime.now(UTC))
+        pace.take(datetime.now(UTC), cancel=False)
     return Scene(router, order)
 
 

@@ -369,6 +369,12 @@ def test_a_session_may_be_held_to_a_rate(folder: Folder, more: list[str], expect
         ("[sessions.B]", "[sessions.B]\nburst = 10", "sessions.B.burst", "without max_messages_per_second"),
         (
             "[sessions.B]",
+            "[sessions.B]\nmore_cancels_per_second = 10",
+            "sessions.B.more_cancels_per_second",
+            "without max_messages_per_second",
+        ),
+        (
+            "[sessions.B]",
             "[sessions.B]\nmax_queue_ms = 0",
             "sessions.B.max_queue_ms",
             "without max_messages_per_second",

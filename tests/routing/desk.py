@@ -16,13 +16,14 @@ from fairlead_server.domain.exposure import Exposure, RecentOrders
 from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
-from fairlead_server.domain.pace import TokenBucket
+from fairlead_server.domain.pace import Pace, TokenBucket
 from fairlead_server.domain.position import HoldingKey
 from fairlead_server.domain.risk import Policy
 from fairlead_server.domain.routes import Route
 from fairlead_server.domain.scope import EVERYTHING, Scope
 from fairlead_server.domain.terms import NewOrder, TimeInForce
 from fairlead_server.domain.venue_rules import VenueRules
+from fairlead_server.fix.msg_types import CANCELS
 from fairlead_server.fix.session import Numbers
 from fairlead_server.routing.batches import Batches
 from fairlead_server.routing.book import Book
@@ -62,6 +63,7 @@ class FakeGateway:
     down_since: datetime | None = None
     lacks: str | None = None
     bucket: TokenBucket | None = None
+    cancels: TokenBucket | None = None  # beyond those
     max_queue: timedelta = timedelta(milliseconds=500)
     rules: VenueRules = PATIENT
     has_mass_status: bool = False
@@ -74,8 +76,13 @@ class FakeGateway:
     def missing_capability(self, new: NewOrder) -> str | None:
         return self.lacks
 
-    def wait(self, now: datetime) -> timedelta:
-        return timedelta() if self.bucket is None else self.bucket.wait(now)
+    def wait(self, now: datetime, *, cancel: bool = False) -> timedelta:
+        return timedelta() if self.bucket is None else self._pace.wait(now, cancel=cancel)
+
+    @property
+    def _pace(self) -> Pace:
+        assert self.bucket is not None
+        return Pace(self.bucket, self.cancels)
 
     @property
     def epoch(self) -> int:
@@ -109,8 +116,9 @@ class FakeGateway:
     def _send(self, msg_type: str, about: str, now: datetime) -> Outbound:
         assert self.available, "nothing may be sent on a session that is down"
         if self.bucket is not None:
-            assert not self.bucket.wait(now), "nothing may be sent without a token"
-            self.bucket.take(now)
+            cancel = msg_type in CANCELS
+            assert not self.wait(now, cancel=cancel), "nothing may be sent without a token"
+            self._pace.take(now, cancel=cancel)
         text, number = f"{msg_type} {about}", self.numbers.next_out
         self.numbers = replace(self.numbers, next_out=number + 1)
         self.decided.append(text)

@@ -394,6 +394,23 @@ async def test_a_cancel_waits_for_as_long_as_it_takes(desk: Desk) -> None:
     assert types(dispatch(desk, NOW + 9 * SECOND)) == "FF"
 
 
+async def test_cancels_may_have_room_of_their_own_which_nothing_else_takes(store: Store) -> None:
+    minute = timedelta(minutes=1)
+    gateway = FakeGateway(
+        bucket=TokenBucket(10, 2, NOW - minute), cancels=TokenBucket(3, 3, NOW - minute), max_queue=PATIENCE
+    )
+    desk = Desk(store, gateways={"BROKER": gateway})
+    orders = working(desk)
+    waiting = submit(desk, 3, first=3)
+
+    for number, order in enumerate(orders):
+        desk.cancel(order, request_id=f"cancel-{number}")
+
+    assert [text[0] for text in gateway.decided] == ["D", "D", "F", "F"]
+    assert [desk.now(order).held for order in waiting] == [True] * 3
+    await desk.end()
+
+
 async def test_a_cancel_takes_the_place_of_an_amend_that_waits(desk: Desk) -> None:
     order, _ = working(desk)
     desk.amend(order, 200)

@@ -210,6 +210,7 @@ class SessionTable(Table):
     reconnect_max_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60
     max_messages_per_second: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
     burst: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    more_cancels_per_second: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
     max_queue_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] | None = None
     inflight_warn_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 5_000
     inflight_alarm_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 30_000

@@ -64,13 +64,13 @@ class SessionReader:
         """A venue that says no burst gets none: it may cut off who sends one message too many."""
         rate = row.max_messages_per_second
         if rate is None:
-            for name in ("burst", "max_queue_ms"):
+            for name in ("burst", "max_queue_ms", "more_cancels_per_second"):
                 if getattr(row, name) is not None:
                     problem = "says nothing without max_messages_per_second, which is not set"
                     raise self._error(f"{key}.{name}", problem)
             return None
         patience = _USUAL_PATIENCE if row.max_queue_ms is None else timedelta(milliseconds=row.max_queue_ms)
-        return Throttle(rate, row.burst or 1, patience)
+        return Throttle(rate, row.burst or 1, patience, row.more_cancels_per_second)
 
     def _config(self, key: str, row: SessionTable) -> SessionConfig:
         accuracy = row.sending_time_accuracy_seconds

@@ -49,3 +49,23 @@ class TokenBucket:
             self._parts = min(self._parts + passed * self._rate, self._most)
         if passed > 0 or passed < _SET_BACK:
             self._at = now
+
+
+class Pace:
+    """How many messages a session takes, and how many cancels beyond those: what takes risk away need not wait for what adds it."""
+
+    def __init__(self, messages: TokenBucket, cancels: TokenBucket | None = None) -> None:
+        self._messages = messages
+        self._cancels = cancels
+
+    def wait(self, now: datetime, *, cancel: bool) -> timedelta:
+        """How long until a message may go; zero: it may now."""
+        usual = self._messages.wait(now)
+        if not usual or not cancel or self._cancels is None:
+            return usual
+        return min(usual, self._cancels.wait(now))
+
+    def take(self, now: datetime, *, cancel: bool) -> None:
+        """A message goes. A cancel takes what is its own only when nothing else is left."""
+        own = self._cancels if cancel and self._messages.wait(now) else None
+        (own or self._messages).take(now)

@@ -23,3 +23,5 @@ BUSINESS_MESSAGE_REJECT: Final = "j"
 
 ADMIN: Final = frozenset({HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT, LOGON})
 """The session's own messages; all others belong to the application."""
+
+CANCELS: Final = frozenset({ORDER_CANCEL_REQUEST, ORDER_MASS_CANCEL_REQUEST})

@@ -189,7 +189,7 @@ class Departures:
     def deadline(self, gateway: Gateway, now: datetime) -> datetime | None:
         """When :meth:`dispatch` next has something to do."""
         queue = self._book.queue(gateway.session_id)
-        turn = now + gateway.wait(now) if queue and gateway.available else None
+        turn = now + gateway.wait(now, cancel=queue.cancel_is_next) if queue and gateway.available else None
         all_of_them = turn, queue.deadline(), self._mass.deadline(gateway)
         return min((at for at in all_of_them if at is not None), default=None)
 
@@ -201,7 +201,7 @@ class Departures:
             self._refuse(waiting, reject, now)
         if gateway.available:
             self._cancel_singly(self._mass.late(gateway, now), gateway, now)
-        while queue and gateway.available and not gateway.wait(now):
+        while queue and gateway.available and not gateway.wait(now, cancel=queue.cancel_is_next):
             self._leave(queue.pop(), gateway, now)
 
     def _leave(self, waiting: Waiting, gateway: Gateway, now: datetime) -> None:

@@ -45,8 +45,8 @@ class Gateway(Protocol):
     def available(self) -> bool:
         """Whether orders may be sent now."""
 
-    def wait(self, now: datetime) -> timedelta:
-        """How long until the session's throttle lets a message pass; zero: it may go now."""
+    def wait(self, now: datetime, *, cancel: bool = False) -> timedelta:
+        """How long until the session's throttle lets a message pass; zero: it may go now. A ``cancel`` may go before others."""
 
     @property
     def max_queue(self) -> timedelta:

@@ -74,6 +74,10 @@ class Queue:
             self._count += 1
             heapq.heappush(self._deadlines, (waiting.deadline, self._count, waiting))
 
+    @property
+    def cancel_is_next(self) -> bool:
+        return any(self._turns[turn] for turn in _CANCELS)
+
     def pop(self) -> Waiting:
         """The one whose turn it is. There must be one."""
         entries = next(filter(None, self._turns.values()))

@@ -16,7 +16,6 @@ from typing import assert_never
 from fairlead_server.domain.execution import ExecutionReport
 from fairlead_server.domain.mass_scope import MassScope
 from fairlead_server.domain.order import Order, Request
-from fairlead_server.domain.pace import TokenBucket
 from fairlead_server.domain.terms import NewOrder
 from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix import events, msg_types, tags
@@ -85,7 +84,7 @@ class VenueSession:
         self._recorded = numbers
         self._secrets = self.settings.config.secrets
         throttle = self.settings.throttle
-        self._bucket = TokenBucket(throttle.rate, throttle.burst, self._clock()) if throttle else None
+        self._pace = throttle.pace(self._clock()) if throttle else None
 
     def renumber(self, numbers: Numbers, reason: str) -> None:
         """Part of a decision, while there is no connection: go on from other numbers."""
@@ -112,8 +111,8 @@ class VenueSession:
     def is_connected(self) -> bool:
         return self._wire is not None
 
-    def wait(self, now: datetime) -> timedelta:
-        return _NO_WAIT if self._bucket is None else self._bucket.wait(now)
+    def wait(self, now: datetime, *, cancel: bool = False) -> timedelta:
+        return _NO_WAIT if self._pace is None else self._pace.wait(now, cancel=cancel)
 
     @property
     def max_queue(self) -> timedelta:
@@ -185,8 +184,8 @@ class VenueSession:
 
     def _send(self, msg_type: str, fields: Fields, now: datetime) -> Outbound:
         outbound = self._outbound(self.session.send(msg_type, fields, now), now)
-        if self._bucket is not None:
-            self._bucket.take(now)
+        if self._pace is not None:
+            self._pace.take(now, cancel=msg_type in msg_types.CANCELS)
         return outbound
 
     def view(self) -> SessionView:

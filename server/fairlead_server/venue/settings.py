@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from fairlead_server.domain.pace import Pace, TokenBucket
 from fairlead_server.domain.venue_rules import VenueRules
 from fairlead_server.fix.schedule import Schedule
 from fairlead_server.fix.session import Numbers, SessionConfig, State
@@ -22,12 +23,17 @@ class Endpoint:
 class Throttle:
     """How many application messages a venue takes: ``burst`` at once, ``rate`` a second in the long run.
 
-    An order or an amend whose turn does not come within ``max_queue`` is refused.
+    An order or an amend whose turn does not come within ``max_queue`` is refused. ``cancels`` are so many cancels a second more.
     """
 
     rate: int
     burst: int
     max_queue: timedelta
+    cancels: int | None = None
+
+    def pace(self, now: datetime) -> Pace:
+        own = TokenBucket(self.cancels, self.cancels, now) if self.cancels else None
+        return Pace(TokenBucket(self.rate, self.burst, now), own)
 
 
 @dataclass(frozen=True, slots=True)
