@@ -10,12 +10,20 @@ from zoneinfo import ZoneInfo
 import pytest
 from fairlead_server.domain.buying_power import AccountKind, Lack, MarginModel, Shortfall
 from fairlead_server.domain.calendar import Calendar, Span
-from fairlead_server.domain.exposure import Exposure
+from fairlead_server.domain.exposure import Exposure, Exposures, RecentOrders, Working
 from fairlead_server.domain.instrument import ReferencePrice, Shorting
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal
 from fairlead_server.domain.reject import Breach, Reject, RejectReason, RejectSource
-from fairlead_server.domain.risk import CONTROLS, Policy, Proposal, examine_amend, examine_new
+from fairlead_server.domain.risk import (
+    CONTROLS,
+    Policy,
+    Proposal,
+    Rates,
+    Standing,
+    examine_amend,
+    examine_new,
+)
 from fairlead_server.domain.risk.caps import burst_of
 from fairlead_server.domain.risk.control import Applies
 from fairlead_server.domain.risk.limits import LimitSet, Mode
@@ -681,6 +689,49 @@ def test_a_limit_set_only_for_the_instrument_is_set() -> None:
 
     assert check_new(proposal(sets=narrower("ACME"))) == ()
     assert broken(check_new(proposal(sets=narrower("OTHER")))) == ["limits_set"]
+
+
+UNPRICED = Beside(prices={"ACME": Decimal(50)})
+
+
+@pytest.mark.parametrize("limit", ["max_gross_exposure", "max_net_exposure", "max_concentration_percent"])
+def test_what_cannot_be_reckoned_for_want_of_a_price_is_refused(limit: str) -> None:
+    """Another instrument of the account is held, of which no price is known."""
+    sets = [*limited(), limit_set(OWN, values={limit: Decimal(10**9)})]
+    exposures = Exposures([(Scope("ACC1", instrument_id="DARK"), Decimal(1))])
+    dark = Standing(exposures, RecentOrders(timedelta()), Rates(), UNPRICED)
+
+    (breach,) = check_new(replace(proposal(sets=sets), standing=dark))
+
+    assert breach.reason is RejectReason.RISK_MISSING_REFERENCE_PRICE
+    assert "no reference price" in breach.text
+
+
+def test_what_reduces_a_position_passes_the_limits_on_exposures() -> None:
+    sets = beside(max_gross_exposure=1, max_net_exposure=1, max_concentration_percent=0)
+
+    assert check_new(selling(held(500), sets=sets)) == ()
+    assert broken(check_new(selling(held(90), sets=sets))) == [
+        "gross_exposure",
+        "net_exposure",
+        "concentration",
+    ]
+
+
+def test_the_net_exposure_is_that_of_one_side_filled_and_not_the_other() -> None:
+    """Long 100 in one, short 100 in the other, with 100 more to sell there: 100 and 200 of them, not 0."""
+    exposures = Exposures(
+        [(Scope("ACC1", instrument_id="ACME"), Decimal(0)), (Scope("ACC1", instrument_id="B"), Decimal(0))]
+    )
+    exposures.add(Scope("ACC1", instrument_id="B"), Working(selling=Decimal(100), open=1))
+    both = Standing(
+        exposures, RecentOrders(timedelta()), Rates(), Beside(prices={"ACME": Decimal(50), "B": Decimal(50)})
+    )
+
+    def asked(most: int) -> list[str]:
+        return broken(check_new(replace(proposal(sets=beside(max_net_exposure=most)), standing=both)))
+
+    assert (asked(5000), asked(4999)) == ([], ["net_exposure"])
 
 
 def test_the_tightest_of_all_matching_limits_decides_and_is_named() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Context, Decimal
 
+from msgspec import Struct
+
 from fairlead_server.domain.order import ZERO
 from fairlead_server.domain.reject import RejectReason
-from fairlead_server.domain.risk.control import Applies, Cap, Parameter, Unit
+from fairlead_server.domain.risk.control import UNKNOWN, Applies, Cap, Parameter, Unit
 from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.proposal import Proposal
+from fairlead_server.domain.risk.states import reduces
 from fairlead_server.domain.scope import Scope
 
 _WIDE = Context(prec=50)
@@ -104,54 +107,69 @@ def symbol_scope(p: Proposal, bound: Bound) -> Scope:
     return Scope(own.account_id, own.principal, p.new.instrument_id, own.strategy_id, own.session_id)
 
 
-def _exposed(p: Proposal, bound: Bound) -> list[tuple[str, Decimal]] | None:
-    """The worst value of each instrument of the scope, long or short, all working orders counted as filled; the proposal in its own.
+class _Worth(Struct, frozen=True):
+    """What one instrument may come to be worth: ``up`` with all purchases filled, ``down``, as a short one, with all sales."""
 
-    In the currencies of the instruments, which are not converted. None if one has no price: then nothing can be said, and that
-    is a breach of another control.
+    instrument_id: str
+    up: Decimal
+    down: Decimal
+
+    @property
+    def worst(self) -> Decimal:
+        return max(self.up, self.down)
+
+
+def _exposed(p: Proposal, bound: Bound) -> list[_Worth] | None:
+    """Of each instrument of the scope, the proposal counted in its own. None if one that may be held has no reference price.
+
+    In the currencies of the instruments, which are not converted.
     """
     found = []
     for instrument_id, exposure in p.standing.exposures(bound.scope, p.new.instrument_id):
-        long, short = exposure.position + exposure.buying, exposure.selling - exposure.position
+        up, down = exposure.position + exposure.buying, exposure.selling - exposure.position
         own = instrument_id == p.new.instrument_id
         if own and p.new.side.sign > 0:
-            long += p.open_quantity
+            up += p.open_quantity
         elif own:
-            short += p.open_quantity
-        most = max(long, short)
-        if not most:
+            down += p.open_quantity
+        if not (up or down):
             continue
         price = (p.value_price if own else None) or p.standing.price(instrument_id)
         if price is None:
             return None
-        found.append(
-            (
-                instrument_id,
-                (long if long >= short else -short) * price * p.standing.multiplier(instrument_id),
-            )
-        )
+        worth = price * p.standing.multiplier(instrument_id)
+        found.append(_Worth(instrument_id, up * worth, down * worth))
     return found
 
 
 def _gross(p: Proposal, bound: Bound) -> Decimal | None:
+    if p.count and reduces(p):
+        return None
     exposed = _exposed(p, bound)
-    return None if exposed is None else sum((abs(value) for _, value in exposed), ZERO)
+    return UNKNOWN if exposed is None else sum((each.worst for each in exposed), ZERO)
 
 
 def _net(p: Proposal, bound: Bound) -> Decimal | None:
+    """The larger of what it is with all purchases of the scope filled, and with all sales."""
+    if p.count and reduces(p):
+        return None
     exposed = _exposed(p, bound)
-    return None if exposed is None else abs(sum((value for _, value in exposed), ZERO))
+    if exposed is None:
+        return UNKNOWN
+    return max(sum((each.up for each in exposed), ZERO), sum((each.down for each in exposed), ZERO))
 
 
 def _concentration(p: Proposal, bound: Bound) -> Decimal | None:
     """Of a gross exposure below the parameter ``concentration_from`` nothing is said: the first order is always all of it."""
-    exposed = _exposed(p, bound)
-    if not exposed:
+    if p.count and reduces(p):
         return None
-    gross = sum((abs(value) for _, value in exposed), ZERO)
+    exposed = _exposed(p, bound)
+    if exposed is None:
+        return UNKNOWN
+    gross = sum((each.worst for each in exposed), ZERO)
     if not gross or gross < bound.parameter("concentration_from", ZERO):
         return None
-    own = sum((abs(value) for name, value in exposed if name == p.new.instrument_id), ZERO)
+    own = sum((each.worst for each in exposed if each.instrument_id == p.new.instrument_id), ZERO)
     return _WIDE.divide(own, gross) * _HUNDRED
 
 

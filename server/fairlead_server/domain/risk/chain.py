@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from fairlead_server.domain.order import ZERO
 from fairlead_server.domain.reject import Breach, RejectReason
-from fairlead_server.domain.risk.control import Applies, Cap, Control, Finding, Gate, ListGate
+from fairlead_server.domain.risk.control import UNKNOWN, Applies, Cap, Control, Finding, Gate, ListGate
 from fairlead_server.domain.risk.limits import Bound, Mode, WordBound
 from fairlead_server.domain.risk.proposal import Proposal
 from fairlead_server.domain.risk.table import (
@@ -84,7 +84,8 @@ def _examine(p: Proposal, chain: Chain) -> Examination:
             observed = cap.observe(p, bound)
             if observed is None:
                 continue
-            measures.append(Measure(cap.rule_id, bound.limit_id, bound.value, observed))
+            if observed != UNKNOWN:
+                measures.append(Measure(cap.rule_id, bound.limit_id, bound.value, observed))
             if cap.breaks(observed, bound):
                 found.append((bound.mode, _exceeded(cap, bound, observed)))
     if not found:
@@ -116,6 +117,16 @@ def _breach(control: Control, finding: Finding, limit_id: str) -> Breach:
 
 
 def _exceeded(cap: Cap, bound: Bound, observed: Decimal | int) -> Breach:
+    if observed == UNKNOWN:
+        text = "cannot be reckoned: something of the scope has no reference price"
+        return Breach(
+            cap.rule_id,
+            RejectReason.RISK_MISSING_REFERENCE_PRICE,
+            text,
+            _shown(cap.most(bound)),
+            "",
+            bound.limit_id,
+        )
     shown = _shown(cap.most(bound)), _shown(observed)
     return Breach(cap.rule_id, cap.reason, cap.breach, *shown, bound.limit_id)
 
@@ -178,9 +189,13 @@ def _compared(p: Proposal, empty: Proposal, cap: Cap, bound: Bound) -> Line:
         bound.limit_id,
         cap.breach if broken else "",
         cap.most(bound),
-        None if used is None else Decimal(used),
-        None if observed is None else Decimal(observed),
+        _known(used),
+        _known(observed),
     )
+
+
+def _known(amount: Decimal | int | None) -> Decimal | None:
+    return None if amount is None or amount == UNKNOWN else Decimal(amount)
 
 
 _WIDE = Context(prec=50, rounding=ROUND_FLOOR)

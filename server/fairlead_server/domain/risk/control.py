@@ -71,6 +71,9 @@ class Parameter(Struct, frozen=True):
     text: str
 
 
+UNKNOWN = Decimal("Infinity")  # observed where it cannot be reckoned: more than any limit
+
+
 class Cap(Struct, frozen=True):
     """Compares what is observed with a limit; each set that has the limit is asked by itself.
 

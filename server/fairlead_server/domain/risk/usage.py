@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fairlead_server.domain.order import ZERO
-from fairlead_server.domain.risk.control import Cap
+from fairlead_server.domain.risk.control import UNKNOWN, Cap
 from fairlead_server.domain.risk.limits import Bound, Mode
 from fairlead_server.domain.risk.proposal import Proposal
 from fairlead_server.domain.risk.table import ALL_CAPS
@@ -53,7 +53,7 @@ def _either_side(nothing: Proposal, cap: Cap, bound: Bound, instrument_id: str) 
     for side in (Side.BUY, Side.SELL):
         asked = replace(nothing, new=replace(nothing.new, instrument_id=instrument_id, side=side))
         observed = cap.observe(asked, bound)
-        if observed is None:
+        if observed is None or observed == UNKNOWN:
             return None
         found.append(Decimal(observed))
     return max(*found, ZERO)
