@@ -118,7 +118,7 @@ _NEEDED: list[Message] = [
     ),
     RequestOrderStatusRequest(session_id="some-id"),
     UpdateLimitsRequest(limit_set=LimitSet(limits={"max_position": "1"})),
-    GetRiskStateRequest(scope=RiskScope(account_id="some-id")),
+    GetRiskStateRequest(scope=RiskScope(account_id="ACC1")),
     SizeOrderRequest(order=SubmitOrderRequest(order_type=ORDER_TYPE_LIMIT, price="100"), stop_price="50"),
 ]
 

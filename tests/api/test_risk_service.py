@@ -124,6 +124,7 @@ async def test_a_part_is_changed_and_the_rest_stays(router: Router) -> None:
         (tight(max_position="-1"), "limit_set.limits[max_position]"),
         (tight(max_position="1e3"), "limit_set.limits[max_position]"),
         (pb.LimitSet(limit_id="none"), "limit_set.limits"),
+        (tight(account_id="ACC9"), "limit_set.scope.account_id"),
         (pb.LimitSet(limit_id="x", lists=[pb.WordList(name="sides")]), "limit_set.lists[sides]"),
         (pb.LimitSet(limit_id="x", lists=[pb.WordList(words=["BUY"])]), "limit_set.lists[0].name"),
     ],

@@ -7,7 +7,7 @@ instrument, or on the order that is amended, is the business of risk and makes a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from fairlead.v1 import common_pb2
@@ -138,9 +138,10 @@ def check_trading_state(request: SetTradingStateRequest) -> None:
     _refuse([("state", "is what ActivateKillSwitch is for")] if killed else [])
 
 
-def check_risk_state(request: GetRiskStateRequest) -> None:
-    named = bool(request.scope.account_id)
-    _refuse([] if named else [("scope.account_id", "is required")])
+def check_risk_state(request: GetRiskStateRequest, is_account: Callable[[str], bool]) -> None:
+    account_id = request.scope.account_id
+    wrong = f"{account_id} is no account of the configuration" if account_id else "is required"
+    _refuse([] if is_account(account_id) else [("scope.account_id", wrong)])
 
 
 def check_names(names: Iterable[str], path: str) -> None:

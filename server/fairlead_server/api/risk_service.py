@@ -131,7 +131,7 @@ class RiskService:
         self, request: pb.GetRiskStateRequest, caller: Caller
     ) -> pb.GetRiskStateResponse:
         validate(request)
-        consistency.check_risk_state(request)
+        consistency.check_risk_state(request, self._limits.is_account)
         usages = self._inquiries.state(risk.read_scope(request.scope), self._clock())
         version = self._limits.version
         await self._pipeline.durable()

@@ -155,6 +155,9 @@ class RiskLimits:
 
     # Asked by operators.
 
+    def is_account(self, account_id: str) -> bool:
+        return account_id in self._policy.accounts
+
     def __iter__(self) -> Iterator[LimitSet]:
         return iter(self._limits)
 
@@ -177,7 +180,7 @@ class RiskLimits:
     def check(self, wanted: LimitSet, expected: str | None) -> LimitSet | None:
         """The set that it would replace; raises what :meth:`put` would raise."""
         known = self._changeable(wanted.limit_id, expected)
-        wrong = [(f"limit_set.{place}", problem) for place, problem in problems(wanted)]
+        wrong = [(f"limit_set.{place}", problem) for place, problem in self._problems(wanted)]
         if wrong:
             raise InvalidRequest(wrong)
         return known
@@ -199,7 +202,7 @@ class RiskLimits:
         wrong = [
             (f"limit_sets[{limit_id}].{place}", problem)
             for limit_id, each in sets.items()
-            for place, problem in problems(each)
+            for place, problem in self._problems(each)
         ]
         if wrong:
             raise InvalidRequest(wrong)
@@ -226,6 +229,12 @@ class RiskLimits:
                 for each in changed:
                     self._record(each, stored.get(each.limit_id), by, now, deleted=False)
         return done
+
+    def _problems(self, wanted: LimitSet) -> Iterator[tuple[str, str]]:
+        yield from problems(wanted)
+        account_id = wanted.scope.account_id
+        if account_id and account_id not in self._policy.accounts:
+            yield "scope.account_id", f"{account_id} is no account of the configuration"
 
     def _changeable(self, limit_id: str, expected: str | None) -> LimitSet | None:
         known = self._limits.get(limit_id)
