@@ -59,6 +59,21 @@ async def test_a_strategy_that_has_traded_often_waits_for_a_person_also_after_a_
     await desk.end()
 
 
+async def test_another_set_of_the_same_name_counts_fills_anew(store: Store) -> None:
+    desk = opened(store)
+    throttle = limited(STRATEGY, max_executions=1)
+    desk.limits.put(throttle, None, OPS, NOW)
+    order = tried(desk, 1, strategy_id="momentum")
+    desk.hear(trade("E1", 100, cl_ord_id=order.cl_ord_id))
+    assert desk.limits.executions("own") == 1
+
+    desk.limits.delete("own", None, OPS, NOW)
+    desk.limits.put(throttle, None, OPS, NOW)
+
+    assert reasons([tried(desk, 2, strategy_id="momentum")]) == [None]
+    await desk.end()
+
+
 @pytest.mark.parametrize(("words", "canceled"), [({"CANCEL_NEWEST"}, False), ({"CANCEL_BOTH"}, True)])
 async def test_an_order_that_could_trade_with_ones_own_is_refused(
     store: Store, words: set[str], *, canceled: bool

@@ -248,6 +248,8 @@ class RiskLimits:
     def _record(
         self, changed: LimitSet, known: LimitSet | None, by: Operator, now: datetime, *, deleted: bool
     ) -> None:
+        if deleted and self.executions(changed.limit_id):
+            self._put_executions(changed.limit_id, 0)  # another set of that name counts anew
         batch = self._pipeline.batch
         batch.limit_sets[changed.limit_id] = changed, deleted
         before = _encode(known).decode() if known is not None else ""
