@@ -189,3 +189,63 @@ async def test_cancels_that_were_not_decided_are_decided_at_the_start(desk: Desk
     later = await desk.restarted()
     assert later.now(order).pending
     await later.end()
+
+
+# What comes between the plan and the order: a session that is down, or a second flatten.
+
+
+async def retried(desk: Desk, *flattens: Flatten) -> None:
+    """As after a second, with the session up."""
+    desk.gateway.available = True
+    for flatten in flattens:
+        desk.flattens._go_on(flatten.flatten_id)
+    await settled(desk)
+
+
+async def test_two_that_have_waited_for_a_session_close_it_once(desk: Desk) -> None:
+    bought(desk)
+    desk.gateway.available = False
+    first, second = begin(desk), begin(desk)
+    await retried(desk, first, second)
+    [order] = closers(desk)
+    assert as_is(desk, second).stage is Stage.CLOSING
+
+    desk.filled(order, 100, "E-close")
+    await settled(desk)
+    await retried(desk, second)
+    assert [as_is(desk, each).stage for each in (first, second)] == [Stage.FLAT, Stage.FLAT]
+    assert closers(desk) == []
+
+
+async def test_a_forced_one_does_not_double_the_order_of_another(desk: Desk) -> None:
+    bought(desk)
+    begin(desk)
+    [order] = closers(desk)
+    forced = begin(desk, force=True)
+    assert closers(desk) == [desk.now(order)]
+    desk.filled(order, 30, "E-part")
+    desk.hear(about(order, report(ReportKind.CANCELED)))
+    await settled(desk)
+    await retried(desk, forced)
+    assert sum(each.leaves_qty for each in closers(desk)) == Decimal(70)
+
+
+async def test_what_was_sold_while_it_waited_is_not_sold_again(desk: Desk) -> None:
+    bought(desk)
+    resting = desk.working(new_order(client_order_id="sells", side=Side.SELL))
+    desk.gateway.available = False
+    flatten = begin(desk, force=True)
+    desk.filled(resting, 60, "E-crossed")
+    await retried(desk, flatten)
+    [order] = closers(desk)
+    assert order.terms.quantity == Decimal(40)
+
+
+async def test_what_was_closed_while_it_waited_is_left_alone(desk: Desk) -> None:
+    bought(desk)
+    resting = desk.working(new_order(client_order_id="sells", side=Side.SELL))
+    desk.gateway.available = False
+    flatten = begin(desk, force=True)
+    desk.filled(resting, 100, "E-crossed")
+    await retried(desk, flatten)
+    assert (as_is(desk, flatten).stage, closers(desk)) == (Stage.FLAT, [])

@@ -3,7 +3,8 @@
 Each step is stored before the next one begins, and a router that died goes on where it was. A closing order has its
 client_order_id from the flatten, so it is one order whether it was submitted before the router died or not. It passes what
 was said of its own scope, since it reduces; all other controls may refuse it, and what they refuse is a residual. Positions
-are those of confirmed executions, hence the wait: what a cancel meets may have been filled.
+are those of confirmed executions, hence the wait: what a cancel meets may have been filled. What has had to wait is looked
+at again: never is more closed than is held by then, and never by two orders at once, also of two flattens.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from fairlead_server.domain.flatten import (
 )
 from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.order import Order
+from fairlead_server.domain.position import HoldingKey
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import OrderType
 from fairlead_server.domain.trading_state import TradingState, selection_of
@@ -51,7 +53,7 @@ from fairlead_server.store.batch import AuditRow, Batch
 
 _log = logging.getLogger(__name__)
 
-_AGAIN = 1.0  # seconds until a closing order is tried again whose session was down
+_AGAIN = 1.0  # seconds until a closing order is tried again that had to wait
 
 
 class Begun(Struct, frozen=True):
@@ -200,7 +202,7 @@ class Flattens:
             )
 
     def _submit(self, flatten: Flatten, now: datetime) -> Flatten:
-        """Those of the round that have not been; where a session is down, later."""
+        """Those of the round that have not been, of what is still held; where a session is down, later."""
         done = {}
         for closing in flatten.latest:
             if not (closing.order_id or closing.problem):
@@ -215,6 +217,20 @@ class Flattens:
         known = self._book.by_client_order_id(closing.holding.account_id, closing.client_order_id)
         if known is not None:
             return _with(closing, known)
+        held, on_its_way = self._book.holdings.of(_key(closing.holding)).quantity, self._closes(closing)
+        if on_its_way:
+            _log.warning(
+                "flatten of %s waits for another order that closes %s", flatten.scope, closing.holding
+            )
+            self._try_again(flatten)
+            return closing
+        if held * closing.quantity <= 0:
+            return replace(closing, problem="it was closed meanwhile")
+        if abs(held) < abs(closing.quantity):
+            closing = replace(closing, quantity=held)
+        return self._closed(flatten, closing, now)
+
+    def _closed(self, flatten: Flatten, closing: Closing, now: datetime) -> Closing:
         instrument = self._instrument(closing.holding.instrument_id)
         market = closing_order(flatten, closing, OrderType.MARKET, instrument)
         assert market is not None  # noqa: S101 - it needs no price
@@ -232,10 +248,22 @@ class Flattens:
             return replace(closing, problem=str(error))
         except RouterError as error:
             _log.warning("flatten of %s waits: %s", flatten.scope, error)
-            if flatten.flatten_id not in self._timers:
-                loop = asyncio.get_running_loop()
-                self._timers[flatten.flatten_id] = loop.call_later(_AGAIN, self._go_on, flatten.flatten_id)
+            self._try_again(flatten)
             return closing
+
+    def _closes(self, closing: Closing) -> bool:
+        """Whether an order of another flatten is live that closes the same: both together could take it through zero."""
+        return any(
+            order.request.flattens is not None
+            and (order.request.account_id, order.request.strategy_id)
+            == (closing.holding.account_id, closing.holding.strategy_id)
+            for order in self._book.resting(closing.holding.instrument_id)
+        )
+
+    def _try_again(self, flatten: Flatten) -> None:
+        if flatten.flatten_id not in self._timers:
+            loop = asyncio.get_running_loop()
+            self._timers[flatten.flatten_id] = loop.call_later(_AGAIN, self._go_on, flatten.flatten_id)
 
     def _is_closed(self, flatten: Flatten) -> bool:
         """Whether each closing order of the round has ended, or could not be."""
@@ -284,6 +312,10 @@ class Flattens:
         self._waits.setdefault(flatten.flatten_id, set())
         self._ledger.remember_flatten(flatten)
         return flatten
+
+
+def _key(holding: Scope) -> HoldingKey:
+    return holding.account_id, holding.instrument_id, holding.strategy_id
 
 
 def _with(closing: Closing, order: Order) -> Closing:
