@@ -257,6 +257,27 @@ async def test_what_is_being_written_when_a_decision_dies_is_finished(rig: Rig) 
     assert len(rig.told) == 1
 
 
+async def test_a_decision_that_dies_in_an_act_is_told_once(rig: Rig) -> None:
+    with rig.pipeline.deciding():
+        rig.pipeline.then(lambda: rig.die(2))
+    await rig.pipeline.durable()
+    await asyncio.sleep(0)
+    assert [type(error) for error in rig.told] == [ZeroDivisionError]
+    rig.pipeline.resume()
+
+    with pytest.raises(ZeroDivisionError):
+        rig.die(3)
+    await asyncio.sleep(0)
+    assert len(rig.told) == 2
+
+
+async def test_a_decision_that_dies_within_another_is_told_once(rig: Rig) -> None:
+    with pytest.raises(ZeroDivisionError), rig.pipeline.deciding():
+        rig.die(1)
+    await asyncio.sleep(0)
+    assert len(rig.told) == 1
+
+
 async def test_a_death_and_a_failed_commit_together_are_told_once(rig: Rig) -> None:
     await rig.hold()
     rig.disk.failures.append(OSError("disk full"))

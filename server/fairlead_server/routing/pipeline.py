@@ -92,6 +92,7 @@ class Pipeline:
         self._scheduled = False
         self.broken = False
         self._lost: BaseException | None = None
+        self._told = False  # ``on_failure``, of what was lost
 
     def deciding(self, origin: str = "") -> AbstractContextManager[None]:
         """Around each decision. A :class:`RouterError` must come before the decision's first fact.
@@ -173,7 +174,7 @@ class Pipeline:
 
     def resume(self) -> None:
         """Memory has been rebuilt from the store, and the store takes writes again."""
-        self.broken = False
+        self.broken = self._told = False
         self._lost = None
 
     async def close(self) -> None:
@@ -218,13 +219,19 @@ class Pipeline:
         if self._lost is None:
             self._write()
         else:
-            self._on_failure(self._lost)
+            self._tell()
 
     def _abandon(self, error: Exception) -> None:
         _log.critical("a decision died halfway; starting again from the store", exc_info=error)
         self._break(error)
         if self._writing is None:  # else what is being written is finished first: it was decided whole
-            asyncio.get_running_loop().call_soon(self._on_failure, error)
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        """Once, however many decisions have died: each telling has memory rebuilt, and only one may do that."""
+        if self._lost is not None and not self._told:
+            self._told = True
+            self._on_failure(self._lost)
 
     def _break(self, error: BaseException) -> None:
         self.broken = True
