@@ -249,3 +249,19 @@ async def test_what_was_closed_while_it_waited_is_left_alone(desk: Desk) -> None
     desk.filled(resting, 100, "E-crossed")
     await retried(desk, flatten)
     assert (as_is(desk, flatten).stage, closers(desk)) == (Stage.FLAT, [])
+
+
+async def test_a_kill_that_goes_on_leaves_closing_orders_alone(desk: Desk) -> None:
+    bought(desk)
+    kill(desk, OURS)
+    flatten = begin(desk)
+    [order] = closers(desk)
+    desk.hear(report(ReportKind.NEW, cl_ord_id="FOREIGN", venue_order_id="V9", symbol="ACME"))
+    await settled(desk)
+    foreign = next(each for each in desk.book.all_live() if each.venue_order_id == "V9")
+    assert foreign.pending
+    assert not desk.now(order).pending
+    assert as_is(desk, flatten).stage is Stage.CLOSING
+
+    kill(desk, OURS)
+    assert desk.now(order).pending

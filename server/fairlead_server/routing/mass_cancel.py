@@ -8,6 +8,7 @@ out first (:mod:`fairlead_server.routing.departures`).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -48,7 +49,14 @@ class MassCancels:
             raise RequestIdConflict(request_id, "")
         return done
 
-    def cancel(self, request_id: str, selection: Selection, cause: Cause, now: datetime) -> MassCancel:
+    def cancel(
+        self,
+        request_id: str,
+        selection: Selection,
+        cause: Cause,
+        now: datetime,
+        spared: Callable[[Order], bool] = lambda _: False,
+    ) -> MassCancel:
         """Of a request that is not :meth:`known`. Raises NotStorable, when all others are, for a cancel that cannot be durable."""
         if self._pipeline.broken:
             raise StoreUnavailable
@@ -59,6 +67,8 @@ class MassCancels:
         outcomes: Counter[RequestOutcome] = Counter()
         lost: NotStorable | None = None
         for order in self.matching(selection):
+            if spared(order):
+                continue
             own = str(uuid5(UUID(request_id), order.order_id))  # the key of this order's cancel alone
             if order.pending_action is PendingAction.CANCEL:
                 outcomes[RequestOutcome.NO_CHANGE] += 1

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from uuid import UUID, uuid5
 
 from msgspec import Struct
@@ -254,13 +255,13 @@ class TradingStates:
         """Cancel what has come to be live since, and say when nothing is."""
         live = [self._book.order(order_id) for order_id in self._live(halt)]
         if any(o is not None and o.pending_action is not PendingAction.CANCEL for o in live):
-            self._sweep(halt, now)
+            self._sweep(halt, now, spared=partial(spares, halt))
         elif not live and halt.complete_time is None:
             with self._pipeline.deciding():
                 self._complete(halt, now)
 
-    def _sweep(self, halt: Halt, now: datetime) -> Halt:
-        """Cancel all that is live; what cannot be durable stays in the report."""
+    def _sweep(self, halt: Halt, now: datetime, spared: Callable[[Order], bool] = lambda _: False) -> Halt:
+        """Cancel all that is live and not ``spared``; what cannot be durable stays in the report."""
         selection, sweep = selection_of(halt.scope), halt.sweeps + 1
         known = self._left.get(halt.number, {})
         live = self._live(halt)
@@ -270,7 +271,7 @@ class TradingStates:
             self._put(halt)
         try:
             cause = Cause(Initiator.ADMIN, halt.principal)
-            self._mass_cancels.cancel(_key(halt), selection, cause, now)
+            self._mass_cancels.cancel(_key(halt), selection, cause, now, spared)
         except NotStorable as error:
             _log.error("%s is killed, but %s", halt.scope, error)
         self._left[halt.number] = self._live(halt)
