@@ -209,6 +209,7 @@ class App:
         self.router.feed.close()
         self.router.trade_sessions.drain()
         self.router.dead_men.drain()
+        self.router.ends_of_day.drain()
         self.router.trading_states.news.close()
         self.router.flattens.news.close()
         self._session_news.close()

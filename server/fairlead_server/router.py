@@ -20,6 +20,7 @@ from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.carrying_over import carry_over
 from fairlead_server.routing.dead_men import DeadMen
+from fairlead_server.routing.ends_of_day import EndsOfDay
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.flattens import Flattens
@@ -120,6 +121,17 @@ class Router:
             self.sessions.gateways,
             clock,
         )
+        self.ends_of_day = EndsOfDay(
+            config.ends_of_day,
+            self.book,
+            self.ledger,
+            self.pipeline,
+            self.mass_cancels,
+            self.trading_states,
+            self.flattens,
+            self.reference.calendars,
+            clock,
+        )
         self._recovery: asyncio.Task[None] | None = None
         self._in_vain = False  # nothing has been committed since the last recovery
         self._load(snapshot)
@@ -157,11 +169,13 @@ class Router:
         self.entry.recover(self._clock())
         self.trading_states.recover(self._clock())
         self.flattens.recover()
+        self.ends_of_day.recover()
 
     async def stop(self) -> None:
         """Log out of the venues; everything decided is durable when this returns."""
         self.trade_sessions.drain()
         self.dead_men.drain()
+        self.ends_of_day.drain()
         await self.sessions.stop("shutting down")
         if self._recovery is not None:
             self._recovery.cancel()
@@ -184,6 +198,7 @@ class Router:
         self.trading_states.load(snapshot.halts)
         self.flattens.load(snapshot.flattens)
         self.dead_men.load(snapshot.dead_men)
+        self.ends_of_day.load(snapshot.counters)
         self.position_news.load(key for key, _ in snapshot.positions)
         _log.info(
             "%d live orders, log at %d, sessions %s",
@@ -209,6 +224,7 @@ class Router:
         self.position_news.committed(batch)
         self.trading_states.committed(batch)
         self.flattens.committed(batch)
+        self.ends_of_day.committed(batch)
         if batch.risk_events:
             self.risk_news.tell()
 

@@ -28,7 +28,7 @@ from fairlead_server.domain.risk.caps import burst_of
 from fairlead_server.domain.risk.control import Applies
 from fairlead_server.domain.risk.limits import LimitSet, Mode
 from fairlead_server.domain.risk.table import LISTS, VALUES, problems
-from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.scope import EVERYTHING, Scope
 from fairlead_server.domain.terms import OrderType, Side, Terms, TimeInForce
 from fairlead_server.domain.trading_state import Halt, TradingState
 from msgspec.structs import replace
@@ -223,8 +223,18 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
         [proposal(overfilled="O1"), proposal(overfilled="O1", exposure=held(-90))],
     ),
     "eod_cut_off": (
-        [proposal(instrument=instrument(calendar=ENDED), now=NOW - timedelta(minutes=1))],
-        [proposal(instrument=instrument(calendar=ENDED))],
+        [
+            proposal(instrument=instrument(calendar=ENDED), now=NOW - timedelta(minutes=1)),
+            proposal(
+                new=new_order(flattens=EVERYTHING), instrument=instrument(calendar=ENDED), exposure=held(-100)
+            ),
+        ],
+        [
+            proposal(instrument=instrument(calendar=ENDED)),
+            proposal(
+                new=new_order(flattens=EVERYTHING), instrument=instrument(calendar=ENDED), exposure=held(-90)
+            ),
+        ],
     ),
     "trading_hours": (
         [proposal(), proposal(instrument=instrument(calendar=CLOSED), now=NOW + timedelta(days=1))],

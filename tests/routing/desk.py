@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -165,6 +165,7 @@ class Desk:
         self.writer = Writer(store)
         self.failures: list[BaseException] = []
         self.feed, self.watch = Feed(), Watch()
+        self.listeners: list[Callable[[Batch], None]] = []  # to commits, beside those that are always here
         self.gateways = {"BROKER": FakeGateway()} if gateways is None else dict(gateways)
         self.gateway = self.gateways.get("BROKER", FakeGateway())
         self.new_id = ids or numbered_ids()
@@ -245,6 +246,8 @@ class Desk:
         self.watch.changed(batch.orders)
         self.trading_states.committed(batch)
         self.flattens.committed(batch)
+        for listener in self.listeners:
+            listener(batch)
 
     def _encode(self, event: OrderEvent) -> bytes:
         self.events.append(event)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from fairlead_server.config.accounts import read_day, read_margin
+from fairlead_server.config.accounts import read_day, read_end_of_day, read_margin
 from fairlead_server.config.limits import LimitReader
 from fairlead_server.config.schema import (
     DAYS,
@@ -31,6 +31,7 @@ from fairlead_server.config.tables import (
     tables,
 )
 from fairlead_server.domain.calendar import Calendar, Hours, Span, SpecialDay
+from fairlead_server.domain.end_of_day import EndOfDay
 from fairlead_server.domain.instrument import Instrument
 from fairlead_server.domain.instrument_rows import InstrumentsError, read_instruments
 from fairlead_server.domain.risk.proposal import AccountPolicy, Policy
@@ -67,6 +68,7 @@ class Config:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     days: Mapping[str, TradingDay] = field(default_factory=dict)  # of the accounts
     two_person_release: bool = True  # of a kill switch
+    ends_of_day: tuple[EndOfDay, ...] = ()  # of the accounts that have one
 
 
 def load(path: Path, overrides: Iterable[str], environ: Mapping[str, str], now: datetime) -> Config:
@@ -94,6 +96,7 @@ class _Reader:
         digest.update(text.encode())
         version = digest.hexdigest()
         server, router = self.file.server, self.file.router
+        days = {name: read_day(self.path, name, row) for name, row in self.file.accounts.items()}
         return Config(
             server.host,
             server.port,
@@ -109,8 +112,13 @@ class _Reader:
             version,
             self._retention(),
             calendars,
-            {name: read_day(self.path, name, row) for name, row in self.file.accounts.items()},
+            days,
             self.file.risk.two_person_release,
+            tuple(
+                read_end_of_day(self.path, name, row.end_of_day, days[name], calendars)
+                for name, row in self.file.accounts.items()
+                if row.end_of_day is not None
+            ),
         )
 
     def _retention(self) -> Retained | None:

@@ -74,6 +74,16 @@ class MarginTable(Table):
     rate: Decimal | None = None
 
 
+class EndOfDayTable(Table):
+    at: time | None = None
+    zone: str | None = None
+    calendar: _Name | None = None
+    days: list[_Day] | None = None
+    flatten: bool = True
+    grace_minutes: Annotated[int, msgspec.Meta(ge=0, le=720)] = 30
+    resume: bool = True
+
+
 class AccountTable(LimitsTable):
     instruments: dict[_Name, LimitsTable] = {}
     blocked_instruments: list[_Name] = []
@@ -84,6 +94,7 @@ class AccountTable(LimitsTable):
     day_zone: str = "UTC"
     day_start: time = time()
     margin: MarginTable | None = None
+    end_of_day: EndOfDayTable | None = None
 
 
 class LimitSetTable(Table):

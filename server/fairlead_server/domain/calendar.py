@@ -90,6 +90,11 @@ class Calendar(Struct, frozen=True):
         ]
         return cut_offs[-1] if cut_offs else None
 
+    def close_time(self, day: date) -> datetime | None:
+        """When it closes for the last time on this local date; None: it does not."""
+        ends = [window.end for begun in (day - _DAY, day) for window in self.windows(begun)]
+        return max((end for end in ends if self._date(end - timedelta.resolution) == day), default=None)
+
     def windows(self, day: date) -> tuple[Window, ...]:
         """Those that begin on this local date, in order."""
         return _windows(self, day)
@@ -139,14 +144,14 @@ def _windows(calendar: Calendar, day: date) -> tuple[Window, ...]:
 
 def _window(zone: ZoneInfo, day: date, hours: Hours | Span, cut_off: time | None) -> Window | None:
     last = day if hours.start < hours.end else day + _DAY
-    start, end = _instant(zone, day, hours.start), _instant(zone, last, hours.end)
+    start, end = instant(zone, day, hours.start), instant(zone, last, hours.end)
     if start >= end:
         return None
-    cuts = [] if cut_off is None else [_instant(zone, each, cut_off) for each in (day, last)]
+    cuts = [] if cut_off is None else [instant(zone, each, cut_off) for each in (day, last)]
     return Window(start, end, max((cut for cut in cuts if start <= cut < end), default=None))
 
 
-def _instant(zone: ZoneInfo, day: date, at: time) -> datetime:
+def instant(zone: ZoneInfo, day: date, at: time) -> datetime:
     local = datetime.combine(day, at, zone)
     old = local.replace(fold=0).astimezone(UTC)  # by the offset before a change of the clocks
     new = local.replace(fold=1).astimezone(UTC)  # by the one after it: earlier if they skip this time

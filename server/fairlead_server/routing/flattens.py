@@ -107,7 +107,7 @@ class Flattens:
             flatten = self._all[flatten_id]
             if (
                 flatten.stage is Stage.CANCELING
-                and self._book.mass_cancel(_derived(flatten_id, "cancel")) is None
+                and self._book.mass_cancel(derived(flatten_id, "cancel")) is None
             ):
                 self._cancel(flatten, self._clock())
             self._go_on(flatten_id)
@@ -124,7 +124,7 @@ class Flattens:
             return Begun(known, duplicate=True)
         halt = self._book.halts.of(scope)
         if halt is None or halt.state is TradingState.REDUCE_ONLY:
-            self._states.set(scope, TradingState.PAUSED, _derived(request_id, "pause"), by, now)
+            self._states.set(scope, TradingState.PAUSED, derived(request_id, "pause"), by, now)
         with self._pipeline.deciding(f"request {request_id}"):
             flatten = Flatten(request_id, scope, now, by.principal, by.reason, force)
             self._put(flatten)
@@ -143,6 +143,15 @@ class Flattens:
     def all(self) -> list[Flatten]:
         """Those under way and those of the last day, newest first."""
         return sorted(self._durable.values(), key=lambda each: each.time, reverse=True)
+
+    def known(self, flatten_id: str) -> Flatten | None:
+        """As it is decided, durable or not."""
+        return self._all.get(flatten_id)
+
+    def under_way(self, account_id: str) -> list[Flatten]:
+        """Those of the account, of part of it, or of more than it."""
+        under_way = (self._all[flatten_id] for flatten_id in self._waits)
+        return [each for each in under_way if each.scope.account_id in ("", account_id)]
 
     def left(self, flatten: Flatten) -> list[Order]:
         """What is live in its scope, its own orders included, oldest first."""
@@ -195,7 +204,7 @@ class Flattens:
         held = within(flatten.scope, self._book.holdings.quantities())
         if not held:
             return self._end(flatten, now)
-        closings = (*flatten.closings, *flatten.wanted(held, _derived))
+        closings = (*flatten.closings, *flatten.wanted(held, derived))
         with self._pipeline.deciding():
             return self._put(
                 replace(flatten, stage=Stage.CLOSING, round=flatten.round + 1, closings=closings)
@@ -299,7 +308,7 @@ class Flattens:
     def _cancel(self, flatten: Flatten, now: datetime) -> None:
         try:
             self._mass_cancels.cancel(
-                _derived(flatten.flatten_id, "cancel"),
+                derived(flatten.flatten_id, "cancel"),
                 selection_of(flatten.scope),
                 Cause(Initiator.ADMIN, flatten.principal),
                 now,
@@ -327,5 +336,6 @@ def _with(closing: Closing, order: Order) -> Closing:
     )
 
 
-def _derived(request_id: str, what: str) -> str:
+def derived(request_id: str, what: str) -> str:
+    """The request_id of what follows from a request."""
     return str(uuid5(UUID(request_id), what))

@@ -59,6 +59,9 @@ def _market_closed(p: Proposal) -> Finding | None:
 
 
 def _cut_off(p: Proposal) -> Finding | None:
+    """What brings a scope to zero passes, as it may be due at that very moment."""
+    if p.new.flattens is not None and reduces(p):
+        return None
     calendar = p.instrument.calendar if p.instrument else None
     if calendar is None or not calendar.after_cut_off(p.now):
         return None
