@@ -144,7 +144,7 @@ class EndsOfDay:
         _log.warning("the end of day of %s is kept from now on: first %s", end.account_id, moment)
 
     def _may_run(self, end: EndOfDay, run: Run) -> bool:
-        """Two flattens of one position would close it twice."""
+        """The pause of the account would refuse what another flatten of a part of it has to close."""
         others = [
             each
             for each in self._flattens.under_way(end.account_id)
