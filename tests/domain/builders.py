@@ -259,8 +259,8 @@ class Beside(Struct):
     def in_doubt(self, scope: Scope) -> int:
         return self.doubtful
 
-    def resting(self, scope: Scope, instrument_id: str) -> Iterable[Order]:
-        return self.orders
+    def resting(self, instrument_id: str, sign: int) -> Iterable[Order]:
+        return [order for order in self.orders if order.request.side.sign == sign]
 
     def today(self, scope: Scope, now: datetime) -> DayTotal:
         return self.done

@@ -18,13 +18,14 @@ from fairlead_server.domain.errors import (
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.order import OrderState
 from fairlead_server.domain.reject import RejectReason
-from fairlead_server.domain.terms import NewOrder
+from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.terms import NewOrder, Side
 from fairlead_server.routing.batches import Failure
 from fairlead_server.routing.order_entry import Answer, OrderRef
 from fairlead_server.store.database import OrderQuery, Store
 from msgspec.structs import replace
 
-from tests.domain.builders import NOW, duplicates, limits, new_order, policy, terms
+from tests.domain.builders import NOW, duplicates, limit_set, limits, new_order, policy, terms
 from tests.routing.desk import CLIENT, SECOND, Desk
 
 UNKNOWN = OrderRef("nobody")
@@ -283,3 +284,20 @@ async def test_an_order_that_is_too_late_does_not_pass(desk: Desk) -> None:
     late = desk.batches.submit_all_or_none([partial(_same, new_order())], CLIENT, NOW - SECOND, NOW)
 
     assert [type(result) for result in late] == [NotRoutedInTime]
+
+
+async def test_orders_of_one_batch_that_could_trade_with_each_other_are_all_left(store: Store) -> None:
+    own = limit_set(Scope("ACC1"), "own", words={"self_trade": frozenset({"CANCEL_BOTH"})})
+    desk = Desk(store, policy=policy(sets=[own]))
+    sides = Side.SELL, Side.BUY, Side.SELL
+    orders = [replace(new, side=side) for new, side in zip(news(3), sides, strict=True)]
+
+    first, second, third = submit_all(desk, orders)
+
+    assert isinstance(first, BatchNotPassed)
+    assert isinstance(third, BatchNotPassed)
+    reject = ok(second).order.reject
+    assert reject is not None
+    assert reject.reason is RejectReason.RISK_SELF_TRADE
+    assert desk.gateway.decided == []
+    await desk.end()

@@ -95,6 +95,17 @@ async def test_an_order_that_could_trade_with_ones_own_is_refused(
     await desk.end()
 
 
+async def test_a_price_that_was_asked_for_may_trade_with_ones_own_already(store: Store) -> None:
+    desk = opened(store, limit_set(Scope("ACC1"), "own", words={"self_trade": frozenset({"CANCEL_NEWEST"})}))
+    resting = desk.working(new_order(client_order_id="a", side=Side.SELL, terms=terms(price=52)))
+    desk.amend(resting, price="51")
+
+    found = [tried(desk, price, terms=terms(price=price)) for price in (50, 51)]
+
+    assert reasons(found) == [None, RejectReason.RISK_SELF_TRADE]
+    await desk.end()
+
+
 async def test_a_limit_of_a_strategy_counts_positions_and_orders_of_that_alone(store: Store) -> None:
     desk = opened(store, limited(STRATEGY, max_position=250))
     first = tried(desk, 1, strategy_id="momentum")

@@ -25,7 +25,7 @@ from fairlead_server.routing.ports import Operator
 from fairlead_server.routing.trading_states import Left, Said
 from fairlead_server.store.database import Store
 
-from tests.domain.builders import NOW, cancel_reject, new_order, report, terms
+from tests.domain.builders import NOW, cancel_reject, instrument, limits, new_order, policy, report, terms
 from tests.routing.desk import SECOND, Desk, about
 from tests.routing.test_mass_cancel import numbered
 from tests.routing.test_mass_requests import make_able
@@ -136,6 +136,30 @@ async def test_an_amend_that_waits_is_refused_when_its_turn_comes(desk: Desk) ->
     say(desk, PAUSED)
     desk.entry.dispatch(desk.gateway, NOW + SECOND)
     assert desk.kinds(order)[-1] is EventKind.AMEND_REJECTED
+
+
+async def test_an_amend_that_waits_is_refused_when_its_instrument_was_halted(desk: Desk) -> None:
+    order, other = desk.working(), desk.working(new_order(client_order_id="other"))
+    desk.gateway.bucket, desk.gateway.max_queue = TokenBucket(1, 1, NOW), 10 * SECOND
+    desk.amend(order, 200)
+    desk.amend(other, 50, request_id="less")
+    with desk.pipeline.deciding():
+        desk.reference.put(instrument(halted=True))
+    for second in (1, 2):
+        desk.entry.dispatch(desk.gateway, NOW + second * SECOND)
+    assert desk.kinds(order)[-1] is EventKind.AMEND_REJECTED
+    assert [text[0] for text in desk.gateway.decided[2:]] == ["G"]  # that takes quantity away
+
+
+async def test_an_amend_that_waits_does_not_count_twice_because_others_are_paused(store: Store) -> None:
+    desk = Desk(store, policy=policy(values=limits(max_message_rate=1, message_burst=2)))
+    order = desk.working()
+    desk.gateway.bucket, desk.gateway.max_queue = TokenBucket(10, 1, NOW), 10 * SECOND
+    desk.amend(order, 200)
+    say(desk, PAUSED, Scope("ACC2"))
+    desk.entry.dispatch(desk.gateway, NOW + SECOND / 10)
+    assert desk.gateway.decided[-1][0] == "G"
+    await desk.end()
 
 
 async def test_the_same_request_again_changes_nothing(desk: Desk) -> None:

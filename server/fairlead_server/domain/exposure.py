@@ -6,7 +6,7 @@ the larger quantity counts. The totals are kept by difference, so one order cost
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -78,8 +78,7 @@ def working(order: Order) -> Working:
     rest = order.worst_quantity - order.cum_qty
     if not order.pending:
         return asks(order.request, order.terms, rest)
-    asked = (order.terms, *(request.terms for request in order.pending if request.terms is not None))
-    return max((asks(order.request, terms, rest) for terms in asked), key=_dearness)
+    return max((asks(order.request, terms, rest) for terms in order.asked), key=_dearness)
 
 
 def asks(new: NewOrder, terms: Terms, rest: Decimal) -> Working:
@@ -251,8 +250,10 @@ class Assumed:
     def __init__(self, tracked: Iterable[Scope]) -> None:
         self._more = Exposures(tracked=tracked)
         self._like: Counter[RecentKey] = Counter()
+        self._asked: defaultdict[str, list[tuple[Scope, NewOrder]]] = defaultdict(list)
 
     def add(self, new: NewOrder, session_id: str) -> None:
+        self._asked[new.instrument_id].append((scope_of(new, session_id), new))
         self._more.add(scope_of(new, session_id), asks(new, new.terms, new.terms.quantity))
         self._like[_likeness(new)] += 1
 
@@ -264,6 +265,10 @@ class Assumed:
 
     def open_orders(self, scope: Scope) -> int:
         return self._more.open_orders(scope)
+
+    def asked(self, instrument_id: str) -> list[tuple[Scope, NewOrder]]:
+        """Those in one instrument, each with its own scope."""
+        return self._asked.get(instrument_id, [])
 
     def like(self, new: NewOrder) -> int:
         """How many of the assumed orders are like ``new``."""

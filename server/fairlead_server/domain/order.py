@@ -255,6 +255,13 @@ class Order(Struct, frozen=True):
         return self.cl_ord_id if sent is None else sent.cl_ord_id
 
     @property
+    def asked(self) -> tuple[Terms, ...]:
+        """Those that it has, and those of each amend that is unanswered or waits: it may come to have any of them."""
+        if not self.pending:
+            return (self.terms,)
+        return self.terms, *(request.terms for request in self.pending if request.terms is not None)
+
+    @property
     def asked_terms(self) -> Terms:
         """Those that it has if the venue grants all that was sent; an amend changes them."""
         sent = self.last_sent_amend

@@ -77,9 +77,8 @@ class Book:
         self._asked_epochs: dict[str, int] = {}
         self._overfills: dict[str, PositionKey] = {}  # by order_id
         self._in_doubt: dict[str, Order] = {}
-        self._resting: defaultdict[str, dict[str, Order]] = defaultdict(
-            dict
-        )  # the live ones, by instrument_id
+        # The live ones, by instrument_id and the sign of their side.
+        self._resting: defaultdict[tuple[str, int], dict[str, Order]] = defaultdict(dict)
         self.halts = Halts()
 
     def load(self, snapshot: Snapshot) -> None:
@@ -209,15 +208,16 @@ class Book:
             self._in_doubt[order.order_id] = order
         else:
             self._in_doubt.pop(order.order_id, None)
-        instrument_id = order.request.instrument_id
+        place = order.request.instrument_id, order.request.side.sign
         if order.live:
-            self._resting[instrument_id][order.order_id] = order
-        elif instrument_id in self._resting:
-            self._resting[instrument_id].pop(order.order_id, None)
+            self._resting[place][order.order_id] = order
+        elif place in self._resting:
+            self._resting[place].pop(order.order_id, None)
 
-    def resting(self, instrument_id: str) -> list[Order]:
-        """The live orders in one instrument, of all accounts."""
-        return list(self._resting.get(instrument_id, {}).values())
+    def resting(self, instrument_id: str, *signs: int) -> list[Order]:
+        """The live orders in one instrument, of all accounts and of the sides of those signs; without any, of both."""
+        places = [(instrument_id, sign) for sign in signs or (1, -1)]
+        return [order for place in places for order in self._resting.get(place, {}).values()]
 
     def in_doubt(self, scope: Scope) -> int:
         """How many orders of the scope are."""

@@ -14,7 +14,7 @@ from fairlead_server.domain.order import Order, Request
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk import Examination, Mode, Policy
 from fairlead_server.domain.risk.events import RiskEventKind
-from fairlead_server.domain.risk.market import CANCEL_BOTH, crossing
+from fairlead_server.domain.risk.market import CANCEL_BOTH, could_trade
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import NewOrder, Terms
 from fairlead_server.domain.venue_rules import ReplaceQuantity
@@ -54,10 +54,7 @@ class Checks:
         return risk.examine_new(self.proposal(new, session_id, now, assumed))
 
     def amend(self, order: Order, terms: Terms, now: datetime) -> Examination:
-        proposal = self._amending(order, terms, now)
-        if order.request.flattens is not None:  # as it was submitted it passes, and no other way
-            proposal = replace(proposal, halt=self._book.halts.over(proposal.scope))
-        return risk.examine_amend(proposal, order.asked_terms)
+        return risk.examine_amend(self._changing(order, terms, now), order.asked_terms)
 
     def waiting_new(self, order: Order, now: datetime) -> Reject | None:
         """Its limits were checked when it was entered, and it has counted since; what nobody could foresee is asked again."""
@@ -73,7 +70,7 @@ class Checks:
     def waiting_amend(
         self, order: Order, terms: Terms, waiting: Request, gateway: Gateway, now: datetime
     ) -> Reject | None:
-        """Whether an amend may be sent that has waited."""
+        """Whether an amend may be sent that has waited. Its limits were checked when it was asked for, if it means the same still."""
         if not order.live or (order.filled and not gateway.rules.replace_filled):
             text = f"the order is {order.state.value}"
             return Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
@@ -81,9 +78,11 @@ class Checks:
         if lacking is not None:
             text = f"the venue cannot do {lacking}"
             return Reject(RejectSource.ROUTER, RejectReason.ROUTER_ORDER_TERMINAL, text)
-        if terms == waiting.terms and not self._book.halts:
-            return None
-        breaches = self.amend(order, terms, now).breaches
+        if terms == waiting.terms:
+            proposal = self._changing(order, terms, now)
+            breaches = risk.examine_waiting_amend(proposal, order.asked_terms).breaches
+        else:
+            breaches = self.amend(order, terms, now).breaches
         return Reject.by_risk(breaches) if breaches else None
 
     def proposal(
@@ -92,6 +91,12 @@ class Checks:
         scope = scope_of(new, session_id)
         standing = self._standing(NOTHING, assumed)
         return self._proposal(new, new.terms, scope, standing, now)
+
+    def _changing(self, order: Order, terms: Terms, now: datetime) -> risk.Proposal:
+        proposal = self._amending(order, terms, now)
+        if order.request.flattens is not None:  # as it was submitted it passes, and no other way
+            proposal = replace(proposal, halt=self._book.halts.over(proposal.scope))
+        return proposal
 
     def _amending(self, order: Order, terms: Terms, now: datetime) -> risk.Proposal:
         """The order's own working quantity makes room for what it is to become."""
@@ -147,9 +152,9 @@ class Checks:
         ]
         return [
             order
-            for order in self._book.resting(new.instrument_id)
-            if any(scope.holds(scope_of(order.request, order.session_id)) for scope in scopes)
-            and any(crossing(new, new.terms, (order,)))
+            for order in self._book.resting(new.instrument_id, -new.side.sign)
+            if could_trade(new, new.terms, order.request, order.asked)
+            and any(scope.holds(scope_of(order.request, order.session_id)) for scope in scopes)
         ]
 
     def decided(

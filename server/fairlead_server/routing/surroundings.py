@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
-from fairlead_server.domain.exposure import scope_of
 from fairlead_server.domain.moving_reference import MovingReference
 from fairlead_server.domain.order import ZERO, Order
 from fairlead_server.domain.position import EXACT, DayTotal
@@ -43,10 +42,8 @@ class Surroundings:
     def in_doubt(self, scope: Scope) -> int:
         return self._book.in_doubt(scope)
 
-    def resting(self, scope: Scope, instrument_id: str) -> Iterator[Order]:
-        for order in self._book.resting(instrument_id):
-            if scope.holds(scope_of(order.request, order.session_id)):
-                yield order
+    def resting(self, instrument_id: str, sign: int) -> Iterable[Order]:
+        return self._book.resting(instrument_id, sign)
 
     def today(self, scope: Scope, now: datetime) -> DayTotal:
         return self._book.holdings.today(scope, now)

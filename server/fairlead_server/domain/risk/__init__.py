@@ -3,7 +3,13 @@
 ``table`` has the controls, ``gates`` and ``caps`` what each of them asks, ``limits`` what binds an order, ``chain`` asks.
 """
 
-from fairlead_server.domain.risk.chain import Examination, examine_amend, examine_new, examine_waiting
+from fairlead_server.domain.risk.chain import (
+    Examination,
+    examine_amend,
+    examine_new,
+    examine_waiting,
+    examine_waiting_amend,
+)
 from fairlead_server.domain.risk.limits import Limits, LimitSet, Mode
 from fairlead_server.domain.risk.proposal import AccountPolicy, Policy, Proposal
 from fairlead_server.domain.risk.rates import Rates
@@ -25,4 +31,5 @@ __all__ = [
     "examine_amend",
     "examine_new",
     "examine_waiting",
+    "examine_waiting_amend",
 ]

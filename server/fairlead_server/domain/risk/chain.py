@@ -68,6 +68,11 @@ def examine_waiting(proposal: Proposal) -> Examination:
     return Examination(tuple(_breach(gate, finding, "") for gate, finding in found if finding is not None))
 
 
+def examine_waiting_amend(proposal: Proposal, current: Terms) -> Examination:
+    """The same of an amend; one that only takes quantity away is never kept from it."""
+    return Examination() if proposal.terms.only_reduce(current) else examine_waiting(proposal)
+
+
 def _examine(p: Proposal, chain: Chain) -> Examination:
     found: list[tuple[Mode, Breach]] = []
     for gate in chain.gates:

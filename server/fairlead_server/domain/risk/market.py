@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Context, Decimal
 
+from fairlead_server.domain.exposure import scope_of
 from fairlead_server.domain.instrument import Shorting
-from fairlead_server.domain.order import Order
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk.control import Applies, Cap, Finding, Gate, ListGate, Unit
 from fairlead_server.domain.risk.limits import Bound, WordBound
@@ -69,24 +69,33 @@ def _price_test(p: Proposal) -> Finding | None:
     )
 
 
-def crossing(new: NewOrder, terms: Terms, resting: Iterable[Order]) -> Iterator[Order]:
-    """Those of the other side that it could trade with. A stop rests nowhere before it is triggered."""
-    if new.order_type.needs_stop_price:
-        return
-    for order in resting:
-        request = order.request
-        if request.side.sign == new.side.sign or request.order_type.needs_stop_price:
-            continue
-        price, other = terms.price, order.terms.price
-        if price is None or other is None or (price - other) * new.side.sign >= 0:
-            yield order
+def could_trade(new: NewOrder, terms: Terms, other: NewOrder, asked: Iterable[Terms]) -> bool:
+    """Whether it could with another one, with any of the terms that has or has ``asked`` for.
+
+    A stop rests nowhere before it is triggered.
+    """
+    if new.side.sign == other.side.sign:
+        return False
+    if new.order_type.needs_stop_price or other.order_type.needs_stop_price:
+        return False
+    return any(_meet(terms.price, each.price, new.side.sign) for each in asked)
+
+
+def _meet(price: Decimal | None, other: Decimal | None, sign: int) -> bool:
+    return price is None or other is None or (price >= other if sign > 0 else price <= other)
 
 
 def _self_trade(p: Proposal, bound: WordBound) -> Finding | None:
-    found = next(crossing(p.new, p.terms, p.standing.resting(bound.scope, p.new.instrument_id)), None)
-    if found is None:
-        return None
-    return Finding(f"it could trade with order {found.order_id} of the same owner")
+    for order in p.standing.resting(p.new.instrument_id, -p.new.side.sign):
+        request = order.request
+        could = could_trade(p.new, p.terms, request, order.asked)
+        if could and bound.scope.holds(scope_of(request, order.session_id)):
+            return Finding(f"it could trade with order {order.order_id} of the same owner")
+    for scope, other in p.standing.assumed_in(p.new.instrument_id):
+        if could_trade(p.new, p.terms, other, (other.terms,)) and bound.scope.holds(scope):
+            name = other.client_order_id
+            return Finding(f"it could trade with order {name} of the same owner and batch")
+    return None
 
 
 def _part_of_volume(p: Proposal, _: Bound) -> Decimal | None:

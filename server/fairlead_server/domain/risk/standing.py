@@ -33,8 +33,8 @@ class Around(Protocol):
     def in_doubt(self, scope: Scope) -> int:
         """How many orders are."""
 
-    def resting(self, scope: Scope, instrument_id: str) -> Iterable[Order]:
-        """The live orders of a scope in one instrument."""
+    def resting(self, instrument_id: str, sign: int) -> Iterable[Order]:
+        """The live orders in one instrument, of one side and of everybody."""
 
     def today(self, scope: Scope, now: datetime) -> DayTotal:
         """What was done on the account's day."""
@@ -119,6 +119,10 @@ class Standing:
         """Why the account cannot pay for so much of the proposal's own instrument."""
         exposures = self.exposures(Scope(account_id), instrument_id)
         return self._around.lacking(model, account_id, instrument_id, quantity, price, exposures)
+
+    def assumed_in(self, instrument_id: str) -> Iterable[tuple[Scope, NewOrder]]:
+        """The orders in one instrument that are looked at as if they were accepted, each with its own scope."""
+        return () if self._assumed is None else self._assumed.asked(instrument_id)
 
     def open_value(self, instrument_id: str, exposure: Exposure) -> Decimal:
         """What works is worth; without a price of its own, at the reference price, or nothing where none is known."""
