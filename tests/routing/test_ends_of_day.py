@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from fairlead_server.domain.calendar import Calendar, Span
 from fairlead_server.domain.end_of_day import EndOfDay
 from fairlead_server.domain.execution import ReportKind
 from fairlead_server.domain.flatten import Stage
@@ -326,4 +327,17 @@ async def test_with_a_store_that_takes_no_writes_nothing_is_done(watch: Watch) -
     watch.desk.pipeline.resume()
     watch.made[-1].recover()
     await watch.settled()
+    assert watch.actions() == ["begin", "end"]
+
+
+async def test_a_calendar_that_a_reload_takes_away_is_kept_to_until_the_restart(watch: Watch) -> None:
+    reference = watch.desk.reference
+    calendar = Calendar("XNAS", ZoneInfo("UTC"), (Span(frozenset(range(7)), time(9), time(18)),))
+    with watch.desk.pipeline.deciding():
+        reference.rebase(reference._file, {"XNAS": calendar})
+    watch.end = replace(END, calendar_id="XNAS")
+    watch.start(EARLY)
+    with watch.desk.pipeline.deciding():
+        reference.rebase(reference._file, {})
+    await watch.at(NOW)
     assert watch.actions() == ["begin", "end"]

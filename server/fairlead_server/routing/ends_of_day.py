@@ -68,6 +68,7 @@ class EndsOfDay:
         self._clock = clock
         self._settled: dict[str, date] = {}  # by account_id: the last date of which nothing is to be done
         self._told: dict[str, date] = {}  # ... and the last of which it was told what came of it
+        self._known = dict(calendars())
         self._timer: asyncio.TimerHandle | None = None
         self._soon = False  # it is going to look, for something was committed
         self._over = False
@@ -266,7 +267,12 @@ class EndsOfDay:
             counters[_told(end)] = day.toordinal()
 
     def _calendar(self, end: EndOfDay) -> Calendar | None:
-        return self._calendars()[end.calendar_id] if end.calendar_id else None
+        """As it is in force; one that a reload has taken away is kept to as it was, for so is the end of day."""
+        if not end.calendar_id:
+            return None
+        found = self._calendars().get(end.calendar_id) or self._known[end.calendar_id]
+        self._known[end.calendar_id] = found
+        return found
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
