@@ -25,7 +25,17 @@ from fairlead_server.routing.ports import Operator
 from fairlead_server.routing.trading_states import Left, Said
 from fairlead_server.store.database import Store
 
-from tests.domain.builders import NOW, cancel_reject, instrument, limits, new_order, policy, report, terms
+from tests.domain.builders import (
+    NOW,
+    bust,
+    cancel_reject,
+    instrument,
+    limits,
+    new_order,
+    policy,
+    report,
+    terms,
+)
 from tests.routing.desk import SECOND, Desk, about
 from tests.routing.test_mass_cancel import numbered
 from tests.routing.test_mass_requests import make_able
@@ -285,6 +295,22 @@ async def test_an_order_that_comes_to_life_in_a_killed_scope_is_cancelled(desk: 
     await settled(desk)
     assert left(desk, halt) == [Left.REQUESTED]
     assert desk.trading_states.progress(halt).halt.matched == 1
+
+
+async def test_it_is_complete_only_without_what_came_back_with_its_cancel_under_way(desk: Desk) -> None:
+    back = desk.working(new_order(client_order_id="back"))
+    other = desk.working(new_order(client_order_id="other"))
+    desk.cancel(back)
+    desk.filled(back, 100, "E1")
+    halt = kill(desk)
+    desk.hear(about(desk.now(back), bust("B1", "E1")))
+    await settled(desk)
+    assert left(desk, halt) == [Left.REQUESTED, Left.REQUESTED]
+    canceled(desk, other.order_id)
+    await settled(desk)
+    canceled(desk, back.order_id)
+    await settled(desk)
+    assert desk.trading_states.progress(halt).halt.complete_time == NOW
 
 
 async def test_what_was_decided_before_it_is_not_sent_again_behind_it(desk: Desk) -> None:

@@ -253,10 +253,13 @@ class TradingStates:
 
     def _pursue(self, halt: Halt, now: datetime) -> None:
         """Cancel what has come to be live since, and say when nothing is."""
-        live = [self._book.order(order_id) for order_id in self._live(halt)]
+        left = self._live(halt)
+        live = [self._book.order(order_id) for order_id in left]
         if any(o is not None and o.pending_action is not PendingAction.CANCEL for o in live):
             self._sweep(halt, now, spared=partial(spares, halt))
-        elif not live and halt.complete_time is None:
+            return
+        self._left[halt.number] = left  # also what has come back with its cancel under way
+        if not live and halt.complete_time is None:
             with self._pipeline.deciding():
                 self._complete(halt, now)
 
