@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,6 +23,7 @@ from fairlead_server.store.batch import AuditRow
 from msgspec.structs import replace
 
 from tests.domain.builders import NOW, new_order, report
+from tests.domain.test_calendar import SHARES
 from tests.routing.desk import Desk, about
 from tests.routing.test_flattens import begin, bought, closers
 from tests.routing.test_trading_states import kill, refusal, say, settled
@@ -133,6 +136,26 @@ async def test_at_its_time_the_account_is_paused_cancelled_and_flat_and_it_is_to
     assert told.after == "FLAT, closed: ACME 100, left: nothing"
     assert told.after in caplog.text
     assert watch.flattens() == [Stage.FLAT]
+
+
+async def test_a_timer_brings_it(watch: Watch) -> None:
+    watch.start(NOW - timedelta(milliseconds=1))
+    watch.clock.now = NOW
+    while not watch.flattens():  # noqa: ASYNC110 - nothing tells when the time is over
+        await asyncio.sleep(0)
+    await watch.settled()
+    assert watch.actions() == ["begin", "end"]
+
+
+async def test_it_may_be_the_cut_off_of_a_calendar_that_an_operator_has_put(watch: Watch) -> None:
+    desk, cut_off = watch.desk, datetime(2026, 11, 20, 20, 50, tzinfo=UTC)
+    with desk.pipeline.deciding():
+        desk.reference.put_calendar("XNYS", SHARES)
+    watch.end = EndOfDay("ACC1", SHARES.zone, calendar_id="XNYS")
+    bought(desk)
+    watch.start(cut_off - MINUTE)
+    await watch.at(cut_off)
+    assert [order.terms.quantity for order in closers(desk)] == [Decimal(100)]
 
 
 async def test_what_is_left_is_told_as_an_error(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
