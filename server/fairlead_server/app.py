@@ -123,6 +123,7 @@ class App:
                 router.trading_states,
                 router.flattens,
                 router.dead_men,
+                router.live,
                 router.mass_cancels,
                 router.pipeline,
                 config.policy.accounts,

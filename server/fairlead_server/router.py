@@ -26,6 +26,7 @@ from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.flattens import Flattens
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.limits import RiskLimits
+from fairlead_server.routing.live_gates import LiveSwitches
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.news import News
 from fairlead_server.routing.order_entry import OrderEntry
@@ -109,6 +110,9 @@ class Router:
         )
         self.dead_men = DeadMen(
             self.book, self.ledger, self.pipeline, self.mass_cancels, self.trading_states, clock
+        )
+        self.live = LiveSwitches(
+            self.book, self.ledger, self.pipeline, config.policy.accounts, self.sessions.gateways
         )
         self.flattens = Flattens(
             self.book,

@@ -33,7 +33,13 @@ from fairlead.v1.risk_service_pb2 import (
     UpdateLimitsRequest,
 )
 from fairlead.v1.session_service_pb2 import RequestOrderStatusRequest
-from fairlead.v1.trading_control_service_pb2 import ArmDeadManSwitchRequest, TradingScope
+from fairlead.v1.trading_control_service_pb2 import (
+    ApproveLiveRequest,
+    ArmDeadManSwitchRequest,
+    RequestLiveRequest,
+    RevokeLiveRequest,
+    TradingScope,
+)
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -105,6 +111,9 @@ _WRONG_TIMES = {
 _NEEDED: list[Message] = [
     OrderRef(order_id="some-id"),
     TradingScope(strategy_id="some-id"),
+    RequestLiveRequest(session_id="some-id"),
+    ApproveLiveRequest(session_id="some-id"),
+    RevokeLiveRequest(session_id="some-id"),
     ArmDeadManSwitchRequest(timeout=Duration(seconds=60)),
     CancelAllOrdersRequest(account_id="nobody"),
     TradeSessionRequest(hello=TradeHello(session_key=UUID)),

@@ -70,6 +70,12 @@ ROWS = [
         {"scope": "everything"},
     ),
     Row(
+        errors.LiveNotRequested("account_id=A"),
+        Code.FAILED_PRECONDITION,
+        "LIVE_NOT_REQUESTED",
+        {"scope": "account_id=A"},
+    ),
+    Row(
         errors.UnknownFlatten("F1"),
         Code.NOT_FOUND,
         "FLATTEN_NOT_FOUND",

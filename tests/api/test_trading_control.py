@@ -216,3 +216,29 @@ async def test_a_flatten_closes_what_is_held(router: Router) -> None:
     shown = await router.control.GetFlatten(pb.GetFlattenRequest(flatten_id=request.request_id))
     assert shown.flatten == answer.flatten
     assert (await router.control.ListFlattens(pb.ListFlattensRequest())).flattens == [answer.flatten]
+
+
+async def test_a_live_gate_takes_two_persons(router: Router) -> None:
+    ask = pb.RequestLiveRequest(account_id="ACC1", reason="tested")
+    approve = pb.ApproveLiveRequest(account_id="ACC1", reason="seen")
+    assert (await refused(router.control.ApproveLive(approve, metadata=BOB))).reason == "LIVE_NOT_REQUESTED"
+    asked = (await router.control.RequestLive(ask, metadata=ANN)).live_gate
+    assert (asked.account_id, asked.state, asked.principal) == ("ACC1", pb.LIVE_STATE_REQUESTED, "ann")
+    told_so = await refused(router.control.ApproveLive(approve, metadata=ANN))
+    assert (told_so.code, told_so.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ANOTHER_PERSON_NEEDED")
+    live = (await router.control.ApproveLive(approve, metadata=BOB)).live_gate
+    assert (live.state, live.principal, live.approver) == (pb.LIVE_STATE_LIVE, "ann", "bob")
+    assert list((await router.control.ListLiveGates(pb.ListLiveGatesRequest())).live_gates) == [live]
+    revoke = pb.RevokeLiveRequest(account_id="ACC1", reason="why")
+    revoked = (await router.control.RevokeLive(revoke, metadata=ANN)).live_gate
+    assert revoked.state == pb.LIVE_STATE_CLOSED
+    assert not (await router.control.ListLiveGates(pb.ListLiveGatesRequest())).live_gates
+
+
+async def test_a_live_gate_is_of_an_account_or_a_session_that_there_is(router: Router) -> None:
+    asks = router.control.RequestLive
+    assert (await refused(asks(pb.RequestLiveRequest(reason="why")))).code is grpc.StatusCode.INVALID_ARGUMENT
+    unknown = pb.RequestLiveRequest(account_id="NOBODY", reason="why")
+    assert (await refused(asks(unknown))).code is grpc.StatusCode.INVALID_ARGUMENT
+    unknown = pb.RequestLiveRequest(session_id="NONE", reason="why")
+    assert (await refused(asks(unknown))).code is grpc.StatusCode.NOT_FOUND

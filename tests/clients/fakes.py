@@ -131,6 +131,18 @@ class FakeRouter(
     def ListDeadManSwitches(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("ListDeadManSwitches", request, context)
 
+    def RequestLive(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("RequestLive", request, context)
+
+    def ApproveLive(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ApproveLive", request, context)
+
+    def RevokeLive(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("RevokeLive", request, context)
+
+    def ListLiveGates(self, request: Message, context: grpc.ServicerContext) -> Any:
+        return self._answer("ListLiveGates", request, context)
+
     def SetTradingState(self, request: Message, context: grpc.ServicerContext) -> Any:
         return self._answer("SetTradingState", request, context)
 

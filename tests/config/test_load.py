@@ -271,6 +271,8 @@ def test_a_mark_at_the_beginning_is_no_text(folder: Folder) -> None:
         ("accounts.DEMO.halt_on_overfill=true", lambda c: c.policy.halts_on_overfill("DEMO")),
         ("risk.blocked_instruments=[]", lambda c: all(not each.words for each in c.policy.limits)),
         ("accounts.DEMO.max_open_orders=3", lambda c: c.policy.limits[1].values["max_open_orders"] == 3),
+        ("accounts.DEMO.live_gate=closed", lambda c: c.policy.accounts["DEMO"].live_gate),
+        ("sessions.A.live_gate=closed", lambda c: c.sessions[0].rules.live_gate),
         ("log.level=debug", lambda c: c.log_level == "debug"),
     ],
 )

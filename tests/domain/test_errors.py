@@ -77,6 +77,7 @@ SAID = [
     (errors.ConfigInvalid("router.toml", "sessions.A", "no host"), "router.toml: sessions.A: no host"),
     (errors.ConfigInvalid("", "", "no file"), "no file"),
     (errors.UnknownDeadManSwitch("everything"), "no dead man's switch is armed for everything"),
+    (errors.LiveNotRequested("account_id=A"), "nobody has asked for account_id=A to trade live"),
     (errors.UnknownFlatten("F1"), "no flatten F1"),
     (errors.KillSwitchOn("everything"), "the kill switch is on for everything; release it first"),
     (errors.KillSwitchOff("account_id=A"), "no kill switch is on for account_id=A"),

@@ -153,6 +153,7 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
         [proposal()],
         [proposal(policy=Policy({}, kill_switch=True)), proposal(account=account(kill_switch=True))],
     ),
+    "live_gate": ([proposal()], [proposal(closed=OWN), proposal(closed=Scope(session_id="BROKER"))]),
     "trading_killed": ([proposal(), said(TradingState.PAUSED)], [said(TradingState.KILLED)]),
     "trading_paused": ([proposal(), said(TradingState.REDUCE_ONLY)], [said(TradingState.PAUSED)]),
     "reduce_only": (

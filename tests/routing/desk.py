@@ -32,6 +32,7 @@ from fairlead_server.routing.feed import Feed
 from fairlead_server.routing.flattens import Flattens
 from fairlead_server.routing.ledger import Ledger
 from fairlead_server.routing.limits import RiskLimits
+from fairlead_server.routing.live_gates import LiveSwitches
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.order_entry import Answer, OrderEntry, OrderRef
 from fairlead_server.routing.pipeline import Pipeline
@@ -196,6 +197,7 @@ class Desk:
         self.trading_states = TradingStates(
             self.book, self.ledger, self.pipeline, self.mass_cancels, lambda: NOW, two_persons=two_persons
         )
+        self.live = LiveSwitches(self.book, self.ledger, self.pipeline, self.policy.accounts, self.gateways)
         self.flattens = Flattens(
             self.book,
             self.ledger,

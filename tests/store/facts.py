@@ -21,6 +21,7 @@ from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.instrument import ReferencePrice
+from fairlead_server.domain.live_gate import LiveGate, LiveState
 from fairlead_server.domain.order import Order, pending_new
 from fairlead_server.domain.position import FLAT, DayTotal, Position, Trade
 from fairlead_server.domain.reject import Breach, RejectReason
@@ -128,6 +129,12 @@ def dead_man(number: int = 1, **changes: Any) -> DeadManSwitch:
     return replace(ordinary, **changes)
 
 
+def live_gate(number: int = 1, **changes: Any) -> LiveGate:
+    time = NOW + number * SECOND
+    ordinary = LiveGate(Scope(f"ACC{number}"), LiveState.LIVE, "ann", "a reason", time, "bob", time + SECOND)
+    return replace(ordinary, **changes)
+
+
 def flatten(number: int = 1, **changes: Any) -> Flatten:
     ordinary = Flatten(f"F{number}", Scope(f"ACC{number}"), NOW + number * SECOND, "ann", "a reason")
     return replace(ordinary, **changes)
@@ -156,6 +163,7 @@ def whole(number: int, size: int = 1) -> Batch:
         batch.trade_sessions[f"T{n}"] = trade_session(n)
         batch.halts[n] = halt(n)
         batch.dead_men[dead_man(n).scope] = dead_man(n)
+        batch.live_gates[live_gate(n).scope] = live_gate(n)
         batch.flattens[f"F{n}"] = flatten(n)
         batch.messages += [message(n), message(n, Direction.IN)]
         batch.positions[HOLDING] = position(n)

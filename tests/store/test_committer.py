@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from fairlead_server.domain.amendments import RequestOutcome
 from fairlead_server.domain.event import EventKind
+from fairlead_server.domain.live_gate import LiveState
 from fairlead_server.domain.order import ZERO, Terminal
 from fairlead_server.domain.position import FLAT, DayTotal, Position
 from fairlead_server.domain.terms import Side
@@ -29,6 +30,7 @@ from tests.store.facts import (
     flatten,
     halt,
     limit_set,
+    live_gate,
     mass_cancel,
     message,
     order,
@@ -89,6 +91,8 @@ def test_every_column_of_the_other_tables_is_read_as_it_was_written(store: Store
     ]
     switch = dead_man(1)
     assert rows(store, lever_tables.dead_men) == [("account_id=ACC1", True, switch.time, switch)]
+    gate = live_gate(1)
+    assert rows(store, lever_tables.live_gates) == [("account_id=ACC1", LiveState.LIVE, gate)]
     begun = flatten(1)
     assert rows(store, lever_tables.flattens) == [("F1", False, begun.time, begun)]
     paused = halt(1)

@@ -36,6 +36,7 @@ def assert_whole(store: Store) -> int:
         lever_tables.trading_states,
         lever_tables.flattens,
         lever_tables.dead_men,
+        lever_tables.live_gates,
     )
     with store._reading() as connection:
         found = [connection.scalar(select(func.count()).select_from(table)) for table in once]

@@ -21,6 +21,7 @@ from tests.store.facts import (
     dead_man,
     flatten,
     halt,
+    live_gate,
     mass_cancel,
     order,
     position,
@@ -44,6 +45,7 @@ def test_memory_is_rebuilt_from_what_was_committed_last(store: Store) -> None:
     assert snapshot.mass_cancels == [mass_cancel(1), mass_cancel(2), mass_cancel(3)]
     assert snapshot.trade_sessions == [trade_session(1), trade_session(2), trade_session(3)]
     assert snapshot.dead_men == [dead_man(1), dead_man(2), dead_man(3)]
+    assert snapshot.live_gates == [live_gate(1), live_gate(2), live_gate(3)]
     assert snapshot.flattens == [flatten(1), flatten(2), flatten(3)]
     assert snapshot.halts == [halt(1), halt(2), halt(3)]
     assert snapshot.positions == [(HOLDING, position(3))]

@@ -181,7 +181,7 @@ def test_a_store_of_a_newer_fairlead_is_left_to_it(kept_url: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     store.close()
 
-    with pytest.raises(StoreError, match=r"version 9999.* up to 0012; use the newer Fairlead"):
+    with pytest.raises(StoreError, match=r"version 9999.* up to 0013; use the newer Fairlead"):
         open_store(kept_url)
 
 

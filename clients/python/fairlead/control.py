@@ -8,9 +8,10 @@ from grpc import aio
 
 from fairlead import requests
 from fairlead.calling import AsyncCalls, Calls
-from fairlead.retry import BATCH, KILL, OPERATION, READ, Retry
+from fairlead.retry import BATCH, KILL, OPERATION, PRICES, READ, Retry
 from fairlead.v1.trading_control_service_pb2 import (
     ActivateKillSwitchResponse,
+    ApproveLiveRequest,
     DeadManSwitch,
     DisarmDeadManSwitchRequest,
     FlattenResponse,
@@ -19,8 +20,12 @@ from fairlead.v1.trading_control_service_pb2 import (
     GetTradingStateRequest,
     ListDeadManSwitchesRequest,
     ListFlattensRequest,
+    ListLiveGatesRequest,
     ListTradingStatesRequest,
+    LiveGate,
     ReleaseKillSwitchResponse,
+    RequestLiveRequest,
+    RevokeLiveRequest,
     ScopeState,
     SetTradingStateResponse,
 )
@@ -118,6 +123,49 @@ class ControlCalls(Calls):
         response = self._call(self._control.ListDeadManSwitches, request, READ, timeout)
         return list(response.dead_man_switches)
 
+    def request_live(
+        self,
+        *,
+        reason: str,
+        account_id: str | None = None,
+        session_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LiveGate:
+        """Ask that an account, or a session, may trade live whose gate is closed."""
+        request = requests.gate(RequestLiveRequest(reason=reason), account_id, session_id)
+        response = self._call(self._control.RequestLive, request, PRICES, timeout)
+        return response.live_gate
+
+    def approve_live(
+        self,
+        *,
+        reason: str,
+        account_id: str | None = None,
+        session_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LiveGate:
+        """What another person has asked for."""
+        request = requests.gate(ApproveLiveRequest(reason=reason), account_id, session_id)
+        response = self._call(self._control.ApproveLive, request, PRICES, timeout)
+        return response.live_gate
+
+    def revoke_live(
+        self,
+        *,
+        reason: str,
+        account_id: str | None = None,
+        session_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LiveGate:
+        """In force at once."""
+        request = requests.gate(RevokeLiveRequest(reason=reason), account_id, session_id)
+        response = self._call(self._control.RevokeLive, request, PRICES, timeout)
+        return response.live_gate
+
+    def list_live_gates(self, *, timeout: float | None = None) -> list[LiveGate]:
+        response = self._call(self._control.ListLiveGates, ListLiveGatesRequest(), READ, timeout)
+        return list(response.live_gates)
+
     def get_trading_state(self, *, timeout: float | None = None, **scope: Unpack[TradingScope]) -> ScopeState:
         """What was said of this very scope, and how far its kill has come."""
         request = GetTradingStateRequest(scope=requests.trading_scope(scope))
@@ -211,6 +259,46 @@ class AsyncControlCalls(AsyncCalls):
         request = ListDeadManSwitchesRequest()
         response = await self._call(self._control.ListDeadManSwitches, request, READ, timeout)
         return list(response.dead_man_switches)
+
+    async def request_live(
+        self,
+        *,
+        reason: str,
+        account_id: str | None = None,
+        session_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LiveGate:
+        request = requests.gate(RequestLiveRequest(reason=reason), account_id, session_id)
+        response = await self._call(self._control.RequestLive, request, PRICES, timeout)
+        return response.live_gate
+
+    async def approve_live(
+        self,
+        *,
+        reason: str,
+        account_id: str | None = None,
+        session_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LiveGate:
+        request = requests.gate(ApproveLiveRequest(reason=reason), account_id, session_id)
+        response = await self._call(self._control.ApproveLive, request, PRICES, timeout)
+        return response.live_gate
+
+    async def revoke_live(
+        self,
+        *,
+        reason: str,
+        account_id: str | None = None,
+        session_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LiveGate:
+        request = requests.gate(RevokeLiveRequest(reason=reason), account_id, session_id)
+        response = await self._call(self._control.RevokeLive, request, PRICES, timeout)
+        return response.live_gate
+
+    async def list_live_gates(self, *, timeout: float | None = None) -> list[LiveGate]:
+        response = await self._call(self._control.ListLiveGates, ListLiveGatesRequest(), READ, timeout)
+        return list(response.live_gates)
 
     async def get_trading_state(
         self, *, timeout: float | None = None, **scope: Unpack[TradingScope]

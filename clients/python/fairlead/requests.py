@@ -6,6 +6,7 @@ The keys that make a request repeatable are made here, that is, before the first
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -21,6 +22,7 @@ from fairlead.v1 import (
     session_service_pb2,
     trading_control_service_pb2,
 )
+from fairlead.v1.trading_control_service_pb2 import ApproveLiveRequest, RequestLiveRequest, RevokeLiveRequest
 from fairlead.values import (
     AckLevel,
     Amendment,
@@ -41,6 +43,8 @@ from fairlead.values import (
     TradingScope,
     TradingState,
 )
+
+AnyLive = TypeVar("AnyLive", RequestLiveRequest, ApproveLiveRequest, RevokeLiveRequest)
 
 
 def new_key() -> str:
@@ -354,6 +358,15 @@ def arm_dead_man_switch(
     return trading_control_service_pb2.ArmDeadManSwitchRequest(
         scope=trading_scope(scope), timeout=_duration(silence), reason=reason
     )
+
+
+def gate(request: AnyLive, account_id: str | None, session_id: str | None) -> AnyLive:
+    _at_most_one(account_id=account_id, session_id=session_id)
+    if account_id is not None:
+        request.account_id = account_id
+    if session_id is not None:
+        request.session_id = session_id
+    return request
 
 
 def release_kill_switch(

@@ -28,11 +28,14 @@ from fairlead.v1.session_service_pb2 import (
 from fairlead.v1.trading_control_service_pb2 import (
     TRADING_STATE_KILLED,
     ActivateKillSwitchRequest,
+    ApproveLiveRequest,
     ArmDeadManSwitchRequest,
     DisarmDeadManSwitchRequest,
     FlattenRequest,
     GetTradingStateRequest,
     ReleaseKillSwitchRequest,
+    RequestLiveRequest,
+    RevokeLiveRequest,
     SetTradingStateRequest,
 )
 
@@ -124,6 +127,11 @@ def check_scope(
     if named is scope.everything:
         wrong = "goes with no other field" if named else "must be true where no other field is set"
         _refuse([("scope.everything", wrong)])
+
+
+def check_gate(request: RequestLiveRequest | ApproveLiveRequest | RevokeLiveRequest) -> None:
+    missing = request.WhichOneof("gate") is None
+    _refuse([("gate", "needs one of account_id, session_id")] if missing else [])
 
 
 def check_flatten(request: FlattenRequest) -> None:

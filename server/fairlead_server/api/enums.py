@@ -19,6 +19,7 @@ from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.flatten import Stage
 from fairlead_server.domain.instrument import Shorting
+from fairlead_server.domain.live_gate import LiveState
 from fairlead_server.domain.order import OrderState, PendingAction, RouteState
 from fairlead_server.domain.reconciliation import Verdict
 from fairlead_server.domain.reject import RejectReason, RejectSource
@@ -60,6 +61,7 @@ CHAIN_MODE = Pair(session_service_pb2.ChainMode, ChainMode)
 REPLACE_QUANTITY = Pair(session_service_pb2.ReplaceQuantity, ReplaceQuantity)
 EXEC_ID_SCOPE = Pair(session_service_pb2.ExecIdScope, ExecIdScope)
 FLATTEN_STAGE = Pair(trading_control_service_pb2.FlattenStage, Stage)
+LIVE_STATE = Pair(trading_control_service_pb2.LiveState, LiveState)
 TRADING_STATE = Pair(trading_control_service_pb2.TradingState, TradingState)
 LEFT_REASON = Pair(trading_control_service_pb2.LeftReason, Left)
 LIMIT_MODE = Pair(risk_service_pb2.LimitMode, Mode)

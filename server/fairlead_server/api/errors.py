@@ -314,6 +314,12 @@ def _(error: errors.UnknownDeadManSwitch) -> Refusal:
     return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "DEAD_MAN_NOT_ARMED", str(error), facts)
 
 
+@_maps(errors.LiveNotRequested)
+def _(error: errors.LiveNotRequested) -> Refusal:
+    facts = {"scope": error.scope}
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "LIVE_NOT_REQUESTED", str(error), facts)
+
+
 @_maps(errors.UnknownFlatten)
 def _(error: errors.UnknownFlatten) -> Refusal:
     return _not_found(error, "FLATTEN_NOT_FOUND", "flatten", error.flatten_id)

@@ -18,6 +18,7 @@ from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_state import Halt, selection_of
 from fairlead_server.routing.dead_men import DeadMen
 from fairlead_server.routing.flattens import Flattens
+from fairlead_server.routing.live_gates import LiveSwitches
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.pipeline import Pipeline
 from fairlead_server.routing.ports import Clock, Operator
@@ -35,6 +36,7 @@ _Change = (
     | pb.ArmDeadManSwitchRequest
     | pb.DisarmDeadManSwitchRequest
 )
+_LiveChange = pb.RequestLiveRequest | pb.ApproveLiveRequest | pb.RevokeLiveRequest
 
 
 class TradingControlService:
@@ -45,6 +47,7 @@ class TradingControlService:
         states: TradingStates,
         flattens: Flattens,
         dead_men: DeadMen,
+        live: LiveSwitches,
         mass_cancels: MassCancels,
         pipeline: Pipeline,
         accounts: Container[str],
@@ -55,6 +58,7 @@ class TradingControlService:
         self._states = states
         self._flattens = flattens
         self._dead_men = dead_men
+        self._live = live
         self._mass_cancels = mass_cancels
         self._pipeline = pipeline
         self._accounts = accounts
@@ -151,6 +155,45 @@ class TradingControlService:
         await self._pipeline.durable()
         return pb.ListDeadManSwitchesResponse(dead_man_switches=shown)
 
+    async def request_live(self, request: pb.RequestLiveRequest, caller: Caller) -> pb.RequestLiveResponse:
+        scope = self._gate(request)
+        gate = self._live.request(scope, _by(request, caller), self._clock())
+        await self._pipeline.durable()
+        return pb.RequestLiveResponse(live_gate=trading_states.live_gate(gate))
+
+    async def approve_live(self, request: pb.ApproveLiveRequest, caller: Caller) -> pb.ApproveLiveResponse:
+        scope = self._gate(request)
+        gate = self._live.approve(scope, _by(request, caller), self._clock())
+        await self._pipeline.durable()
+        return pb.ApproveLiveResponse(live_gate=trading_states.live_gate(gate))
+
+    async def revoke_live(self, request: pb.RevokeLiveRequest, caller: Caller) -> pb.RevokeLiveResponse:
+        scope = self._gate(request)
+        gate = self._live.revoke(scope, _by(request, caller), self._clock())
+        await self._pipeline.durable()
+        return pb.RevokeLiveResponse(live_gate=trading_states.live_gate(gate))
+
+    async def list_live_gates(
+        self, request: pb.ListLiveGatesRequest, caller: Caller
+    ) -> pb.ListLiveGatesResponse:
+        validate(request)
+        response = pb.ListLiveGatesResponse(live_gates=map(trading_states.live_gate, self._live.all()))
+        await self._pipeline.durable()
+        return response
+
+    def _gate(self, request: _LiveChange) -> Scope:
+        """Of a name that there is, or was when something was said of it."""
+        validate(request)
+        consistency.check_gate(request)
+        scope = Scope(request.account_id, session_id=request.session_id)
+        if self._live.of(scope).time is not None:
+            return scope
+        if scope.account_id and scope.account_id not in self._accounts:
+            raise InvalidRequest([("account_id", f"there is no account {scope.account_id}")])
+        if scope.session_id and scope.session_id not in self._sessions:
+            raise UnknownSession(scope.session_id)
+        return scope
+
     def _dead_man(self, switch: DeadManSwitch) -> pb.DeadManSwitch:
         return trading_states.dead_man(switch, self._dead_men.left(switch))
 
@@ -202,5 +245,5 @@ class TradingControlService:
         return scope
 
 
-def _by(request: _Change, caller: Caller) -> Operator:
+def _by(request: _Change | _LiveChange, caller: Caller) -> Operator:
     return Operator(caller.principal, request.reason)

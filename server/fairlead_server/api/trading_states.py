@@ -11,6 +11,7 @@ from fairlead_server.api.messages import reject
 from fairlead_server.api.times import duration, timestamp
 from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.flatten import Flatten
+from fairlead_server.domain.live_gate import LiveGate
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_state import Halt, TradingState
 from fairlead_server.routing.trading_states import LeftOrder, Progress
@@ -61,6 +62,19 @@ def dead_man(value: DeadManSwitch, left: timedelta) -> pb.DeadManSwitch:
         principal=value.principal,
         reason=value.reason,
         arm_time=timestamp(value.time),
+    )
+
+
+def live_gate(value: LiveGate) -> pb.LiveGate:
+    return pb.LiveGate(
+        account_id=value.scope.account_id,
+        session_id=value.scope.session_id,
+        state=enums.LIVE_STATE.number[value.state],
+        principal=value.principal,
+        reason=value.reason,
+        time=None if value.time is None else timestamp(value.time),
+        approver=value.approver,
+        approve_time=None if value.approve_time is None else timestamp(value.approve_time),
     )
 
 

@@ -163,6 +163,7 @@ class _Reader:
                 row.kill_switch,
                 row.halt_on_overfill,
                 None if row.margin is None else read_margin(self.path, name, row.margin),
+                row.live_gate == "closed",
             )
             for name, row in self.file.accounts.items()
         }

@@ -22,6 +22,8 @@ DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 ApplicationVersion = Literal["FIX.4.2", "FIX.4.3", "FIX.4.4", "FIX.5.0", "FIX.5.0SP1", "FIX.5.0SP2"]
 
+LiveGate = Literal["open", "closed"]
+
 
 class Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A table of the file; a key that it does not know is an error."""
@@ -95,6 +97,7 @@ class AccountTable(LimitsTable):
     day_start: time = time()
     margin: MarginTable | None = None
     end_of_day: EndOfDayTable | None = None
+    live_gate: LiveGate = "open"
 
 
 class LimitSetTable(Table):
@@ -231,6 +234,7 @@ class SessionTable(Table):
     replace_qty: Literal["total", "working"] = "total"
     allow_replace_filled: bool = False
     dont_know_trade: bool = False
+    live_gate: LiveGate = "open"
     exec_id_scope: Literal["session", "day", "symbol_day"] = "session"
     capabilities: CapabilitiesTable = msgspec.field(default_factory=CapabilitiesTable)
 

@@ -45,6 +45,7 @@ def read_venue_rules(path: Path, key: str, row: SessionTable, dialect: Dialect) 
         _capabilities(row.capabilities),
         ExecIdScope[row.exec_id_scope.upper()],
         row.dont_know_trade,
+        row.live_gate == "closed",
     )
 
 

@@ -276,6 +276,12 @@ class UnknownDeadManSwitch(RouterError):
         super().__init__(f"no dead man's switch is armed for {scope}")
 
 
+class LiveNotRequested(RouterError):
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__(f"nobody has asked for {scope} to trade live")
+
+
 class UnknownFlatten(RouterError):
     def __init__(self, flatten_id: str) -> None:
         self.flatten_id = flatten_id

@@ -62,7 +62,8 @@ class VenueRules(Struct, frozen=True):
     ``inflight_alarm`` after it the order is in doubt; zero: never. ``mass_status`` says that it answers an
     OrderMassStatusRequest(AF), where its version has one; ``mass_cancel``, that an OrderMassCancelRequest(q) ends the
     orders of the session that it comes over, and no others; ``replace_filled``, that it takes an increase of an order that
-    is filled; ``dont_know_trade``, that it is told so when it reports a fill of an order that nobody submitted here. An
+    is filled; ``dont_know_trade``, that it is told so when it reports a fill of an order that nobody submitted here;
+    ``live_gate``, that nothing new goes to it before two persons have opened the gate. An
     OrderMassCancelRequest(q) that has no effect for ``inflight_warn`` is given up.
     """
 
@@ -76,3 +77,4 @@ class VenueRules(Struct, frozen=True):
     capabilities: Capabilities = Capabilities()
     exec_id_scope: ExecIdScope = ExecIdScope.SESSION
     dont_know_trade: bool = False
+    live_gate: bool = False

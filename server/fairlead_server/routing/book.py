@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from fairlead_server.domain.amendments import MassCancel, RequestRecord, Selection
 from fairlead_server.domain.exposure import Exposures, PositionKey, scope_of
+from fairlead_server.domain.live_gate import LiveGates
 from fairlead_server.domain.order import Flag, Order
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_day import TradingDay
@@ -80,6 +81,7 @@ class Book:
         # The live ones, by instrument_id and the sign of their side.
         self._resting: defaultdict[tuple[str, int], dict[str, Order]] = defaultdict(dict)
         self.halts = Halts()
+        self.live_gates = LiveGates()
 
     def load(self, snapshot: Snapshot) -> None:
         """Forget everything and begin again from what is committed."""
@@ -94,6 +96,7 @@ class Book:
                 if request.is_cancel and request.waits:
                     self.queue(order.session_id).put(cancel_waiting(order.order_id, request))
         self.halts = Halts(snapshot.halts)
+        self.live_gates = LiveGates(snapshot.live_gates)
         for done in snapshot.mass_cancels:
             self.put_mass_cancel(done)
         self._asked_epochs = {

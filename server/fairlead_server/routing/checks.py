@@ -129,7 +129,22 @@ class Checks:
             now,
             overfilled=self._book.overfilled(new.account_id, new.instrument_id),
             halt=self._book.halts.over(scope, new.flattens) if self._book.halts else None,
+            closed=self._closed(scope),
         )
+
+    def _closed(self, scope: Scope) -> Scope | None:
+        """The live gate that is closed for it."""
+        account = self._policy.accounts.get(scope.account_id)
+        if account is not None and account.live_gate:
+            gate = Scope(scope.account_id)
+            if not self._book.live_gates.live(gate):
+                return gate
+        gateway = self._gateways.get(scope.session_id)
+        if gateway is not None and gateway.rules.live_gate:
+            gate = Scope(session_id=scope.session_id)
+            if not self._book.live_gates.live(gate):
+                return gate
+        return None
 
     def gateway(self, session_id: str, new: NewOrder) -> Gateway:
         """The session, where it is up and can say what is asked for."""

@@ -16,6 +16,7 @@ from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.event import Change, EventKind, OrderEvent
 from fairlead_server.domain.execution import ExecutionReport, VenueMessage
 from fairlead_server.domain.flatten import Flatten
+from fairlead_server.domain.live_gate import LiveGate
 from fairlead_server.domain.order import Order, OrderState, Request
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk.events import RiskEvent, RiskEventKind
@@ -127,6 +128,10 @@ class Ledger:
 
     def remember_dead_man(self, switch: DeadManSwitch) -> None:
         self._pipeline.batch.dead_men[switch.scope] = switch
+
+    def remember_live_gate(self, gate: LiveGate) -> None:
+        self._book.live_gates.put(gate)
+        self._pipeline.batch.live_gates[gate.scope] = gate
 
     def remember_flatten(self, flatten: Flatten) -> None:
         self._pipeline.batch.flattens[flatten.flatten_id] = flatten

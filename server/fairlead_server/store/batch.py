@@ -21,6 +21,7 @@ from fairlead_server.domain.event import EventKind
 from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
+from fairlead_server.domain.live_gate import LiveGate
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey, Trade, TradeKey
 from fairlead_server.domain.reject import Breach
@@ -133,6 +134,7 @@ class Batch:
     trade_sessions: dict[str, CancelOnDisconnect] = field(default_factory=dict)  # by session_key
     halts: dict[int, Halt] = field(default_factory=dict)  # by number
     dead_men: dict[Scope, DeadManSwitch] = field(default_factory=dict)
+    live_gates: dict[Scope, LiveGate] = field(default_factory=dict)
     flattens: dict[str, Flatten] = field(default_factory=dict)  # by flatten_id
     positions: dict[HoldingKey, Position] = field(default_factory=dict)
     trades: dict[TradeKey, Trade] = field(default_factory=dict)
@@ -164,6 +166,7 @@ class Batch:
             self.halts,
             self.flattens,
             self.dead_men,
+            self.live_gates,
             self.stopped,
             self.audit,
             self.counters,

@@ -55,6 +55,9 @@ class Committer:
         self._dead_men = _Insert(
             dialect, lever_tables.dead_men, rows.DEAD_MAN, key="scope", update="armed time facts"
         )
+        self._live_gates = _Insert(
+            dialect, lever_tables.live_gates, rows.LIVE_GATE, key="scope", update="state facts"
+        )
         self._flattens = _Insert(
             dialect, lever_tables.flattens, rows.FLATTEN, key="flatten_id", update="done facts"
         )
@@ -115,6 +118,7 @@ class Committer:
         yield self._mass_cancels, [rows.mass_cancel(done) for done in batch.mass_cancels]
         yield self._trade_sessions, [rows.trade_session(one) for one in batch.trade_sessions.values()]
         yield self._dead_men, [rows.dead_man(each) for each in batch.dead_men.values()]
+        yield self._live_gates, [rows.live_gate(each) for each in batch.live_gates.values()]
         yield self._flattens, [rows.flatten(each) for each in batch.flattens.values()]
         yield self._halts, [rows.halt(halt) for halt in batch.halts.values()]
         yield self._positions, [rows.position(*item) for item in batch.positions.items()]

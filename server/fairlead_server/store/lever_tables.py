@@ -1,4 +1,4 @@
-"""The tables of the operations desk: what was said of each scope, flattens and dead man's switches."""
+"""The tables of the operations desk: what was said of each scope, flattens, dead man's switches and live gates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Table, Text
 
 from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.flatten import Flatten
+from fairlead_server.domain.live_gate import LiveGate, LiveState
 from fairlead_server.domain.trading_state import Halt, TradingState
 from fairlead_server.store.codec import Codec
 from fairlead_server.store.columns import EnumText, Facts, Micros
@@ -14,6 +15,7 @@ from fairlead_server.store.tables import metadata, owner
 HALT = Codec(Halt)
 FLATTEN = Codec(Flatten)
 DEAD_MAN = Codec(DeadManSwitch)
+LIVE_GATE = Codec(LiveGate)
 
 # Each change is a row: the latest of a scope is in force, and only how far it has come is written again.
 trading_states = Table(
@@ -49,4 +51,13 @@ dead_men = Table(
     Column("armed", Boolean, nullable=False),
     Column("time", Micros, nullable=False),
     Column("facts", Facts(DEAD_MAN), nullable=False),
+)
+
+live_gates = Table(
+    "live_gates",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    *owner(),
+    Column("state", EnumText(LiveState), nullable=False),
+    Column("facts", Facts(LIVE_GATE), nullable=False),
 )

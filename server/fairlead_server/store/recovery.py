@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, or_, select
 
+from fairlead_server.domain.live_gate import LiveState
 from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.fix.terms import Numbers
 from fairlead_server.store import events, holdings, lever_tables, reference_tables, tables
@@ -40,6 +41,7 @@ def snapshot(connection: Connection, now: datetime, recent: timedelta) -> Snapsh
         mass_cancels=list(connection.scalars(swept)),
         trade_sessions=list(connection.scalars(_ARMED)),
         dead_men=list(connection.scalars(_DEAD_MEN)),
+        live_gates=list(connection.scalars(_LIVE_GATES)),
         flattens=list(connection.scalars(_flattens(now - KEEP_REQUESTS))),
         halts=list(connection.scalars(_halts(now - KEEP_REQUESTS))),
         positions=holdings.positions(connection),
@@ -81,6 +83,11 @@ _DEAD_MEN = (
     select(lever_tables.dead_men.c.facts)
     .where(lever_tables.dead_men.c.armed)
     .order_by(lever_tables.dead_men.c.scope)
+)
+_LIVE_GATES = (
+    select(lever_tables.live_gates.c.facts)
+    .where(lever_tables.live_gates.c.state != LiveState.CLOSED)
+    .order_by(lever_tables.live_gates.c.scope)
 )
 _COUNTERS = select(tables.counters.c.name, tables.counters.c.value)
 _STOPPED = select(tables.stops.c.session_id, tables.stops.c.reason).where(tables.stops.c.reason != "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
 from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.flatten import Flatten
+from fairlead_server.domain.live_gate import LiveGate
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey, Trade, TradeKey
 from fairlead_server.domain.risk.events import RiskEvent
@@ -146,6 +147,13 @@ DEAD_MAN = "scope armed time facts"
 
 def dead_man(switch: DeadManSwitch) -> Row:
     return str(switch.scope), switch.armed, micros(switch.time), lever_tables.DEAD_MAN.encode(switch)
+
+
+LIVE_GATE = "scope state facts"
+
+
+def live_gate(gate: LiveGate) -> Row:
+    return str(gate.scope), gate.state.value, lever_tables.LIVE_GATE.encode(gate)
 
 
 FLATTEN = "flatten_id done time facts"

@@ -10,6 +10,7 @@ from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.flatten import Flatten
 from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.instrument_rows import Cells
+from fairlead_server.domain.live_gate import LiveGate
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey
 from fairlead_server.domain.risk.limits import LimitSet
@@ -29,6 +30,7 @@ class Snapshot(Struct, frozen=True):
     mass_cancels: list[MassCancel]
     trade_sessions: list[CancelOnDisconnect]  # those that are armed
     dead_men: list[DeadManSwitch]  # those that are armed
+    live_gates: list[LiveGate]  # those that were asked for or are live
     flattens: list[Flatten]  # those under way, and those of the last 24 hours
     halts: list[Halt]  # in their order: the latest of each scope, and all of the last 24 hours
     positions: list[tuple[HoldingKey, Position]]

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from fairlead.cli import calendars, executions, instruments, levers, orders, positions, prices, risk, sessions
+from fairlead.cli import (
+    calendars,
+    executions,
+    instruments,
+    levers,
+    live,
+    orders,
+    positions,
+    prices,
+    risk,
+    sessions,
+)
 from fairlead.cli.basket import basket
 from fairlead.cli.commands import Commands, OutputOption
 from fairlead.cli.exits import ExitCode, exit_code
@@ -42,6 +53,7 @@ app.command()(levers.resume)
 app.command()(levers.flatten)
 app.command()(levers.trading)
 app.add_typer(levers.dead_men, name="deadman")
+app.add_typer(live.commands, name="live")
 
 
 @app.callback()

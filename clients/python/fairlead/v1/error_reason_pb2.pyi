@@ -106,6 +106,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. No kill switch is on for that scope. Metadata: scope."""
     ERROR_REASON_DEAD_MAN_NOT_ARMED: _ErrorReason.ValueType  # 58
     """FAILED_PRECONDITION. No dead man's switch is armed for that scope. Metadata: scope."""
+    ERROR_REASON_LIVE_NOT_REQUESTED: _ErrorReason.ValueType  # 59
+    """FAILED_PRECONDITION. Nobody has asked for it to trade live. Metadata: scope."""
     ERROR_REASON_ANOTHER_PERSON_NEEDED: _ErrorReason.ValueType  # 57
     """PERMISSION_DENIED. Two persons have to agree, and this is the one who has begun, or has no name. Metadata: action, first."""
     ERROR_REASON_RATE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 50
@@ -234,6 +236,8 @@ ERROR_REASON_KILL_SWITCH_OFF: ErrorReason.ValueType  # 56
 """FAILED_PRECONDITION. No kill switch is on for that scope. Metadata: scope."""
 ERROR_REASON_DEAD_MAN_NOT_ARMED: ErrorReason.ValueType  # 58
 """FAILED_PRECONDITION. No dead man's switch is armed for that scope. Metadata: scope."""
+ERROR_REASON_LIVE_NOT_REQUESTED: ErrorReason.ValueType  # 59
+"""FAILED_PRECONDITION. Nobody has asked for it to trade live. Metadata: scope."""
 ERROR_REASON_ANOTHER_PERSON_NEEDED: ErrorReason.ValueType  # 57
 """PERMISSION_DENIED. Two persons have to agree, and this is the one who has begun, or has no name. Metadata: action, first."""
 ERROR_REASON_RATE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 50

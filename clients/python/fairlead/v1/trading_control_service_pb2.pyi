@@ -119,6 +119,34 @@ FLATTEN_STAGE_RESIDUAL: FlattenStage.ValueType  # 4
 """It is over, and something is left."""
 Global___FlattenStage: _TypeAlias = FlattenStage  # noqa: Y015
 
+class _LiveState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LiveStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LiveState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIVE_STATE_UNSPECIFIED: _LiveState.ValueType  # 0
+    """Not set; never sent."""
+    LIVE_STATE_CLOSED: _LiveState.ValueType  # 1
+    """Nothing new passes."""
+    LIVE_STATE_REQUESTED: _LiveState.ValueType  # 2
+    """Nothing new passes, until another person has approved."""
+    LIVE_STATE_LIVE: _LiveState.ValueType  # 3
+    """It is open."""
+
+class LiveState(_LiveState, metaclass=_LiveStateEnumTypeWrapper):
+    """How a live gate stands."""
+
+LIVE_STATE_UNSPECIFIED: LiveState.ValueType  # 0
+"""Not set; never sent."""
+LIVE_STATE_CLOSED: LiveState.ValueType  # 1
+"""Nothing new passes."""
+LIVE_STATE_REQUESTED: LiveState.ValueType  # 2
+"""Nothing new passes, until another person has approved."""
+LIVE_STATE_LIVE: LiveState.ValueType  # 3
+"""It is open."""
+Global___LiveState: _TypeAlias = LiveState  # noqa: Y015
+
 @_typing.final
 class TradingScope(_message.Message):
     """What a state is about: the orders that agree with it in each field that is set."""
@@ -1236,3 +1264,266 @@ class DeadManSwitch(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeadManSwitch: _TypeAlias = DeadManSwitch  # noqa: Y015
+
+@_typing.final
+class LiveGate(_message.Message):
+    """A gate between paper and live. All fields are set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    APPROVER_FIELD_NUMBER: _builtins.int
+    APPROVE_TIME_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Whose it is; empty for that of a session."""
+    session_id: _builtins.str
+    """The FIX session whose it is; empty for that of an account."""
+    state: Global___LiveState.ValueType
+    """How it stands."""
+    principal: _builtins.str
+    """Who has asked, or has revoked; empty where nothing was said."""
+    reason: _builtins.str
+    """Why."""
+    approver: _builtins.str
+    """Who has approved; empty where it is not live."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When; absent where nothing was said."""
+
+    @_builtins.property
+    def approve_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was; absent where it is not live."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        state: Global___LiveState.ValueType = ...,
+        principal: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        approver: _builtins.str = ...,
+        approve_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "approve_time", b"approve_time", "approver", b"approver", "principal", b"principal", "reason", b"reason", "session_id", b"session_id", "state", b"state", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveGate: _TypeAlias = LiveGate  # noqa: Y015
+
+@_typing.final
+class RequestLiveRequest(_message.Message):
+    """Asks for a gate to be opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """That of this account."""
+    session_id: _builtins.str
+    """That of this FIX session."""
+    reason: _builtins.str
+    """Why, for the audit log."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "gate", b"gate", "session_id", b"session_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "gate", b"gate", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_gate: _TypeAlias = _typing.Literal["account_id", "session_id"]  # noqa: Y015
+    _WhichOneofArgType_gate: _TypeAlias = _typing.Literal["gate", b"gate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_gate) -> _WhichOneofReturnType_gate | None: ...
+
+Global___RequestLiveRequest: _TypeAlias = RequestLiveRequest  # noqa: Y015
+
+@_typing.final
+class RequestLiveResponse(_message.Message):
+    """A gate that was asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_GATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def live_gate(self) -> Global___LiveGate:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        live_gate: Global___LiveGate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live_gate", b"live_gate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_gate", b"live_gate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestLiveResponse: _TypeAlias = RequestLiveResponse  # noqa: Y015
+
+@_typing.final
+class ApproveLiveRequest(_message.Message):
+    """Approves what another person has asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """That of this account."""
+    session_id: _builtins.str
+    """That of this FIX session."""
+    reason: _builtins.str
+    """Why, for the audit log."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "gate", b"gate", "session_id", b"session_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "gate", b"gate", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_gate: _TypeAlias = _typing.Literal["account_id", "session_id"]  # noqa: Y015
+    _WhichOneofArgType_gate: _TypeAlias = _typing.Literal["gate", b"gate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_gate) -> _WhichOneofReturnType_gate | None: ...
+
+Global___ApproveLiveRequest: _TypeAlias = ApproveLiveRequest  # noqa: Y015
+
+@_typing.final
+class ApproveLiveResponse(_message.Message):
+    """A gate that is open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_GATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def live_gate(self) -> Global___LiveGate:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        live_gate: Global___LiveGate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live_gate", b"live_gate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_gate", b"live_gate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveLiveResponse: _TypeAlias = ApproveLiveResponse  # noqa: Y015
+
+@_typing.final
+class RevokeLiveRequest(_message.Message):
+    """Asks for a gate to be closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """That of this account."""
+    session_id: _builtins.str
+    """That of this FIX session."""
+    reason: _builtins.str
+    """Why, for the audit log."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "gate", b"gate", "session_id", b"session_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "gate", b"gate", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_gate: _TypeAlias = _typing.Literal["account_id", "session_id"]  # noqa: Y015
+    _WhichOneofArgType_gate: _TypeAlias = _typing.Literal["gate", b"gate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_gate) -> _WhichOneofReturnType_gate | None: ...
+
+Global___RevokeLiveRequest: _TypeAlias = RevokeLiveRequest  # noqa: Y015
+
+@_typing.final
+class RevokeLiveResponse(_message.Message):
+    """A gate that is closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_GATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def live_gate(self) -> Global___LiveGate:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        live_gate: Global___LiveGate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live_gate", b"live_gate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_gate", b"live_gate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeLiveResponse: _TypeAlias = RevokeLiveResponse  # noqa: Y015
+
+@_typing.final
+class ListLiveGatesRequest(_message.Message):
+    """Asks for all live gates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLiveGatesRequest: _TypeAlias = ListLiveGatesRequest  # noqa: Y015
+
+@_typing.final
+class ListLiveGatesResponse(_message.Message):
+    """All live gates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_GATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def live_gates(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiveGate]:
+        """Ordered by account and session."""
+
+    def __init__(
+        self,
+        *,
+        live_gates: _abc.Iterable[Global___LiveGate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_gates", b"live_gates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLiveGatesResponse: _TypeAlias = ListLiveGatesResponse  # noqa: Y015

@@ -86,6 +86,26 @@ class TradingControlServiceStub(object):
                 request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesRequest.SerializeToString,
                 response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesResponse.FromString,
                 _registered_method=True)
+        self.RequestLive = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/RequestLive',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.RequestLiveRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.RequestLiveResponse.FromString,
+                _registered_method=True)
+        self.ApproveLive = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/ApproveLive',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ApproveLiveRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ApproveLiveResponse.FromString,
+                _registered_method=True)
+        self.RevokeLive = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/RevokeLive',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.RevokeLiveRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.RevokeLiveResponse.FromString,
+                _registered_method=True)
+        self.ListLiveGates = channel.unary_unary(
+                '/fairlead.v1.TradingControlService/ListLiveGates',
+                request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListLiveGatesRequest.SerializeToString,
+                response_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListLiveGatesResponse.FromString,
+                _registered_method=True)
         self.GetTradingState = channel.unary_unary(
                 '/fairlead.v1.TradingControlService/GetTradingState',
                 request_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.GetTradingStateRequest.SerializeToString,
@@ -206,6 +226,38 @@ class TradingControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequestLive(self, request, context):
+        """Asks that an account or a session may trade live whose `live_gate` is closed.
+
+        While it is closed new orders, and amends that add, are rejected with RISK_LIVE_DISABLED; so are those that wait for
+        their turn. Asked again it is the last who counts; what is live stays so. Kept over restarts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveLive(self, request, context):
+        """Lets it trade live. PERMISSION_DENIED / ANOTHER_PERSON_NEEDED where the caller is who has asked, or either has no name.
+        FAILED_PRECONDITION / LIVE_NOT_REQUESTED where nobody has asked. What is live stays so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeLive(self, request, context):
+        """Closes the gate again, in force at once, or takes back that it was asked for. What is at a venue stays there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLiveGates(self, request, context):
+        """Lists the gates that the configuration has, and others that were asked for or are live.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTradingState(self, request, context):
         """Returns the state of one scope, and how far its kill has come.
         """
@@ -278,6 +330,26 @@ def add_TradingControlServiceServicer_to_server(servicer, server):
                     servicer.ListDeadManSwitches,
                     request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesRequest.FromString,
                     response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesResponse.SerializeToString,
+            ),
+            'RequestLive': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestLive,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.RequestLiveRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.RequestLiveResponse.SerializeToString,
+            ),
+            'ApproveLive': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveLive,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ApproveLiveRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ApproveLiveResponse.SerializeToString,
+            ),
+            'RevokeLive': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeLive,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.RevokeLiveRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.RevokeLiveResponse.SerializeToString,
+            ),
+            'ListLiveGates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLiveGates,
+                    request_deserializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListLiveGatesRequest.FromString,
+                    response_serializer=fairlead_dot_v1_dot_trading__control__service__pb2.ListLiveGatesResponse.SerializeToString,
             ),
             'GetTradingState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTradingState,
@@ -545,6 +617,114 @@ class TradingControlService(object):
             '/fairlead.v1.TradingControlService/ListDeadManSwitches',
             fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesRequest.SerializeToString,
             fairlead_dot_v1_dot_trading__control__service__pb2.ListDeadManSwitchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestLive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/RequestLive',
+            fairlead_dot_v1_dot_trading__control__service__pb2.RequestLiveRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.RequestLiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveLive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/ApproveLive',
+            fairlead_dot_v1_dot_trading__control__service__pb2.ApproveLiveRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.ApproveLiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeLive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/RevokeLive',
+            fairlead_dot_v1_dot_trading__control__service__pb2.RevokeLiveRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.RevokeLiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLiveGates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fairlead.v1.TradingControlService/ListLiveGates',
+            fairlead_dot_v1_dot_trading__control__service__pb2.ListLiveGatesRequest.SerializeToString,
+            fairlead_dot_v1_dot_trading__control__service__pb2.ListLiveGatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -93,6 +93,20 @@ class TradingControlServiceStub:
     """Disarms a dead man's switch. FAILED_PRECONDITION / DEAD_MAN_NOT_ARMED where there is none."""
     ListDeadManSwitches: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListDeadManSwitchesRequest, _trading_control_service_pb2.ListDeadManSwitchesResponse]
     """Lists the dead man's switches that are armed."""
+    RequestLive: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.RequestLiveRequest, _trading_control_service_pb2.RequestLiveResponse]
+    """Asks that an account or a session may trade live whose `live_gate` is closed.
+
+    While it is closed new orders, and amends that add, are rejected with RISK_LIVE_DISABLED; so are those that wait for
+    their turn. Asked again it is the last who counts; what is live stays so. Kept over restarts.
+    """
+    ApproveLive: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ApproveLiveRequest, _trading_control_service_pb2.ApproveLiveResponse]
+    """Lets it trade live. PERMISSION_DENIED / ANOTHER_PERSON_NEEDED where the caller is who has asked, or either has no name.
+    FAILED_PRECONDITION / LIVE_NOT_REQUESTED where nobody has asked. What is live stays so.
+    """
+    RevokeLive: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.RevokeLiveRequest, _trading_control_service_pb2.RevokeLiveResponse]
+    """Closes the gate again, in force at once, or takes back that it was asked for. What is at a venue stays there."""
+    ListLiveGates: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListLiveGatesRequest, _trading_control_service_pb2.ListLiveGatesResponse]
+    """Lists the gates that the configuration has, and others that were asked for or are live."""
     GetTradingState: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.GetTradingStateRequest, _trading_control_service_pb2.GetTradingStateResponse]
     """Returns the state of one scope, and how far its kill has come."""
     ListTradingStates: _grpc.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListTradingStatesRequest, _trading_control_service_pb2.ListTradingStatesResponse]
@@ -170,6 +184,20 @@ class TradingControlServiceAsyncStub(TradingControlServiceStub):
     """Disarms a dead man's switch. FAILED_PRECONDITION / DEAD_MAN_NOT_ARMED where there is none."""
     ListDeadManSwitches: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListDeadManSwitchesRequest, _trading_control_service_pb2.ListDeadManSwitchesResponse]  # type: ignore[assignment]
     """Lists the dead man's switches that are armed."""
+    RequestLive: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.RequestLiveRequest, _trading_control_service_pb2.RequestLiveResponse]  # type: ignore[assignment]
+    """Asks that an account or a session may trade live whose `live_gate` is closed.
+
+    While it is closed new orders, and amends that add, are rejected with RISK_LIVE_DISABLED; so are those that wait for
+    their turn. Asked again it is the last who counts; what is live stays so. Kept over restarts.
+    """
+    ApproveLive: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ApproveLiveRequest, _trading_control_service_pb2.ApproveLiveResponse]  # type: ignore[assignment]
+    """Lets it trade live. PERMISSION_DENIED / ANOTHER_PERSON_NEEDED where the caller is who has asked, or either has no name.
+    FAILED_PRECONDITION / LIVE_NOT_REQUESTED where nobody has asked. What is live stays so.
+    """
+    RevokeLive: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.RevokeLiveRequest, _trading_control_service_pb2.RevokeLiveResponse]  # type: ignore[assignment]
+    """Closes the gate again, in force at once, or takes back that it was asked for. What is at a venue stays there."""
+    ListLiveGates: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListLiveGatesRequest, _trading_control_service_pb2.ListLiveGatesResponse]  # type: ignore[assignment]
+    """Lists the gates that the configuration has, and others that were asked for or are live."""
     GetTradingState: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.GetTradingStateRequest, _trading_control_service_pb2.GetTradingStateResponse]  # type: ignore[assignment]
     """Returns the state of one scope, and how far its kill has come."""
     ListTradingStates: _aio.UnaryUnaryMultiCallable[_trading_control_service_pb2.ListTradingStatesRequest, _trading_control_service_pb2.ListTradingStatesResponse]  # type: ignore[assignment]
@@ -298,6 +326,44 @@ class TradingControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trading_control_service_pb2.ListDeadManSwitchesResponse, _abc.Awaitable[_trading_control_service_pb2.ListDeadManSwitchesResponse]]:
         """Lists the dead man's switches that are armed."""
+
+    @_abc_1.abstractmethod
+    def RequestLive(
+        self,
+        request: _trading_control_service_pb2.RequestLiveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.RequestLiveResponse, _abc.Awaitable[_trading_control_service_pb2.RequestLiveResponse]]:
+        """Asks that an account or a session may trade live whose `live_gate` is closed.
+
+        While it is closed new orders, and amends that add, are rejected with RISK_LIVE_DISABLED; so are those that wait for
+        their turn. Asked again it is the last who counts; what is live stays so. Kept over restarts.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveLive(
+        self,
+        request: _trading_control_service_pb2.ApproveLiveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.ApproveLiveResponse, _abc.Awaitable[_trading_control_service_pb2.ApproveLiveResponse]]:
+        """Lets it trade live. PERMISSION_DENIED / ANOTHER_PERSON_NEEDED where the caller is who has asked, or either has no name.
+        FAILED_PRECONDITION / LIVE_NOT_REQUESTED where nobody has asked. What is live stays so.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeLive(
+        self,
+        request: _trading_control_service_pb2.RevokeLiveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.RevokeLiveResponse, _abc.Awaitable[_trading_control_service_pb2.RevokeLiveResponse]]:
+        """Closes the gate again, in force at once, or takes back that it was asked for. What is at a venue stays there."""
+
+    @_abc_1.abstractmethod
+    def ListLiveGates(
+        self,
+        request: _trading_control_service_pb2.ListLiveGatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_control_service_pb2.ListLiveGatesResponse, _abc.Awaitable[_trading_control_service_pb2.ListLiveGatesResponse]]:
+        """Lists the gates that the configuration has, and others that were asked for or are live."""
 
     @_abc_1.abstractmethod
     def GetTradingState(

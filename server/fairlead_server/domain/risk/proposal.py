@@ -24,6 +24,7 @@ class AccountPolicy(Struct, frozen=True):
     kill_switch: bool = False
     halt_on_overfill: bool = False
     margin: MarginModel | None = None  # what it pays with; None: nobody says
+    live_gate: bool = False  # nothing new before two persons have opened it
 
 
 # Without these an order is refused: each account has to have an opinion on its size, its worth and what may be open.
@@ -65,6 +66,7 @@ class Proposal(Struct, frozen=True):
     filled: Decimal = ZERO
     overfilled: str = ""
     halt: Halt | None = None  # the strictest that holds it
+    closed: Scope | None = None  # the live gate that is in its way
     amends: int = 0  # how often the order that is to be amended was amended before
 
     @property

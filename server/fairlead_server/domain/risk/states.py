@@ -28,6 +28,10 @@ def _reduce_only(p: Proposal) -> Finding | None:
     return None if found is None or reduces(p) else found
 
 
+def _closed(p: Proposal) -> Finding | None:
+    return None if p.closed is None else Finding(f"nobody has approved that {p.closed} trades live")
+
+
 def _holds(p: Proposal, state: TradingState, text: str) -> Finding | None:
     halt = p.halt
     if halt is None or halt.state is not state:
@@ -63,6 +67,15 @@ STATES = (
         "The operations desk has not said reduce-only, or the order only reduces.",
         f"{_RTS6} Art. 12",
         _reduce_only,
+        sudden=True,
+    ),
+    Gate(
+        "live_gate",
+        RejectReason.RISK_LIVE_DISABLED,
+        Applies.INCREASE,
+        "Its account and its session have no live gate, or two persons have opened it.",
+        "FIA 2024",
+        _closed,
         sudden=True,
     ),
 )
