@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from fairlead_server.domain.errors import UnknownDeadManSwitch
@@ -14,13 +14,13 @@ from fairlead_server.routing.dead_men import DeadMen
 
 from tests.domain.builders import NOW
 from tests.routing.desk import Desk
-from tests.routing.test_trading_states import ANN, BOB, kill, refusal
+from tests.routing.test_trading_states import ANN, BOB, kill, refusal, say
 
 OURS, AT_ONCE, LONG = Scope("ACC1"), timedelta(0), timedelta(hours=1)
 
 
-def dead_men(desk: Desk) -> DeadMen:
-    return DeadMen(desk.book, desk.ledger, desk.pipeline, desk.mass_cancels, desk.trading_states, lambda: NOW)
+def dead_men(desk: Desk, now: datetime = NOW) -> DeadMen:
+    return DeadMen(desk.book, desk.ledger, desk.pipeline, desk.mass_cancels, desk.trading_states, lambda: now)
 
 
 async def fired(desk: Desk, men: DeadMen) -> None:
@@ -74,6 +74,18 @@ async def test_what_is_armed_outlives_the_router_and_has_its_whole_time_again(de
     assert [switch.scope for switch in again.all()] == [OURS]
     await fired(desk, again)
     assert desk.now(order).pending
+
+
+async def test_one_whose_end_was_lost_fires_anew_whatever_was_said_meanwhile(desk: Desk) -> None:
+    men = dead_men(desk)
+    switch = men.arm(OURS, AT_ONCE, ANN, NOW)
+    await fired(desk, men)
+    say(desk, TradingState.ACTIVE, OURS)
+    order, again = desk.working(), dead_men(desk, NOW + LONG)
+    again.load([switch])
+    await fired(desk, again)
+    assert desk.now(order).pending
+    assert refusal(desk) is RejectReason.RISK_TRADING_PAUSED
 
 
 async def test_a_kill_stays_one(desk: Desk) -> None:

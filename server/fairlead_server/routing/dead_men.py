@@ -109,7 +109,7 @@ class DeadMen:
         switch, now = self._armed[scope], self._clock()
         _log.error("no sign of life of %s for %s: it is cancelled and paused", switch.principal, scope)
         by = Operator(switch.principal, f"no sign of life for {switch.timeout.total_seconds():g} s")
-        halt, key = self._book.halts.of(scope), f"{scope} {switch.time.isoformat()}"
+        halt, key = self._book.halts.of(scope), f"{scope} {now.isoformat()}"
         if halt is None or halt.state is TradingState.REDUCE_ONLY:
             request_id = str(uuid5(_NAMESPACE, f"pause {key}"))
             self._states.set(scope, TradingState.PAUSED, request_id, by, now)
