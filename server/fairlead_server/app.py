@@ -1,7 +1,7 @@
 """The process: the router with its doors, and what happens at start and at the end.
 
 Order of starting: open the store, rebuild memory from it, listen, connect to the venues. Order of ending: refuse new
-orders, end the streams, finish what is decided, log out of the venues, close.
+orders, settle those that are live as configured, end the streams, finish what is decided, log out of the venues, close.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -207,6 +208,9 @@ class App:
     async def stop(self) -> None:
         """Everything decided is durable and every peer told, or has had its time, when this returns."""
         self.router.entry.draining = True
+        if self._tasks:  # where it could not start nothing was begun that is to be ended
+            wanted, seconds = self._config.on_shutdown, self._config.shutdown_seconds
+            await self.router.ending.settle(wanted, seconds, str(uuid4()), now())
         self.router.feed.close()
         self.router.trade_sessions.drain()
         self.router.dead_men.drain()

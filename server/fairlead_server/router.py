@@ -20,6 +20,7 @@ from fairlead_server.domain.risk.limits import longest_window
 from fairlead_server.routing.book import Book
 from fairlead_server.routing.carrying_over import carry_over
 from fairlead_server.routing.dead_men import DeadMen
+from fairlead_server.routing.ending import Ending
 from fairlead_server.routing.ends_of_day import EndsOfDay
 from fairlead_server.routing.executions import Executions
 from fairlead_server.routing.feed import Feed
@@ -111,6 +112,7 @@ class Router:
         self.dead_men = DeadMen(
             self.book, self.ledger, self.pipeline, self.mass_cancels, self.trading_states, clock
         )
+        self.ending = Ending(self.book, self.pipeline, self.mass_cancels)
         self.live = LiveSwitches(
             self.book, self.ledger, self.pipeline, config.policy.accounts, self.sessions.gateways
         )
@@ -227,6 +229,7 @@ class Router:
         self.watch.changed(batch.orders)
         self.position_news.committed(batch)
         self.trading_states.committed(batch)
+        self.ending.committed()
         self.flattens.committed(batch)
         self.ends_of_day.committed(batch)
         if batch.risk_events:

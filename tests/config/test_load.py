@@ -14,6 +14,7 @@ from fairlead_server.domain.calendar import Hours, SpecialDay
 from fairlead_server.domain.risk.limits import LimitSet, Mode
 from fairlead_server.domain.scope import Scope
 from fairlead_server.fix.session import Role
+from fairlead_server.routing.ending import OnShutdown
 from fairlead_server.routing.retention import Ages
 from fairlead_server.venue.settings import Endpoint, Throttle
 
@@ -273,6 +274,8 @@ def test_a_mark_at_the_beginning_is_no_text(folder: Folder) -> None:
         ("accounts.DEMO.max_open_orders=3", lambda c: c.policy.limits[1].values["max_open_orders"] == 3),
         ("accounts.DEMO.live_gate=closed", lambda c: c.policy.accounts["DEMO"].live_gate),
         ("sessions.A.live_gate=closed", lambda c: c.sessions[0].rules.live_gate),
+        ("server.on_shutdown=drain", lambda c: c.on_shutdown is OnShutdown.DRAIN),
+        ("server.shutdown_seconds=3", lambda c: c.shutdown_seconds == 3),
         ("log.level=debug", lambda c: c.log_level == "debug"),
     ],
 )

@@ -8,12 +8,14 @@ from typing import TypeAlias
 import grpc
 from fairlead import AckLevel, NewOrder, errors
 from fairlead.v1 import execution_service_pb2 as pb
+from fairlead.v1.common_pb2 import ORDER_STATE_CANCELED, ORDER_STATE_WORKING
 from fairlead.v1.execution_service_pb2_grpc import ExecutionServiceStub
 
 from tests.system.crowd import order_number
 from tests.system.world import World, at_rest
 
 PATIENT: NewOrder = {**order_number(1), "ack_level": AckLevel.VENUE}
+RESTING: NewOrder = {**order_number(3), "ack_level": AckLevel.VENUE}
 FIVE_SECONDS = 5.0
 
 Call: TypeAlias = "grpc.aio.UnaryStreamCall[pb.SubscribeExecutionsRequest, pb.SubscribeExecutionsResponse]"
@@ -84,4 +86,19 @@ async def test_a_second_router_on_the_same_store_refuses_to_start(world: World) 
         order = (await client.submit_order(**PATIENT)).order
         assert order.client_order_id == PATIENT["client_order_id"]
     await world.until(at_rest)
+    await world.balanced(router, venue)
+
+
+async def test_it_ends_with_every_order_cancelled_where_that_is_said(world: World) -> None:
+    venue, router = await world.start_venue(), await world.start_router("server.on_shutdown=cancel_all")
+    await world.until_serving()
+    async with world.client() as client:
+        order = (await client.submit_order(**RESTING)).order
+    assert order.state == ORDER_STATE_WORKING
+    assert await router.stop() == 0
+
+    router = await world.start_router()
+    await world.until_serving()
+    async with world.client() as client:
+        assert (await client.get_order(order.order_id)).state == ORDER_STATE_CANCELED
     await world.balanced(router, venue)

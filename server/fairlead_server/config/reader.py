@@ -38,6 +38,7 @@ from fairlead_server.domain.risk.proposal import AccountPolicy, Policy
 from fairlead_server.domain.risk.table import VALUES
 from fairlead_server.domain.routes import Route
 from fairlead_server.domain.trading_day import TradingDay
+from fairlead_server.routing.ending import OnShutdown
 from fairlead_server.routing.retention import Ages
 from fairlead_server.venue.settings import VenueSettings
 
@@ -69,6 +70,8 @@ class Config:
     days: Mapping[str, TradingDay] = field(default_factory=dict)  # of the accounts
     two_person_release: bool = True  # of a kill switch
     ends_of_day: tuple[EndOfDay, ...] = ()  # of the accounts that have one
+    on_shutdown: OnShutdown = OnShutdown.LEAVE
+    shutdown_seconds: float = 10
 
 
 def load(path: Path, overrides: Iterable[str], environ: Mapping[str, str], now: datetime) -> Config:
@@ -119,6 +122,8 @@ class _Reader:
                 for name, row in self.file.accounts.items()
                 if row.end_of_day is not None
             ),
+            on_shutdown=OnShutdown[server.on_shutdown.upper()],
+            shutdown_seconds=server.shutdown_seconds,
         )
 
     def _retention(self) -> Retained | None:

@@ -33,6 +33,8 @@ class ServerTable(Table):
     host: _Host = "127.0.0.1"
     port: _Port = 50051
     server_id: _Name = "fairlead-1"
+    on_shutdown: Literal["leave", "cancel_all", "drain"] = "leave"
+    shutdown_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 10
 
 
 class StoreTable(Table):
