@@ -382,6 +382,7 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
         [
             proposal(exposure=held(40), sets=beside(max_gross_exposure="6999.99")),
             proposal(exposure=held(40, 1), sets=beside(max_gross_exposure=7000)),
+            ask(exposure=held(100), terms=terms(price="1"), sets=beside(max_gross_exposure=9999)),
             selling(held(-41), sets=beside(max_gross_exposure=7000)),
         ],
     ),

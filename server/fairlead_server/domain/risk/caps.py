@@ -122,7 +122,8 @@ class _Worth(Struct, frozen=True):
 def _exposed(p: Proposal, bound: Bound) -> list[_Worth] | None:
     """Of each instrument of the scope, the proposal counted in its own. None if one that may be held has no reference price.
 
-    In the currencies of the instruments, which are not converted.
+    In the currencies of the instruments, which are not converted. Its own is worth the reference price at least: a low limit makes
+    what is held no cheaper.
     """
     found = []
     for instrument_id, exposure in p.standing.exposures(bound.scope, p.new.instrument_id):
@@ -134,10 +135,11 @@ def _exposed(p: Proposal, bound: Bound) -> list[_Worth] | None:
             down += p.open_quantity
         if not (up or down):
             continue
-        price = (p.value_price if own else None) or p.standing.price(instrument_id)
-        if price is None:
+        prices = (p.value_price if own else None, p.standing.price(instrument_id))
+        known = [price for price in prices if price is not None]
+        if not known:
             return None
-        worth = price * p.standing.multiplier(instrument_id)
+        worth = max(known) * p.standing.multiplier(instrument_id)
         found.append(_Worth(instrument_id, up * worth, down * worth))
     return found
 
