@@ -326,7 +326,7 @@ CAPS: tuple[Cap, ...] = (
         "net_exposure",
         R.RISK_NET_EXPOSURE,
         A.INCREASE,
-        "The worst value of all positions, short ones taken from long ones.",
+        "The value of all positions, short ones taken from long ones, with all purchases filled or with all sales.",
         "SEC 15c3-5(c)(1)(i)",
         "max_net_exposure",
         U.VALUE,
