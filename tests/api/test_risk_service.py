@@ -299,6 +299,20 @@ async def test_contracts_are_reckoned_by_their_multiplier(router: Router) -> Non
     assert [each.used for each in state.usages if each.rule_id == "open_notional"] == ["7500"]
 
 
+@pytest.mark.parametrize(
+    ("limits", "quantity"), [({"max_trade_risk": "100"}, "50"), ({"max_portfolio_heat": "61"}, "30")]
+)
+async def test_a_size_keeps_to_the_limits_on_what_stops_lose(
+    router: Router, limits: dict[str, str], quantity: str
+) -> None:
+    await put(router, tight(**limits))
+    request = pb.SizeOrderRequest(order=new_order(quantity="1000"), stop_price="48", risk_amount="5000")
+
+    size = await desk(router).SizeOrder(request)
+
+    assert (size.quantity, size.quantity_by_limits, size.quantity_by_risk) == (quantity, quantity, "2500")
+
+
 async def test_a_stop_on_the_wrong_side_is_refused(router: Router) -> None:
     request = pb.SizeOrderRequest(order=new_order(), stop_price="51", risk_amount="1")
 

@@ -81,6 +81,11 @@ def restricted(bid: str | None) -> Any:
     return instrument(short_sale_restricted=True, reference=last)
 
 
+def stopped(stop: str, sets: list[LimitSet], exposure: Exposure | None = None) -> Proposal:
+    """To buy 100 at 50, with a protective stop."""
+    return proposal(new=new_order(tags=(("protective_stop", stop),)), sets=sets, exposure=exposure)
+
+
 def resting(side: Side, price: str) -> Order:
     return working_order(new_order(side=side, terms=terms(price=price)))
 
@@ -564,6 +569,26 @@ CASES: dict[str, tuple[list[Proposal], list[Proposal]]] = {
         [proposal(beside=Beside(fills=4), sets=beside(max_executions=5))],
         [proposal(beside=Beside(fills=5), sets=beside(max_executions=5))],
     ),
+    "trade_risk": (
+        [
+            stopped("45", beside(max_trade_risk=500)),
+            proposal(sets=beside(max_trade_risk=0)),
+        ],
+        [stopped("44.99", beside(max_trade_risk=500))],
+    ),
+    "portfolio_heat": (
+        [
+            stopped("45", beside(max_portfolio_heat=1000, heat_percent=10), held(100)),
+            proposal(exposure=held(100), sets=beside(max_portfolio_heat=1000, heat_percent=10)),
+            selling(held(500), sets=beside(max_portfolio_heat=0)),
+        ],
+        [
+            stopped("44.99", beside(max_portfolio_heat=1000, heat_percent=10), held(100)),
+            stopped("45", beside(max_portfolio_heat=1000, heat_percent=10), held(100, 10)),
+            proposal(exposure=held(101), sets=beside(max_portfolio_heat=1000, heat_percent=10)),
+            proposal(sets=beside(max_portfolio_heat=4999)),
+        ],
+    ),
     "in_doubt": (
         [proposal(beside=Beside(doubtful=2), sets=beside(max_in_doubt=2))],
         [proposal(beside=Beside(doubtful=3), sets=beside(max_in_doubt=2))],
@@ -716,7 +741,21 @@ def test_what_cannot_be_reckoned_for_want_of_a_price_is_refused(limit: str) -> N
     (breach,) = check_new(replace(proposal(sets=sets), standing=dark))
 
     assert breach.reason is RejectReason.RISK_MISSING_REFERENCE_PRICE
-    assert "no reference price" in breach.text
+    assert breach.text == "cannot be reckoned: a price that it takes is not known"
+
+
+@pytest.mark.parametrize("stop", ["", "1e1", "-5", "50", "51", "NaN"])
+def test_a_protective_stop_that_is_none_is_refused(stop: str) -> None:
+    found = check_new(stopped(stop, beside(max_trade_risk=10**9, max_portfolio_heat=10**9)))
+
+    assert broken(found) == ["trade_risk", "portfolio_heat"]
+
+
+def test_an_order_without_a_stop_is_refused_where_one_is_required() -> None:
+    sets = beside(max_trade_risk=500, stop_required=1)
+
+    assert broken(check_new(proposal(sets=sets))) == ["trade_risk"]
+    assert check_new(stopped("45", sets)) == ()
 
 
 def test_what_reduces_a_position_passes_the_limits_on_exposures() -> None:

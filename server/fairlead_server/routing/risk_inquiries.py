@@ -13,6 +13,7 @@ from fairlead_server.domain.order import ZERO
 from fairlead_server.domain.risk.chain import Line, explain, largest
 from fairlead_server.domain.risk.limits import Mode
 from fairlead_server.domain.risk.proposal import Proposal
+from fairlead_server.domain.risk.stops import STOP
 from fairlead_server.domain.risk.usage import Usage, usages
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
@@ -50,9 +51,10 @@ class RiskInquiries:
     def size(self, new: NewOrder, stop: Decimal, amount: Decimal, now: datetime) -> Size:
         """In whole lots, and no more than the quantity of ``new``, so that at ``stop`` no more than ``amount`` is lost.
 
-        Nor more than the limits on the day's losses have left.
+        Nor more than the limits on a trade's risk, on the portfolio's heat and on the day's losses have left.
         """
-        proposal = self._proposal(new, now)
+        tags = [(name, value) for name, value in new.tags if name != STOP]
+        proposal = self._proposal(replace(new, tags=(*tags, (STOP, f"{stop:f}"))), now)
         price = new.terms.price if new.terms.price is not None else proposal.reference_price
         if price is None:
             raise InvalidRequest([("order.price", "is needed: the instrument has no reference price")])

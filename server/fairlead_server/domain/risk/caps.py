@@ -119,7 +119,7 @@ class _Worth(Struct, frozen=True):
         return max(self.up, self.down)
 
 
-def _exposed(p: Proposal, bound: Bound) -> list[_Worth] | None:
+def exposed(p: Proposal, bound: Bound) -> list[_Worth] | None:
     """Of each instrument of the scope, the proposal counted in its own. None if one that may be held has no reference price.
 
     In the currencies of the instruments, which are not converted. Its own is worth the reference price at least: a low limit makes
@@ -147,31 +147,31 @@ def _exposed(p: Proposal, bound: Bound) -> list[_Worth] | None:
 def _gross(p: Proposal, bound: Bound) -> Decimal | None:
     if p.count and reduces(p):
         return None
-    exposed = _exposed(p, bound)
-    return UNKNOWN if exposed is None else sum((each.worst for each in exposed), ZERO)
+    held = exposed(p, bound)
+    return UNKNOWN if held is None else sum((each.worst for each in held), ZERO)
 
 
 def _net(p: Proposal, bound: Bound) -> Decimal | None:
     """The larger of what it is with all purchases of the scope filled, and with all sales."""
     if p.count and reduces(p):
         return None
-    exposed = _exposed(p, bound)
-    if exposed is None:
+    held = exposed(p, bound)
+    if held is None:
         return UNKNOWN
-    return max(sum((each.up for each in exposed), ZERO), sum((each.down for each in exposed), ZERO))
+    return max(sum((each.up for each in held), ZERO), sum((each.down for each in held), ZERO))
 
 
 def _concentration(p: Proposal, bound: Bound) -> Decimal | None:
     """Of a gross exposure below the parameter ``concentration_from`` nothing is said: the first order is always all of it."""
     if p.count and reduces(p):
         return None
-    exposed = _exposed(p, bound)
-    if exposed is None:
+    held = exposed(p, bound)
+    if held is None:
         return UNKNOWN
-    gross = sum((each.worst for each in exposed), ZERO)
+    gross = sum((each.worst for each in held), ZERO)
     if not gross or gross < bound.parameter("concentration_from", ZERO):
         return None
-    own = sum((each.worst for each in exposed if each.instrument_id == p.new.instrument_id), ZERO)
+    own = sum((each.worst for each in held if each.instrument_id == p.new.instrument_id), ZERO)
     return _WIDE.divide(own, gross) * _HUNDRED
 
 

@@ -123,7 +123,7 @@ def _breach(control: Control, finding: Finding, limit_id: str) -> Breach:
 
 def _exceeded(cap: Cap, bound: Bound, observed: Decimal | int) -> Breach:
     if observed == UNKNOWN:
-        text = "cannot be reckoned: something of the scope has no reference price"
+        text = "cannot be reckoned: a price that it takes is not known"
         return Breach(
             cap.rule_id,
             RejectReason.RISK_MISSING_REFERENCE_PRICE,

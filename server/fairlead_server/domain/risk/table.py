@@ -13,10 +13,11 @@ from fairlead_server.domain.risk.day_caps import DAY_CAPS
 from fairlead_server.domain.risk.gates import ENTRY
 from fairlead_server.domain.risk.limits import LimitSet
 from fairlead_server.domain.risk.market import CANCEL_BOTH, CANCEL_NEWEST, MARKET_CAPS, MARKET_GATES
+from fairlead_server.domain.risk.stops import STOP_CAPS
 from fairlead_server.domain.scope import DIMENSIONS
 from fairlead_server.domain.terms import OrderType, Side, TimeInForce
 
-ALL_CAPS = (*CAPS, *MARKET_CAPS, *DAY_CAPS)
+ALL_CAPS = (*CAPS, *MARKET_CAPS, *STOP_CAPS, *DAY_CAPS)
 CONTROLS: tuple[Control, ...] = (*ENTRY, *MARKET_GATES, *CREDIT, *ALL_CAPS)
 
 _OF_NEW = {Applies.ALWAYS, Applies.INCREASE, Applies.NEW}
