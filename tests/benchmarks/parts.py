@@ -76,7 +76,7 @@ class QuickFix:
 @contextmanager
 def quickfix(numbers: range) -> Iterator[QuickFix | None]:
     """None where there is none."""
-    python = Path(os.environ.get("QUICKFIX_PYTHON", _PYTHON))
+    python = Path(os.environ.get("QUICKFIX_PYTHON") or _PYTHON)
     probe = (python, "-c", "import quickfix")
     if not python.exists() or subprocess.run(probe, capture_output=True, check=False).returncode:
         yield None
