@@ -84,7 +84,7 @@ def _round(desk: Desk, orders: int) -> Figures:
     examined: list[Examination] = []
 
     def check(new: NewOrder) -> None:
-        examined.append(desk.entry._checks.new(new, "BROKER", NOW, None))
+        examined.append(desk.entry.checks.new(new, "BROKER", NOW, None))
 
     cost = codec.cpu_us(check, asked)
     codec.check(_breached(examined), ())

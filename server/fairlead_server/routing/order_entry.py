@@ -77,9 +77,9 @@ class OrderEntry:
         self.routes = rules
         self._gateways = gateways
         self._requests = Requests(book, ledger)
-        self.checks = self._checks = Checks(book, ledger, policy, limits, reference, gateways, recent)
-        self._departures = Departures(book, ledger, cl_ord_ids, recent, self._checks)
-        self._amending = Amending(ledger, self._checks, self._departures, self._requests)
+        self.checks = Checks(book, ledger, policy, limits, reference, gateways, recent)
+        self._departures = Departures(book, ledger, cl_ord_ids, recent, self.checks)
+        self._amending = Amending(ledger, self.checks, self._departures, self._requests)
         self._unanswered = Unanswered(book, ledger)
         self._recent = recent
         self._new_id = new_id
@@ -135,13 +135,13 @@ class OrderEntry:
         if any(limit is not None and limit <= now for limit in (deadline, new.route_before)):
             raise NotRoutedInTime
         session_id = self.session_for(new)
-        examined = self._checks.new(new, session_id, now, assumed)
+        examined = self.checks.new(new, session_id, now, assumed)
         if examined.breaches:
             return Reject.by_risk(examined.breaches), examined
         if not session_id:
             no_route = Reject(RejectSource.ROUTER, RejectReason.ROUTER_NO_ROUTE, "no route fits the order")
             return no_route, examined
-        return self._checks.gateway(session_id, new), examined
+        return self.checks.gateway(session_id, new), examined
 
     def session_for(self, new: NewOrder) -> str:
         """Where it would go; empty where no route fits."""
@@ -160,7 +160,7 @@ class OrderEntry:
         order = refused(self._new_id(now), new, symbol, reject, now)
         change = Change(order, EventKind.RISK_REJECTED, reject=reject)
         order = self._ledger.enter(None, change, Cause(Initiator.RISK), now)
-        self._checks.decided(order, examined, now, sent=False)
+        self.checks.decided(order, examined, now, sent=False)
         if any(breach.reason is RejectReason.RISK_SELF_TRADE for breach in reject.breaches):
             self._cancel_crossing(order, now)
         return Answer(order)
@@ -168,7 +168,7 @@ class OrderEntry:
     def _cancel_crossing(self, refused: Order, now: datetime) -> None:
         """The orders that it could have traded with, where a limit wants both gone."""
         cause = Cause(Initiator.RISK)
-        for other in self._checks.crossing(refused.request, self.session_for(refused.request)):
+        for other in self.checks.crossing(refused.request, self.session_for(refused.request)):
             wanted = Request(f"self-trade-{refused.order_id}", now)
             self._cancel(other, wanted, cause, now)
 
@@ -184,7 +184,7 @@ class OrderEntry:
         symbol, at_once = self._symbol(new), free(self._book, gateway, now)
         created = pending_new(self._new_id(now), new, symbol, now, "" if at_once else gateway.session_id)
         order = self._ledger.enter(None, Change(created, EventKind.ACCEPTED), cause, now)
-        self._checks.decided(order, examined, now)
+        self.checks.decided(order, examined, now)
         self._recent.add(new, now)
         if at_once:
             return Answer(self._departures.send(order, gateway, now))

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from fairlead_server.domain.order import ZERO
 from fairlead_server.domain.reject import Breach, RejectReason
 from fairlead_server.domain.risk.control import UNKNOWN, Applies, Cap, Control, Finding, Gate, ListGate
-from fairlead_server.domain.risk.limits import Bound, Mode, WordBound
+from fairlead_server.domain.risk.limits import Bound, Mode
 from fairlead_server.domain.risk.proposal import Proposal
 from fairlead_server.domain.risk.table import (
     CONTROLS,
@@ -245,16 +245,3 @@ def _too_much(p: Proposal) -> bool:
 
 def _shown(value: object) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-__all__ = [
-    "Examination",
-    "Line",
-    "Measure",
-    "Noted",
-    "WordBound",
-    "examine_amend",
-    "examine_new",
-    "explain",
-    "largest",
-]

@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 from fairlead_server.domain.order import ZERO
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk.control import Applies, Finding, Gate, ListGate
-from fairlead_server.domain.risk.limits import Mode, WordBound
+from fairlead_server.domain.risk.limits import WordBound
 from fairlead_server.domain.risk.proposal import Proposal
 from fairlead_server.domain.risk.states import STATES, reduces
 from fairlead_server.domain.terms import Side
@@ -210,8 +210,6 @@ def _locate(p: Proposal, bound: WordBound) -> Finding | None:
         return None
     return Finding(f"a short sale of {p.new.instrument_id} needs a locate: the tag locate_id")
 
-
-ENFORCED = Mode.ENFORCE
 
 R, A = RejectReason, Applies
 ENTRY: tuple[Gate | ListGate, ...] = (

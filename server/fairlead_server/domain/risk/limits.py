@@ -25,7 +25,7 @@ class Mode(Word):
 
 
 class LimitSet(Struct, frozen=True):
-    """``values`` and ``words`` by the names that the table of controls gives; see :data:`~.table.LIMITS`."""
+    """``values`` and ``words`` by the names that the table of controls gives; see :data:`~.table.VALUES` and ``LISTS``."""
 
     limit_id: str
     scope: Scope
@@ -34,9 +34,7 @@ class LimitSet(Struct, frozen=True):
     mode: Mode = Mode.ENFORCE
     override: bool = False
     note: str = ""
-    version: int = (
-        0  # counts the changes of a stored one; 0: of the configuration file, which alone can change it
-    )
+    version: int = 0  # counts the changes of a stored one; 0: the configuration file's, changed there alone
     update_time: datetime | None = None
     updated_by: str = ""
 
@@ -113,12 +111,6 @@ class Limits:
                 self._known.clear()
             found = self._known[order] = self._work_out(order)
         return found
-
-    def longest(self, name: str) -> Decimal:
-        """The largest value of that name in any set; zero if none has it."""
-        return max(
-            (each.values[name] for each in self._sets.values() if name in each.values), default=Decimal(0)
-        )
 
     def scopes(self) -> frozenset[Scope]:
         return frozenset(each.scope for each in self._sets.values())
