@@ -13,11 +13,10 @@ from fairlead_server.domain.risk.control import UNKNOWN, Applies, Cap, Parameter
 from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.proposal import Proposal
 from fairlead_server.domain.risk.states import reduces
-from fairlead_server.domain.scope import Scope
+from fairlead_server.domain.scope import DIMENSIONS, Scope
 
 _WIDE = Context(prec=50)
 _HUNDRED, _BASIS_POINTS = Decimal(100), Decimal(10_000)
-ANY = ("account_id", "principal", "instrument_id", "strategy_id", "session_id")
 HELD = ("account_id", "instrument_id", "strategy_id")  # a position is known by these
 
 
@@ -56,8 +55,8 @@ def _open_orders(p: Proposal, bound: Bound) -> int:
     return p.standing.open_orders(bound.scope) + p.count
 
 
-def _open_value(p: Proposal, bound: Bound) -> Decimal | None:
-    """What has no price of its own is worth the reference price; without one nothing is known, and other controls refuse."""
+def open_value(p: Proposal, bound: Bound) -> Decimal | None:
+    """With the order itself. What has no price is worth the reference price; without one nothing is known, and other controls refuse."""
     own = p.worth(p.open_quantity)
     if own is None:
         return None
@@ -177,12 +176,12 @@ def _concentration(p: Proposal, bound: Bound) -> Decimal | None:
 
 def _positions(p: Proposal, bound: Bound) -> int:
     held = p.standing.exposures(bound.scope, p.new.instrument_id)
-    others = sum(1 for name, each in held if name != p.new.instrument_id and _is_held(each))
+    others = sum(
+        1
+        for name, each in held
+        if name != p.new.instrument_id and (each.position or each.buying or each.selling)
+    )
     return others + p.count
-
-
-def _is_held(exposure: object) -> bool:
-    return any(getattr(exposure, name) for name in ("position", "buying", "selling"))
 
 
 def _amends(p: Proposal, _: Bound) -> int:
@@ -203,7 +202,7 @@ CAPS: tuple[Cap, ...] = (
         "RTS 6 Art. 15(1)(c)",
         "max_order_quantity",
         U.QUANTITY,
-        ANY,
+        DIMENSIONS,
         "order quantity is above the limit",
         _max_quantity,
     ),
@@ -215,7 +214,7 @@ CAPS: tuple[Cap, ...] = (
         "RTS 6 Art. 15(1)(b)",
         "max_order_notional",
         U.VALUE,
-        ANY,
+        DIMENSIONS,
         "order value is above the limit",
         _worth,
     ),
@@ -227,7 +226,7 @@ CAPS: tuple[Cap, ...] = (
         "venue rules",
         "min_order_notional",
         U.VALUE,
-        ANY,
+        DIMENSIONS,
         "order value is below the limit",
         _worth,
         least=True,
@@ -240,7 +239,7 @@ CAPS: tuple[Cap, ...] = (
         "RTS 6 Art. 15(1)(a)",
         "price_collar_percent",
         U.PERCENT,
-        ANY,
+        DIMENSIONS,
         "the price is too far from the reference price",
         _collar,
     ),
@@ -252,7 +251,7 @@ CAPS: tuple[Cap, ...] = (
         "SEC 15c3-5(c)(1)(ii)",
         "fat_finger_bps",
         U.BASIS_POINTS,
-        ANY,
+        DIMENSIONS,
         "the price goes too far through the market",
         _through,
     ),
@@ -264,7 +263,7 @@ CAPS: tuple[Cap, ...] = (
         "FIA 2024",
         "max_open_orders",
         U.COUNT,
-        ANY,
+        DIMENSIONS,
         "too many open orders",
         _open_orders,
         counts=True,
@@ -277,9 +276,9 @@ CAPS: tuple[Cap, ...] = (
         "SEC 15c3-5(c)(1)(i)",
         "max_open_notional",
         U.VALUE,
-        ANY,
+        DIMENSIONS,
         "what is open is worth more than the limit",
-        _open_value,
+        open_value,
         counts=True,
     ),
     Cap(
@@ -356,7 +355,7 @@ CAPS: tuple[Cap, ...] = (
         "SEC 15c3-5(c)(1)(ii)",
         "max_duplicates",
         U.COUNT,
-        ANY,
+        DIMENSIONS,
         "the same order was sent within the window",
         _repeats,
         (Parameter("duplicate_window_seconds", U.SECONDS, "0", "the window; 0: repeats are allowed"),),
@@ -369,7 +368,7 @@ CAPS: tuple[Cap, ...] = (
         "RTS 6 Art. 15(1)(d)",
         "max_message_rate",
         U.PER_SECOND,
-        ANY,
+        DIMENSIONS,
         "too many messages in too short a time",
         _messages,
         (Parameter("message_burst", U.COUNT, "one second's worth", "how many may come at once"),),
@@ -384,7 +383,7 @@ CAPS: tuple[Cap, ...] = (
         "Nasdaq PRM",
         "max_symbol_rate",
         U.PER_SECOND,
-        ANY,
+        DIMENSIONS,
         "too many messages in the instrument in too short a time",
         _symbol_messages,
         (Parameter("symbol_burst", U.COUNT, "one second's worth", "how many may come at once"),),
@@ -400,7 +399,7 @@ CAPS: tuple[Cap, ...] = (
         "FIA 2024",
         "max_amends",
         U.COUNT,
-        ANY,
+        DIMENSIONS,
         "the order has been amended too often",
         _amends,
     ),

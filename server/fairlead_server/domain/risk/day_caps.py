@@ -6,6 +6,7 @@ from decimal import Context, Decimal
 
 from fairlead_server.domain.order import ZERO
 from fairlead_server.domain.reject import RejectReason
+from fairlead_server.domain.risk.caps import HELD, open_value
 from fairlead_server.domain.risk.control import Applies, Cap, Parameter, Unit
 from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.proposal import Proposal
@@ -13,7 +14,6 @@ from fairlead_server.domain.risk.states import reduces
 
 _WIDE = Context(prec=50)
 TRADED = ("account_id", "instrument_id", "strategy_id", "session_id")  # a day's totals are known by these
-HELD = ("account_id", "instrument_id", "strategy_id")
 
 
 def _volume(p: Proposal, bound: Bound) -> Decimal:
@@ -27,14 +27,11 @@ def _volume(p: Proposal, bound: Bound) -> Decimal:
 
 
 def _value(p: Proposal, bound: Bound) -> Decimal | None:
-    own = p.worth(p.open_quantity)
-    if own is None:
+    open_now = open_value(p, bound)
+    if open_now is None:
         return None
     today = p.standing.today(bound.scope, p.now)
-    total = today.bought_value + today.sold_value + own
-    for instrument_id, exposure in p.standing.exposures(bound.scope, p.new.instrument_id):
-        total += p.standing.open_value(instrument_id, exposure)
-    return total
+    return today.bought_value + today.sold_value + open_now
 
 
 def _ratio(p: Proposal, bound: Bound) -> Decimal | None:

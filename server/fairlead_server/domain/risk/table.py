@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from difflib import get_close_matches
 
-from fairlead_server.domain.risk.caps import ANY, CAPS
+from fairlead_server.domain.risk.caps import CAPS
 from fairlead_server.domain.risk.control import Applies, Cap, Control, Gate, ListGate, Unit
 from fairlead_server.domain.risk.credit import CREDIT
 from fairlead_server.domain.risk.day_caps import DAY_CAPS
@@ -102,7 +102,7 @@ def _amount(value: Decimal, unit: Unit) -> Iterator[str]:
 
 
 def _narrowed(wanted: LimitSet, cap: Cap) -> Iterator[str]:
-    if cap.dimensions == ANY:
+    if cap.dimensions == DIMENSIONS:
         return
     named = [name for name in DIMENSIONS if getattr(wanted.scope, name)]
     for name in named:
