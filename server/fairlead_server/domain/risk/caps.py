@@ -12,7 +12,7 @@ from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk.control import UNKNOWN, Applies, Cap, Parameter, Unit
 from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.proposal import Proposal
-from fairlead_server.domain.risk.states import reduces
+from fairlead_server.domain.risk.states import unless_closing
 from fairlead_server.domain.scope import DIMENSIONS, Scope
 
 _WIDE = Context(prec=50)
@@ -143,27 +143,24 @@ def exposed(p: Proposal, bound: Bound) -> list[_Worth] | None:
     return found
 
 
+@unless_closing
 def _gross(p: Proposal, bound: Bound) -> Decimal | None:
-    if p.count and reduces(p):
-        return None
     held = exposed(p, bound)
     return UNKNOWN if held is None else sum((each.worst for each in held), ZERO)
 
 
+@unless_closing
 def _net(p: Proposal, bound: Bound) -> Decimal | None:
     """The larger of what it is with all purchases of the scope filled, and with all sales."""
-    if p.count and reduces(p):
-        return None
     held = exposed(p, bound)
     if held is None:
         return UNKNOWN
     return max(sum((each.up for each in held), ZERO), sum((each.down for each in held), ZERO))
 
 
+@unless_closing
 def _concentration(p: Proposal, bound: Bound) -> Decimal | None:
     """Of a gross exposure below the parameter ``concentration_from`` nothing is said: the first order is always all of it."""
-    if p.count and reduces(p):
-        return None
     held = exposed(p, bound)
     if held is None:
         return UNKNOWN

@@ -10,7 +10,7 @@ from fairlead_server.domain.risk.caps import HELD, open_value
 from fairlead_server.domain.risk.control import Applies, Cap, Parameter, Unit
 from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.proposal import Proposal
-from fairlead_server.domain.risk.states import reduces
+from fairlead_server.domain.risk.states import unless_closing
 
 _WIDE = Context(prec=50)
 TRADED = ("account_id", "instrument_id", "strategy_id", "session_id")  # a day's totals are known by these
@@ -43,15 +43,13 @@ def _ratio(p: Proposal, bound: Bound) -> Decimal | None:
     return _WIDE.divide(Decimal(orders), Decimal(max(today.fills, 1)))
 
 
+@unless_closing
 def _loss(p: Proposal, bound: Bound) -> Decimal | None:
-    if p.count and reduces(p):
-        return None
     return max(-p.standing.profit(bound.scope, p.now), ZERO)
 
 
+@unless_closing
 def _drawdown(p: Proposal, bound: Bound) -> Decimal | None:
-    if p.count and reduces(p):
-        return None
     profit = p.standing.profit(bound.scope, p.now)
     return max(p.standing.peak(bound.scope, p.now) - profit, ZERO)
 

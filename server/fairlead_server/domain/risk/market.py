@@ -11,7 +11,8 @@ from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk.control import Applies, Cap, Finding, Gate, ListGate, Unit
 from fairlead_server.domain.risk.limits import Bound, WordBound
 from fairlead_server.domain.risk.proposal import Proposal
-from fairlead_server.domain.scope import DIMENSIONS, Scope
+from fairlead_server.domain.risk.states import reduces
+from fairlead_server.domain.scope import DIMENSIONS
 from fairlead_server.domain.terms import NewOrder, OrderType, Side, Terms
 
 _WIDE = Context(prec=50)
@@ -38,7 +39,7 @@ def _shorting(p: Proposal) -> Finding | None:
     """A sale that is marked short, and one that is not but would sell more than there is."""
     if p.instrument is None or p.instrument.shorting is Shorting.ALLOWED or p.new.side.sign > 0:
         return None
-    short = p.new.side in (Side.SELL_SHORT, Side.SELL_SHORT_EXEMPT) or _oversells(p)
+    short = p.new.side in (Side.SELL_SHORT, Side.SELL_SHORT_EXEMPT) or not reduces(p)
     if not short:
         return None
     if p.instrument.shorting is Shorting.FORBIDDEN:
@@ -49,10 +50,6 @@ def _shorting(p: Proposal) -> Finding | None:
         if located
         else Finding(f"a short sale of {p.new.instrument_id} needs a locate: the tag locate_id")
     )
-
-
-def _oversells(p: Proposal) -> bool:
-    return p.worst(p.standing.exposure(Scope(p.new.account_id), p.new.instrument_id)) > 0
 
 
 def _price_test(p: Proposal) -> Finding | None:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
+from functools import wraps
+
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk.control import Applies, Finding, Gate
+from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.proposal import Proposal
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.trading_state import TradingState
+
+_Observe = Callable[[Proposal, Bound], Decimal | None]
 
 
 def reduces(p: Proposal) -> bool:
     """Whether the account's position can neither grow nor turn, with this and all that works on its side filled."""
     exposure = p.standing.exposure(Scope(p.new.account_id), p.new.instrument_id)
     return p.worst(exposure) <= 0
+
+
+def unless_closing(observe: _Observe) -> _Observe:
+    """Lets pass what only reduces. Without a quantity there is no order, and how things stand is told all the same."""
+
+    @wraps(observe)
+    def observed(p: Proposal, bound: Bound) -> Decimal | None:
+        return None if p.count and reduces(p) else observe(p, bound)
+
+    return observed
 
 
 def _killed(p: Proposal) -> Finding | None:

@@ -17,7 +17,7 @@ from fairlead_server.domain.risk.caps import HELD, exposed
 from fairlead_server.domain.risk.control import UNKNOWN, Applies, Cap, Parameter, Unit
 from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.proposal import Proposal
-from fairlead_server.domain.risk.states import reduces
+from fairlead_server.domain.risk.states import unless_closing
 from fairlead_server.domain.scope import DIMENSIONS
 
 STOP = "protective_stop"
@@ -44,10 +44,9 @@ def _trade_risk(p: Proposal, bound: Bound) -> Decimal | None:
     return UNKNOWN if distance == UNKNOWN else p.terms.quantity * distance
 
 
+@unless_closing
 def _heat(p: Proposal, bound: Bound) -> Decimal | None:
     """What the order loses at its stop, and what all else that is or may be held loses if it falls as far as the limit says."""
-    if p.count and reduces(p):
-        return None
     fall = bound.parameter("heat_percent", _HUNDRED) / _HUNDRED
     held = exposed(replace(p, terms=replace(p.terms, quantity=ZERO)), bound)
     distance, own = _distance(p), p.worth(p.open_quantity)
