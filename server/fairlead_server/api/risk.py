@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -19,10 +18,9 @@ from fairlead_server.domain.risk.events import RiskEvent
 from fairlead_server.domain.risk.limits import LimitSet, Mode
 from fairlead_server.domain.risk.usage import Usage
 from fairlead_server.domain.scope import DIMENSIONS, EVERYTHING, Scope
+from fairlead_server.domain.vocabulary import UNSIGNED
 from fairlead_server.routing.limits import etag
 from fairlead_server.store.batch import DecisionRow
-
-_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,12})?")
 
 
 def control(value: Control) -> pb.RiskControl:
@@ -79,7 +77,7 @@ def read_limit_set(value: pb.LimitSet, path: str = "limit_set") -> LimitSet:
     wrong = [
         (f"{path}.limits[{name}]", "must be a decimal number such as 100.25, not below zero")
         for name, text in sorted(value.limits.items())
-        if _DECIMAL.fullmatch(text) is None
+        if UNSIGNED.fullmatch(text) is None
     ]
     names = [each.name for each in value.lists]
     wrong += [

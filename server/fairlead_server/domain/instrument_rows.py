@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, TypeVar
 from fairlead_server.domain.calendar import Calendar
 from fairlead_server.domain.instrument import Instrument, ReferencePrice, Shorting, TickBand
 from fairlead_server.domain.terms import OrderType, TimeInForce
-from fairlead_server.domain.vocabulary import Word
+from fairlead_server.domain.vocabulary import UNSIGNED, Word
 
 Cells = Mapping[str, str]  # texts by column
 
@@ -46,7 +46,6 @@ FILE: Final = "instruments file"  # where a price comes from that does not say s
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,36}")
 _SYMBOL = re.compile(r"[\x21-\x7e]{1,32}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,12})?")
 _SOURCE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,36}")
 _FLAGS = {"": False, "false": False, "true": True}
 _SHORTING = {
@@ -194,7 +193,7 @@ class _Reader:
         return text
 
     def positive(self, column: str) -> Decimal:
-        number = Decimal(self.matching(column, _DECIMAL, "a decimal number such as 0.01"))
+        number = Decimal(self.matching(column, UNSIGNED, "a decimal number such as 0.01"))
         if not number:
             raise CellError(column, "must be above zero")
         return number
@@ -234,7 +233,7 @@ class _Reader:
 
     def _band(self, column: str, text: str) -> TickBand:
         begin, _, tick = text.partition(":")
-        if not (_DECIMAL.fullmatch(begin) and _DECIMAL.fullmatch(tick) and Decimal(tick)):
+        if not (UNSIGNED.fullmatch(begin) and UNSIGNED.fullmatch(tick) and Decimal(tick)):
             raise CellError(column, f"{text!r} must be PRICE:TICK, such as 1:0.01, with ; between the bands")
         return TickBand(Decimal(begin), Decimal(tick))
 

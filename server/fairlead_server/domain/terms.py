@@ -112,11 +112,15 @@ class NewOrder(Struct, frozen=True):
     capacity: OrderCapacity | None = None
     manual_indicator: ManualIndicator | None = None
     self_match_id: str = ""
-    tags: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()  # names and values, each name once
     note: str = ""
     trade_session: str = ""  # the session at whose end it is cancelled; empty: at none's
     principal: str = ""  # who has submitted it
     flattens: Scope | None = None  # it is to bring that scope to zero, and passes what was said of it
+
+    def tag(self, name: str) -> str | None:
+        """None where it has no tag of that name."""
+        return next((value for known, value in self.tags if known == name), None)
 
     def differing_fields(self, other: NewOrder) -> list[str]:
         """The economic fields in which two requests under one client_order_id disagree.

@@ -1,8 +1,11 @@
-"""The base of the domain's enums."""
+"""The base of the domain's enums, and how an amount is written."""
 
 from __future__ import annotations
 
+import re
 from enum import Enum
+
+UNSIGNED = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,12})?")  # 101.25; no sign and no exponent
 
 
 class Word(Enum):

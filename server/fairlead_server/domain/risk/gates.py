@@ -202,11 +202,15 @@ def _time_in_force(p: Proposal, bound: WordBound) -> Finding | None:
 
 
 def _locate(p: Proposal, bound: WordBound) -> Finding | None:
-    """A list of what may be sold short without asking; the locate is a tag of the order."""
+    """A list of what may be sold short without asking."""
     if p.new.side is not Side.SELL_SHORT or p.new.instrument_id in bound.words:
         return None
-    located = any(name == "locate_id" and value for name, value in p.new.tags)
-    if located:
+    return unlocated(p)
+
+
+def unlocated(p: Proposal) -> Finding | None:
+    """What is said of a short sale; its locate is a tag of the order."""
+    if p.new.tag("locate_id"):
         return None
     return Finding(f"a short sale of {p.new.instrument_id} needs a locate: the tag locate_id")
 

@@ -9,6 +9,7 @@ from fairlead_server.domain.exposure import scope_of
 from fairlead_server.domain.instrument import Shorting
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk.control import Applies, Cap, Finding, Gate, ListGate, Unit
+from fairlead_server.domain.risk.gates import unlocated
 from fairlead_server.domain.risk.limits import Bound, WordBound
 from fairlead_server.domain.risk.proposal import Proposal
 from fairlead_server.domain.risk.states import reduces
@@ -44,12 +45,7 @@ def _shorting(p: Proposal) -> Finding | None:
         return None
     if p.instrument.shorting is Shorting.FORBIDDEN:
         return Finding(f"{p.new.instrument_id} may not be sold short")
-    located = any(name == "locate_id" and value for name, value in p.new.tags)
-    return (
-        None
-        if located
-        else Finding(f"a short sale of {p.new.instrument_id} needs a locate: the tag locate_id")
-    )
+    return unlocated(p)
 
 
 def _price_test(p: Proposal) -> Finding | None:

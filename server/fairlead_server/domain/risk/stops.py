@@ -6,7 +6,6 @@ router knows no stops; a limit says how far, in per cent of the reference price,
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -19,19 +18,19 @@ from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.proposal import Proposal
 from fairlead_server.domain.risk.states import unless_closing
 from fairlead_server.domain.scope import DIMENSIONS
+from fairlead_server.domain.vocabulary import UNSIGNED
 
 STOP = "protective_stop"
-_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,12})?")
 _HUNDRED = Decimal(100)
 
 
 def _distance(p: Proposal) -> Decimal | None:
     """From its price to its stop; None without a stop, and unknown where that is no price, or not on the losing side."""
-    text = next((value for name, value in p.new.tags if name == STOP), None)
+    text = p.new.tag(STOP)
     if text is None:
         return None
     price = p.terms.price if p.terms.price is not None else p.reference_price
-    if price is None or _DECIMAL.fullmatch(text) is None:
+    if price is None or UNSIGNED.fullmatch(text) is None:
         return UNKNOWN
     distance = (price - Decimal(text)) * p.new.side.sign
     return distance * p.standing.multiplier(p.new.instrument_id) if distance > 0 else UNKNOWN
