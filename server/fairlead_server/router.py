@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from decimal import Decimal
 
 from fairlead_server.api.images import event_bytes
 from fairlead_server.config import Config
@@ -50,7 +49,6 @@ from fairlead_server.venue.settings import VenueSettings
 
 _log = logging.getLogger(__name__)
 
-_ONE = Decimal(1)
 _PROBE_SECONDS = 1.0  # between two tries of a store that has failed
 
 
@@ -81,10 +79,10 @@ class Router:
         self.position_news = PositionNews()
         self.risk_news = News()
         self.pipeline = Pipeline(store.commit, self._committed, self._store_failed)
-        self.book = Book(store.in_place, keep, config.days, self._multiplier)
+        self.reference = Reference(self.pipeline, config.instruments, config.calendars)
+        self.book = Book(store.in_place, keep, config.days, self.reference.multiplier)
         self.new_id = ulids.next
         self.ledger = Ledger(self.book, self.pipeline, event_bytes, self.new_id)
-        self.reference = Reference(self.pipeline, config.instruments, config.calendars)
         self._cl_ord_ids = ClOrdIds(config.router_id, config.shard)
         self.sessions = Sessions(self._venue_session, self.pipeline, clock, chance)
         self.limits = RiskLimits(config.policy, self.book, self.ledger, self.pipeline, self._recent)
@@ -212,10 +210,6 @@ class Router:
             snapshot.head,
             {name: (numbers.next_in, numbers.next_out) for name, numbers in snapshot.sessions.items()},
         )
-
-    def _multiplier(self, instrument_id: str) -> Decimal:
-        instrument = self.reference.get(instrument_id)
-        return _ONE if instrument is None else instrument.multiplier
 
     def _priced(self, instrument_id: str, instrument: Instrument | None) -> None:
         """Part of the decision that has changed it; what is read back from the store was decided before."""

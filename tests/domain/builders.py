@@ -268,8 +268,8 @@ class Beside(Struct):
     def profit(self, scope: Scope, now: datetime) -> Decimal:
         return self.earned
 
-    def peak(self, scope: Scope, now: datetime) -> Decimal:
-        return self.best
+    def drawdown(self, scope: Scope, now: datetime) -> Decimal:
+        return max(self.best - self.earned, Decimal(0))
 
     def lacking(
         self,

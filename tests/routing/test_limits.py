@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from fairlead_server.domain.cause import Initiator
 from fairlead_server.domain.errors import EtagMismatch, LimitSetFixed, UnknownLimitSet
+from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.domain.order import Order, OrderState, PendingAction
 from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk import LimitSet
@@ -160,6 +161,23 @@ async def test_a_loss_stops_what_opens_and_not_what_closes(store: Store) -> None
     opening, closing = tried(desk, 1), tried(desk, 2, side=Side.SELL)
 
     assert reasons([opening, closing]) == [RejectReason.RISK_DAILY_LOSS, None]
+    await desk.end()
+
+
+async def test_what_was_lost_since_the_days_best_moment_stops_what_opens(store: Store) -> None:
+    desk = opened(store, limited(Scope("ACC1"), max_drawdown=500))
+    bought = desk.working(new_order(client_order_id="a", terms=terms(100, 40)))
+    desk.hear(trade("E1", 100, 40, cl_ord_id=bought.cl_ord_id))  # the reference price is 50: 1,000 are earned
+    best = tried(desk, 1)
+    found = []
+    for number, price in ((2, "45.05"), (3, "45")):
+        with desk.pipeline.deciding():
+            desk.reference.put_price("ACME", ReferencePrice(Decimal(price), NOW, "feed"))
+        found.append(tried(desk, number, terms=terms(price=45)))
+
+    closing = tried(desk, 4, side=Side.SELL)
+
+    assert reasons([best, *found, closing]) == [None, None, RejectReason.RISK_DRAWDOWN, None]
     await desk.end()
 
 

@@ -35,8 +35,7 @@ class Funds:
         """
         stakes = {name: self._stake(name, exposure) for name, exposure in exposures}
         power = buying_power(model, self._earned(account_id, model.currency), stakes.values())
-        multiplier = self._multiplier(instrument_id)
-        worth = None if price is None else EXACT.multiply(price, multiplier)
+        worth = None if price is None else EXACT.multiply(price, self._reference.multiplier(instrument_id))
         return lacking(model, power, stakes[instrument_id], quantity, worth)
 
     def _earned(self, account_id: str, currency: str) -> Decimal:
@@ -60,7 +59,3 @@ class Funds:
         price = instrument.reference.price if instrument.reference is not None else None
         worth = None if price is None else EXACT.multiply(price, instrument.multiplier)
         return Stake(instrument_id, instrument.currency, *counts, worth, instrument.margin_rate)
-
-    def _multiplier(self, instrument_id: str) -> Decimal:
-        instrument = self._reference.get(instrument_id)
-        return Decimal(1) if instrument is None else instrument.multiplier

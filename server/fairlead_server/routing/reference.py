@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ from fairlead_server.store.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
 
+_ONE = Decimal(1)
 WINDOW: Final = timedelta(minutes=5)  # over which a reference moves
 Listener = Callable[[str, Instrument | None], None]
 
@@ -101,6 +103,16 @@ class Reference:
     def set_price(self, instrument_id: str) -> ReferencePrice | None:
         """The last that was set, whatever the file says."""
         return self._prices.get(instrument_id)
+
+    def price(self, instrument_id: str) -> Decimal | None:
+        """The last, or the file's; None also of an instrument that is not known."""
+        instrument = self._instruments.get(instrument_id)
+        return instrument.reference.price if instrument is not None and instrument.reference else None
+
+    def multiplier(self, instrument_id: str) -> Decimal:
+        """1 of an instrument that is not known."""
+        instrument = self._instruments.get(instrument_id)
+        return _ONE if instrument is None else instrument.multiplier
 
     def moving(self, instrument_id: str) -> MovingReference | None:
         """What its price was of late, as far as this process has seen it; None where it has no price."""

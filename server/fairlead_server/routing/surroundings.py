@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
-from fairlead_server.domain.moving_reference import MovingReference
 from fairlead_server.domain.order import ZERO, Order
 from fairlead_server.domain.position import EXACT, DayTotal
 from fairlead_server.domain.scope import Scope
@@ -15,29 +14,16 @@ from fairlead_server.routing.funds import Funds
 from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.reference import Reference
 
-_ONE = Decimal(1)
-
 
 class Surroundings:
     """The best moment of a day is that of those at which somebody has looked; after a restart it is that of the restart."""
 
     def __init__(self, book: Book, reference: Reference, limits: RiskLimits) -> None:
         self._book = book
-        self._reference = reference
         self._limits = limits
+        self.price, self.multiplier, self.moving = reference.price, reference.multiplier, reference.moving
         self.lacking = Funds(book, reference).lacking
         self._peaks: dict[Scope, tuple[date, Decimal]] = {}
-
-    def price(self, instrument_id: str) -> Decimal | None:
-        instrument = self._reference.get(instrument_id)
-        return instrument.reference.price if instrument is not None and instrument.reference else None
-
-    def multiplier(self, instrument_id: str) -> Decimal:
-        instrument = self._reference.get(instrument_id)
-        return _ONE if instrument is None else instrument.multiplier
-
-    def moving(self, instrument_id: str) -> MovingReference | None:
-        return self._reference.moving(instrument_id)
 
     def in_doubt(self, scope: Scope) -> int:
         return self._book.in_doubt(scope)
@@ -53,12 +39,12 @@ class Surroundings:
         realised = self._book.holdings.today(scope, now).realised
         return EXACT.add(realised, self._book.holdings.unrealised(scope, self.price))
 
-    def peak(self, scope: Scope, now: datetime) -> Decimal:
+    def drawdown(self, scope: Scope, now: datetime) -> Decimal:
         day = self._book.holdings.day_of(scope.account_id, now)
         known, profit = self._peaks.get(scope), self.profit(scope, now)
         best = max(known[1], profit) if known is not None and known[0] == day else max(profit, ZERO)
         self._peaks[scope] = day, best
-        return best
+        return best - profit
 
     def executions(self, limit_id: str) -> int:
         return self._limits.executions(limit_id)

@@ -50,8 +50,7 @@ def _loss(p: Proposal, bound: Bound) -> Decimal | None:
 
 @unless_closing
 def _drawdown(p: Proposal, bound: Bound) -> Decimal | None:
-    profit = p.standing.profit(bound.scope, p.now)
-    return max(p.standing.peak(bound.scope, p.now) - profit, ZERO)
+    return p.standing.drawdown(bound.scope, p.now)
 
 
 def _executions(p: Proposal, bound: Bound) -> int:

@@ -42,8 +42,8 @@ class Around(Protocol):
     def profit(self, scope: Scope, now: datetime) -> Decimal:
         """What was earned on the account's day, and on what is open at the reference prices; below zero it is lost."""
 
-    def peak(self, scope: Scope, now: datetime) -> Decimal:
-        """The most that :meth:`profit` was at any time of the day, as far as anybody has looked."""
+    def drawdown(self, scope: Scope, now: datetime) -> Decimal:
+        """How far :meth:`profit` is below the most that it was at any time of the day, as far as anybody has looked."""
 
     def lacking(
         self,
@@ -78,7 +78,7 @@ class Standing:
         self.multiplier = around.multiplier
         self.price, self.moving = around.price, around.moving
         self.in_doubt, self.resting = around.in_doubt, around.resting
-        self.today, self.profit, self.peak = around.today, around.profit, around.peak
+        self.today, self.profit, self.drawdown = around.today, around.profit, around.drawdown
         self.executions, self._around = around.executions, around
         self._exposures = exposures
         self._recent = recent
