@@ -18,7 +18,7 @@ from fairlead_server.domain.calendar import Calendar, Hours, Span, SpecialDay
 from fairlead_server.domain.errors import InvalidRequest, UnknownCalendar
 from fairlead_server.routing.calendars import Calendars, etag_of
 from fairlead_server.routing.pipeline import Pipeline
-from fairlead_server.routing.ports import Clock, Operator
+from fairlead_server.routing.ports import Clock
 from fairlead_server.routing.reference import Reference
 
 _T = TypeVar("_T")
@@ -52,14 +52,14 @@ class CalendarOperations:
     async def put(self, request: pb.PutCalendarRequest, caller: Caller) -> pb.PutCalendarResponse:
         validate(request)
         wanted = _Reader().calendar(request.calendar)
-        by = Operator(caller.principal, request.reason)
+        by = caller.operator(request.reason)
         shown = self._shown(self._calendars.put(wanted, request.calendar.etag, by, self._clock()))
         await self._pipeline.durable()
         return pb.PutCalendarResponse(calendar=shown)
 
     async def delete(self, request: pb.DeleteCalendarRequest, caller: Caller) -> pb.DeleteCalendarResponse:
         validate(request)
-        by = Operator(caller.principal, request.reason)
+        by = caller.operator(request.reason)
         left = self._calendars.delete(request.calendar_id, request.etag, by, self._clock())
         shown = None if left is None else self._shown(left)
         await self._pipeline.durable()

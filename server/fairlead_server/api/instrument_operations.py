@@ -83,7 +83,7 @@ class InstrumentOperations:
         self, request: pb.DeleteInstrumentRequest, caller: Caller
     ) -> pb.DeleteInstrumentResponse:
         validate(request)
-        by, now = Operator(caller.principal, request.reason), self._clock()
+        by, now = caller.operator(request.reason), self._clock()
         left = self._instruments.delete(request.instrument_id, request.etag, by, now)
         shown = None if left is None else self._shown(left)
         await self._pipeline.durable()
@@ -93,7 +93,7 @@ class InstrumentOperations:
         self, request: Any, caller: Caller, act: Callable[[Operator, datetime], Instrument]
     ) -> Instrument:
         try:
-            return act(Operator(caller.principal, request.reason), self._clock())
+            return act(caller.operator(request.reason), self._clock())
         except CellError as error:
             field = f"instrument.{reference.field_of(error.column)}"
             raise InvalidRequest([(field, error.problem)]) from None
@@ -109,7 +109,7 @@ class InstrumentOperations:
         validate(request)
         consistency.check_import(request)
         text = await self._text(request)
-        by, now, prune = Operator(caller.principal, request.reason), self._clock(), request.delete_missing
+        by, now, prune = caller.operator(request.reason), self._clock(), request.delete_missing
         if request.validate_only:
             done = self._imports.plan(text, now, delete_missing=prune)
         else:

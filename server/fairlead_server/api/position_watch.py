@@ -9,19 +9,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
-from fairlead.v1 import execution_service_pb2
 from fairlead.v1 import position_service_pb2 as pb
-from google.protobuf.duration_pb2 import Duration
 
 from fairlead_server.api import framing
 from fairlead_server.api.positions import Positions, fits
+from fairlead_server.api.session_watch import DRAINING, GAP
 from fairlead_server.api.times import timestamp
 from fairlead_server.domain.errors import Draining
 from fairlead_server.domain.position import HoldingKey
 from fairlead_server.routing.ports import Clock
 from fairlead_server.routing.position_news import PositionNews
-
-_GAP = 0.1  # seconds within which changes make one message
 
 
 class PositionWatch:
@@ -66,10 +63,10 @@ class PositionWatch:
                     sent = True
                     yield self._message(changes=pb.PositionChanges(positions=part))
             if sent:
-                await asyncio.sleep(_GAP)
+                await asyncio.sleep(GAP)
             elif not self._news.closed and (not told or self._is_late()):
                 yield self._message(heartbeat=pb.PositionHeartbeat(server_time=timestamp(self._clock())))
-        yield self._message(ending=_DRAINING)
+        yield self._message(ending=DRAINING)
         raise Draining
 
     def _is_late(self) -> bool:
@@ -108,8 +105,3 @@ class PositionWatch:
             stream_sequence=self._stream_sequence, send_time=timestamp(self._clock()), **payload
         )
         return message.SerializeToString()
-
-
-_DRAINING = execution_service_pb2.StreamEnding(
-    reason=execution_service_pb2.STREAM_ENDING_REASON_DRAINING, retry_after=Duration(seconds=1)
-)

@@ -14,7 +14,7 @@ from fairlead_server.api.validation import validate
 from fairlead_server.domain.errors import InvalidRequest, RouterError
 from fairlead_server.domain.instrument import ReferencePrice
 from fairlead_server.routing.pipeline import Pipeline
-from fairlead_server.routing.ports import Clock, Operator
+from fairlead_server.routing.ports import Clock
 from fairlead_server.routing.prices import Prices, PriceUpdate
 
 
@@ -29,7 +29,7 @@ class ReferencePrices:
     ) -> pb.UpdateReferencePricesResponse:
         validate(request)
         consistency.check_prices(request)
-        now, by = self._clock(), Operator(caller.principal, request.reason)
+        now, by = self._clock(), caller.operator(request.reason)
         updates = [_update(each, index, request.source, now) for index, each in enumerate(request.prices)]
         found = self._prices.update(updates, by, now, force=request.force)
         await self._pipeline.durable()

@@ -21,7 +21,7 @@ from fairlead_server.domain.risk.table import CONTROLS
 from fairlead_server.routing.limits import RiskLimits
 from fairlead_server.routing.news import News
 from fairlead_server.routing.pipeline import Pipeline
-from fairlead_server.routing.ports import Clock, Operator
+from fairlead_server.routing.ports import Clock
 from fairlead_server.routing.risk_inquiries import RiskInquiries
 from fairlead_server.store.batch import DecisionRow
 
@@ -89,13 +89,13 @@ class RiskService:
         if request.validate_only:
             self._limits.check(wanted, expected)
             return pb.UpdateLimitsResponse(limit_set=risk.limit_set(wanted))
-        changed = self._limits.put(wanted, expected, _by(caller, request.reason), self._clock())
+        changed = self._limits.put(wanted, expected, caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         return pb.UpdateLimitsResponse(limit_set=risk.limit_set(changed))
 
     async def delete_limits(self, request: pb.DeleteLimitsRequest, caller: Caller) -> pb.DeleteLimitsResponse:
         validate(request)
-        by = _by(caller, request.reason)
+        by = caller.operator(request.reason)
         self._limits.delete(request.limit_id, request.etag or None, by, self._clock())
         await self._pipeline.durable()
         return pb.DeleteLimitsResponse()
@@ -109,7 +109,7 @@ class RiskService:
             if not each.limit_id.startswith(OF_FILE)
         ]
         consistency.check_names((each.limit_id for each in wanted), "limit_sets")
-        by, decide = _by(caller, request.reason), not request.validate_only
+        by, decide = caller.operator(request.reason), not request.validate_only
         done = self._limits.replace_all(wanted, by, self._clock(), decide=decide)
         await self._pipeline.durable()
         return pb.ImportLimitsResponse(
@@ -121,7 +121,7 @@ class RiskService:
 
     async def enable_again(self, request: pb.EnableAgainRequest, caller: Caller) -> pb.EnableAgainResponse:
         validate(request)
-        known = self._limits.enable(request.limit_id, _by(caller, request.reason), self._clock())
+        known = self._limits.enable(request.limit_id, caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         return pb.EnableAgainResponse(limit_set=risk.limit_set(known))
 
@@ -181,7 +181,3 @@ class RiskService:
             raise InvalidRequest([("after_sequence", f"must be 0 to {head}, the last event that there is")])
         await self._pipeline.durable()
         return RiskWatch(self._reader, after, frozenset(request.account_ids), heartbeat, self._news)
-
-
-def _by(caller: Caller, reason: str) -> Operator:
-    return Operator(caller.principal, reason)

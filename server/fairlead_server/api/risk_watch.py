@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection
 from typing import Protocol
 
-from fairlead.v1 import execution_service_pb2
 from fairlead.v1 import risk_service_pb2 as pb
-from google.protobuf.duration_pb2 import Duration
 
 from fairlead_server.api import risk
+from fairlead_server.api.session_watch import DRAINING
 from fairlead_server.domain.errors import Draining
 from fairlead_server.domain.risk.events import RiskEvent
 from fairlead_server.routing.news import News
@@ -57,15 +56,10 @@ class RiskWatch:
                 yield self._message(found)
             elif not await self._news.beyond(seen, self._heartbeat) and not self._news.closed:
                 yield self._message([])
-        last = pb.WatchRiskEventsResponse(sequence=self._sequence, ending=_DRAINING)
+        last = pb.WatchRiskEventsResponse(sequence=self._sequence, ending=DRAINING)
         yield last.SerializeToString()
         raise Draining
 
     def _message(self, found: list[RiskEvent]) -> bytes:
         message = pb.WatchRiskEventsResponse(events=risk.events(found), sequence=self._sequence)
         return message.SerializeToString()
-
-
-_DRAINING = execution_service_pb2.StreamEnding(
-    reason=execution_service_pb2.STREAM_ENDING_REASON_DRAINING, retry_after=Duration(seconds=1)
-)

@@ -179,7 +179,7 @@ class SessionService:
     ) -> pb.RequestOrderStatusResponse:
         validate(request)
         consistency.check_status(request)
-        by, now = Operator(caller.principal, request.reason), self._clock()
+        by, now = caller.operator(request.reason), self._clock()
         if request.HasField("order"):
             asked = self._inquiries.of_order(requests.order_ref(request.order), by, now)
         else:
@@ -195,7 +195,7 @@ class SessionService:
         validate(request)
         if self._reloads is None:
             raise ConfigInvalid("", "", "this server does not read its configuration anew")
-        done = await self._reloads.reload(Operator(caller.principal, request.reason), self._clock())
+        done = await self._reloads.reload(caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         return pb.ReloadSessionsResponse(
             added_session_ids=done.added,
@@ -211,7 +211,7 @@ class SessionService:
     ) -> pb.Session:
         """Decide, and answer when it is durable with how the session stands then."""
         session = self._session(request.session_id)
-        act(session, Operator(caller.principal, request.reason), self._clock())
+        act(session, caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         return sessions.session(session.view())
 

@@ -21,7 +21,7 @@ from fairlead_server.routing.flattens import Flattens
 from fairlead_server.routing.live_gates import LiveSwitches
 from fairlead_server.routing.mass_cancel import MassCancels
 from fairlead_server.routing.pipeline import Pipeline
-from fairlead_server.routing.ports import Clock, Operator
+from fairlead_server.routing.ports import Clock
 from fairlead_server.routing.reference import Reference
 from fairlead_server.routing.trading_states import Progress, TradingStates
 
@@ -72,7 +72,8 @@ class TradingControlService:
         validate(request)
         consistency.check_trading_state(request)
         scope, state = self._scope(request), enums.TRADING_STATE.member[request.state]
-        said = self._states.set(scope, state, request.request_id, _by(request, caller), self._clock())
+        by = caller.operator(request.reason)
+        said = self._states.set(scope, state, request.request_id, by, self._clock())
         await self._pipeline.durable()
         shown = trading_states.state(Progress(said.halt))
         return pb.SetTradingStateResponse(state=shown, duplicate=said.duplicate)
@@ -84,7 +85,7 @@ class TradingControlService:
         consistency.check_scope(request)
         wait = requests.seconds(request, "wait", _WAIT, 0.0, _MOST_WAIT)
         scope = self._scope(request)
-        said = self._states.kill(scope, request.request_id, _by(request, caller), self._clock())
+        said = self._states.kill(scope, request.request_id, caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         await self._states.ending(said.halt, self._patience(wait, caller))
         await self._pipeline.durable()
@@ -97,7 +98,7 @@ class TradingControlService:
         validate(request)
         consistency.check_scope(request)
         scope = self._scope(request)
-        said = self._states.release(scope, request.request_id, _by(request, caller), self._clock())
+        said = self._states.release(scope, request.request_id, caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         shown = trading_states.state(Progress(said.halt))
         return pb.ReleaseKillSwitchResponse(state=shown, duplicate=said.duplicate)
@@ -106,7 +107,7 @@ class TradingControlService:
         validate(request)
         consistency.check_flatten(request)
         wait = requests.seconds(request, "wait", _WAIT, 0.0, _MOST_WAIT)
-        scope, by = self._scope(request), _by(request, caller)
+        scope, by = self._scope(request), caller.operator(request.reason)
         begun = self._flattens.begin(scope, request.request_id, by, self._clock(), force=request.force)
         await self._pipeline.durable()
         await self._flattens.ending(request.request_id, self._patience(wait, caller))
@@ -132,7 +133,7 @@ class TradingControlService:
         validate(request)
         consistency.check_scope(request)
         silence = requests.seconds(request, "timeout", 0.0, _LEAST_SILENCE, _MOST_SILENCE)
-        scope, by = self._scope(request), _by(request, caller)
+        scope, by = self._scope(request), caller.operator(request.reason)
         armed = self._dead_men.arm(scope, timedelta(seconds=silence), by, self._clock())
         await self._pipeline.durable()
         return pb.ArmDeadManSwitchResponse(dead_man_switch=self._dead_man(armed))
@@ -143,7 +144,7 @@ class TradingControlService:
         validate(request)
         consistency.check_scope(request)
         scope = trading_states.scope_of(request.scope)
-        self._dead_men.disarm(scope, _by(request, caller), self._clock())
+        self._dead_men.disarm(scope, caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         return pb.DisarmDeadManSwitchResponse()
 
@@ -157,19 +158,19 @@ class TradingControlService:
 
     async def request_live(self, request: pb.RequestLiveRequest, caller: Caller) -> pb.RequestLiveResponse:
         scope = self._gate(request)
-        gate = self._live.request(scope, _by(request, caller), self._clock())
+        gate = self._live.request(scope, caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         return pb.RequestLiveResponse(live_gate=trading_states.live_gate(gate))
 
     async def approve_live(self, request: pb.ApproveLiveRequest, caller: Caller) -> pb.ApproveLiveResponse:
         scope = self._gate(request)
-        gate = self._live.approve(scope, _by(request, caller), self._clock())
+        gate = self._live.approve(scope, caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         return pb.ApproveLiveResponse(live_gate=trading_states.live_gate(gate))
 
     async def revoke_live(self, request: pb.RevokeLiveRequest, caller: Caller) -> pb.RevokeLiveResponse:
         scope = self._gate(request)
-        gate = self._live.revoke(scope, _by(request, caller), self._clock())
+        gate = self._live.revoke(scope, caller.operator(request.reason), self._clock())
         await self._pipeline.durable()
         return pb.RevokeLiveResponse(live_gate=trading_states.live_gate(gate))
 
@@ -243,7 +244,3 @@ class TradingControlService:
         if scope.session_id and scope.session_id not in self._sessions:
             raise UnknownSession(scope.session_id)
         return scope
-
-
-def _by(request: _Change | _LiveChange, caller: Caller) -> Operator:
-    return Operator(caller.principal, request.reason)
