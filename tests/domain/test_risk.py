@@ -24,9 +24,9 @@ from fairlead_server.domain.risk import (
     examine_amend,
     examine_new,
 )
-from fairlead_server.domain.risk.caps import burst_of
 from fairlead_server.domain.risk.control import Applies
 from fairlead_server.domain.risk.limits import LimitSet, Mode
+from fairlead_server.domain.risk.rates import MESSAGES, SYMBOL_MESSAGES
 from fairlead_server.domain.risk.table import LISTS, VALUES, problems
 from fairlead_server.domain.scope import EVERYTHING, Scope
 from fairlead_server.domain.terms import OrderType, Side, Terms, TimeInForce
@@ -136,10 +136,9 @@ def spent(sets: list[LimitSet], number: int = 1, symbol: str = "") -> Proposal:
     asked = proposal(sets=sets)
     for bound in asked.bounds.of("max_message_rate"):
         for _ in range(number):
-            asked.standing.take(bound, "messages", bound.scope, burst_of(bound, "message_burst"), NOW)
+            asked.standing.take(MESSAGES, bound, "ACME", NOW)
     for bound in asked.bounds.of("max_symbol_rate"):
-        own = replace(bound.scope, instrument_id=symbol)
-        asked.standing.take(bound, "symbol", own, burst_of(bound, "symbol_burst"), NOW)
+        asked.standing.take(SYMBOL_MESSAGES, bound, symbol, NOW)
     return asked
 
 

@@ -15,11 +15,10 @@ from msgspec.structs import replace
 from fairlead_server.domain.errors import EtagMismatch, InvalidRequest, LimitSetFixed, UnknownLimitSet
 from fairlead_server.domain.exposure import RecentOrders, scope_of
 from fairlead_server.domain.order import Order
-from fairlead_server.domain.risk.caps import burst_of
 from fairlead_server.domain.risk.events import RiskEventKind
 from fairlead_server.domain.risk.limits import OF_FILE, Bounds, Limits, LimitSet, longest_window
 from fairlead_server.domain.risk.proposal import Policy
-from fairlead_server.domain.risk.rates import Rates
+from fairlead_server.domain.risk.rates import RATES, Rates
 from fairlead_server.domain.risk.table import problems
 from fairlead_server.domain.scope import EVERYTHING, Scope
 from fairlead_server.routing.book import Book
@@ -78,14 +77,7 @@ class RiskLimits:
         self._settle()
         if changed:
             text = "the configuration file was read again"
-            self._ledger.risk_event(
-                RiskEventKind.LIMITS_CHANGED,
-                EVERYTHING,
-                now,
-                text=f"{text}: {by.reason}",
-                principal=by.principal,
-                policy_version=self.version,
-            )
+            self._tell(RiskEventKind.LIMITS_CHANGED, EVERYTHING, "", text, by, now)
         return changed
 
     def _settle(self) -> None:
@@ -108,11 +100,9 @@ class RiskLimits:
     def count(self, order: Scope, now: datetime) -> None:
         """An order or an amend of that scope is sent, or waits to be: it counts against the rates."""
         bounds = self._limits.binding(order)
-        for bound in bounds.of("max_message_rate"):
-            self.rates.take(bound, "messages", bound.scope, burst_of(bound, "message_burst"), now)
-        for bound in bounds.of("max_symbol_rate"):
-            own = replace(bound.scope, instrument_id=order.instrument_id)
-            self.rates.take(bound, "symbol", own, burst_of(bound, "symbol_burst"), now)
+        for rate in RATES:
+            for bound in bounds.of(rate.limit):
+                self.rates.take(rate, bound, order.instrument_id, now)
 
     def executions(self, limit_id: str) -> int:
         """How many fills a limit of them has counted since a person has looked."""
@@ -133,15 +123,8 @@ class RiskLimits:
             action = "risk.limits.enable"
             row = AuditRow(now, by.principal, action, limit_id, by.reason, f"{before} executions", "none")
             self._pipeline.batch.audit.append(row)
-            self._ledger.risk_event(
-                RiskEventKind.ENABLED,
-                known.scope,
-                now,
-                limit_id=limit_id,
-                text=f"enabled after {before} executions: {by.reason}",
-                principal=by.principal,
-                policy_version=self.version,
-            )
+            text = f"enabled after {before} executions"
+            self._tell(RiskEventKind.ENABLED, known.scope, limit_id, text, by, now)
         return known
 
     def _put_executions(self, limit_id: str, number: int) -> None:
@@ -257,11 +240,16 @@ class RiskLimits:
         action = "risk.limits.delete" if deleted else "risk.limits.put"
         batch.audit.append(AuditRow(now, by.principal, action, changed.limit_id, by.reason, before, after))
         text = "deleted" if deleted else "set"
+        self._tell(RiskEventKind.LIMITS_CHANGED, changed.scope, changed.limit_id, text, by, now)
+
+    def _tell(
+        self, kind: RiskEventKind, scope: Scope, limit_id: str, text: str, by: Operator, now: datetime
+    ) -> None:
         self._ledger.risk_event(
-            RiskEventKind.LIMITS_CHANGED,
-            changed.scope,
+            kind,
+            scope,
             now,
-            limit_id=changed.limit_id,
+            limit_id=limit_id,
             text=f"{text}: {by.reason}",
             principal=by.principal,
             policy_version=self.version,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Context, Decimal
 
@@ -12,8 +13,9 @@ from fairlead_server.domain.reject import RejectReason
 from fairlead_server.domain.risk.control import UNKNOWN, Applies, Cap, Parameter, Unit
 from fairlead_server.domain.risk.limits import Bound
 from fairlead_server.domain.risk.proposal import Proposal
+from fairlead_server.domain.risk.rates import MESSAGES, SYMBOL_MESSAGES, Rate
 from fairlead_server.domain.risk.states import unless_closing
-from fairlead_server.domain.scope import DIMENSIONS, Scope
+from fairlead_server.domain.scope import DIMENSIONS
 
 _WIDE = Context(prec=50)
 _HUNDRED, _BASIS_POINTS = Decimal(100), Decimal(10_000)
@@ -75,35 +77,8 @@ def _repeats(p: Proposal, bound: Bound) -> int | None:
     return p.standing.repeats(p.new, p.now, window) if window else None
 
 
-def burst_of(bound: Bound, parameter: str) -> int:
-    """How many may come at once: a second's worth unless the limit set says otherwise."""
-    return max(int(bound.parameter(parameter, bound.value)), 1)
-
-
-def _burst(bound: Bound) -> Decimal:
-    return Decimal(burst_of(bound, "message_burst"))
-
-
-def _messages(p: Proposal, bound: Bound) -> int:
-    most = burst_of(bound, "message_burst")
-    return p.standing.taken(bound, "messages", bound.scope, most, p.now) + p.count
-
-
-def _symbol_burst(bound: Bound) -> Decimal:
-    return Decimal(burst_of(bound, "symbol_burst"))
-
-
-def _symbol_messages(p: Proposal, bound: Bound) -> int:
-    return (
-        p.standing.taken(bound, "symbol", symbol_scope(p, bound), burst_of(bound, "symbol_burst"), p.now)
-        + p.count
-    )
-
-
-def symbol_scope(p: Proposal, bound: Bound) -> Scope:
-    """The limit's scope in the proposal's instrument alone."""
-    own = bound.scope
-    return Scope(own.account_id, own.principal, p.new.instrument_id, own.strategy_id, own.session_id)
+def _messages(rate: Rate) -> Callable[[Proposal, Bound], int]:
+    return lambda p, bound: p.standing.taken(rate, bound, p.new.instrument_id, p.now) + p.count
 
 
 class _Worth(Struct, frozen=True):
@@ -363,13 +338,13 @@ CAPS: tuple[Cap, ...] = (
         A.INCREASE,
         "New orders and amends a second (a token bucket).",
         "RTS 6 Art. 15(1)(d)",
-        "max_message_rate",
+        MESSAGES.limit,
         U.PER_SECOND,
         DIMENSIONS,
         "too many messages in too short a time",
-        _messages,
-        (Parameter("message_burst", U.COUNT, "one second's worth", "how many may come at once"),),
-        most=_burst,
+        _messages(MESSAGES),
+        (Parameter(MESSAGES.parameter, U.COUNT, "one second's worth", "how many may come at once"),),
+        most=lambda bound: Decimal(MESSAGES.burst(bound)),
         counts=True,
     ),
     Cap(
@@ -378,13 +353,13 @@ CAPS: tuple[Cap, ...] = (
         A.INCREASE,
         "New orders and amends a second in one instrument (a token bucket).",
         "Nasdaq PRM",
-        "max_symbol_rate",
+        SYMBOL_MESSAGES.limit,
         U.PER_SECOND,
         DIMENSIONS,
         "too many messages in the instrument in too short a time",
-        _symbol_messages,
-        (Parameter("symbol_burst", U.COUNT, "one second's worth", "how many may come at once"),),
-        most=_symbol_burst,
+        _messages(SYMBOL_MESSAGES),
+        (Parameter(SYMBOL_MESSAGES.parameter, U.COUNT, "one second's worth", "how many may come at once"),),
+        most=lambda bound: Decimal(SYMBOL_MESSAGES.burst(bound)),
         counts=True,
         each=True,
     ),

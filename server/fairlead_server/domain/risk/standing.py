@@ -13,7 +13,7 @@ from fairlead_server.domain.moving_reference import MovingReference
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal
 from fairlead_server.domain.risk.limits import Bound
-from fairlead_server.domain.risk.rates import Rates
+from fairlead_server.domain.risk.rates import Rate, Rates
 from fairlead_server.domain.scope import Scope
 from fairlead_server.domain.terms import NewOrder
 
@@ -140,11 +140,13 @@ class Standing:
         assumed = self._assumed.like(new) if self._assumed is not None else 0
         return self._recent.count(new, now, window) + assumed
 
-    def taken(self, bound: Bound, name: str, scope: Scope, most: int, now: datetime) -> int:
-        """How many of the ``most`` at once of a rate limit are used up at the moment, in a ``scope`` of its own."""
-        assumed = self._assumed.open_orders(scope) if self._assumed is not None else 0
-        return self._rates.taken(bound, name, scope, most, now) + assumed
+    def taken(self, rate: Rate, bound: Bound, instrument_id: str, now: datetime) -> int:
+        """How many of those that a rate limit lets come at once are used up at the moment."""
+        taken = self._rates.taken(rate, bound, instrument_id, now)
+        if self._assumed is None:
+            return taken
+        return taken + self._assumed.open_orders(rate.scope(bound, instrument_id))
 
-    def take(self, bound: Bound, name: str, scope: Scope, most: int, now: datetime) -> None:
+    def take(self, rate: Rate, bound: Bound, instrument_id: str, now: datetime) -> None:
         """One more is sent."""
-        self._rates.take(bound, name, scope, most, now)
+        self._rates.take(rate, bound, instrument_id, now)
