@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -40,6 +40,7 @@ _WRITER = (
     "cache_size=-65536",  # KiB
 )
 _READER = ("query_only=ON",)
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
 
 
 class Database:
@@ -64,10 +65,11 @@ class Database:
         self._committer = Committer(self.writer.dialect)
 
     def commit(self, batch: Batch) -> None:
-        with self.writer.begin() as connection:
-            cursor = connection.connection.cursor()
+        with closing(self.writer.raw_connection()) as connection:  # which rolls back what was not committed
+            cursor = connection.cursor()
+            cursor.execute(_BEGIN_WRITING)
             self._committer.write(cursor, batch)
-            cursor.close()
+            connection.commit()
         if self.checkpointer is not None:
             self.checkpointer.written()
 
@@ -115,7 +117,7 @@ def engines(url: URL, busy_timeout: float) -> tuple[Engine, Engine, Engine]:
     if path_of(url) is None:
         only = _engine(url, 1, busy_timeout, "BEGIN", ())
         return only, only, only
-    writer = _engine(url, 1, busy_timeout, "BEGIN IMMEDIATE", _WRITER)
+    writer = _engine(url, 1, busy_timeout, _BEGIN_WRITING, _WRITER)
     reader = _engine(url, _READERS, busy_timeout, "BEGIN", _READER)
     return writer, reader, _engine(url, 1, busy_timeout, "", _READER)
 
