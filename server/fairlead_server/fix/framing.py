@@ -9,7 +9,7 @@ import re
 from typing import Final, NewType
 
 from fairlead_server.fix.events import Garbled
-from fairlead_server.fix.message import mask
+from fairlead_server.fix.message import check_sum, mask
 
 Frame = NewType("Frame", bytes)
 """A whole message, from ``8=`` to the SOH after CheckSum(10), its length and checksum verified."""
@@ -71,14 +71,14 @@ class Framer:
         trailer = _TRAILER.match(self._buffer, end - 1)
         if trailer is None:
             return self._garbled("BodyLength(9) does not lead to CheckSum(10)", self._claimed(body, end))
-        check_sum = int(trailer[1])
+        claimed = int(trailer[1])
         frame = bytes(self._buffer[: end + _TRAILER_LENGTH])
         # All of it, right or wrong: its length was right, and what it holds need not be searched.
         del self._buffer[: len(frame)]
         self._in_junk = False
         if not frame.startswith(b"35=", body):
             return Garbled(mask(frame)[:_SHOWN], "MsgType(35) is not the third field")
-        if sum(frame[:-_TRAILER_LENGTH]) % 256 != check_sum:
+        if check_sum(frame[:-_TRAILER_LENGTH]) != claimed:
             return Garbled(mask(frame)[:_SHOWN], "CheckSum(10) is wrong")
         return Frame(frame)
 

@@ -9,7 +9,9 @@ import re
 from collections.abc import Collection, KeysView, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Final
+from zlib import adler32
 
 import simplefix
 from msgspec import Struct
@@ -32,6 +34,9 @@ _MAX_SEQ_NUM_DIGITS: Final = 18  # fits the 64 bits of a database's integer
 _UNSENDABLE: Final = re.compile(r"[\x00\x01\r\n]|[^\x00-\xff]")
 
 _FILLED_IN: Final = frozenset({tags.BODY_LENGTH, tags.CHECK_SUM})
+# How each field of a body begins. Not of the header, which has an order of its own, nor of what is filled in.
+_BEGINNINGS: Final = {tag: f"{tag}=" for tag in _TAGS.values() if tag not in tags.HEADER | _FILLED_IN}
+_SUMMED: Final = 256  # bytes whose sum is below Adler-32's modulus, 65,521
 
 _MASK: Final = "***"
 _TELLING: Final = 4  # characters; what is shorter is in many a number
@@ -136,18 +141,36 @@ def encode(
 
     Raises UnsendableValue for a value that is empty or that FIX cannot carry.
     """
+    try:
+        body = "\x01".join([_BEGINNINGS[tag] + value for tag, value in fields])
+    except KeyError:  # a tag that is rare, or one of the header
+        body = ""
+    head = f"35={msg_type}\x0134={msg_seq_num}\x0149={sender_comp_id}\x0152={sending_time}\x0156={target_comp_id}\x01"
+    rest = f"{head}{body}\x01"
+    if body and _regular(rest, 5 + len(fields)):
+        return _enveloped(begin_string, rest)
     header = [
         (tags.MSG_SEQ_NUM, str(msg_seq_num)),
         (tags.SENDER_COMP_ID, sender_comp_id),
         (tags.SENDING_TIME, sending_time),
         (tags.TARGET_COMP_ID, target_comp_id),
     ]
+    return _encode_carefully(begin_string, msg_type, header, fields)
+
+
+def _encode_carefully(begin_string: str, msg_type: str, header: Fields, fields: Fields) -> bytes:
+    """The header has more fields, or one of the values is such that each has to be looked at."""
+    more = [field for field in fields if field[0] in tags.HEADER]
     body = [field for field in fields if field[0] not in tags.HEADER]
-    if len(body) < len(fields):
-        header = sorted([*header, *(field for field in fields if field[0] in tags.HEADER)], key=_tag)
-    whole = [(tags.BEGIN_STRING, begin_string), (tags.MSG_TYPE, msg_type), *header, *body]
+    whole = [(tags.BEGIN_STRING, begin_string), (tags.MSG_TYPE, msg_type)]
+    whole += [*sorted([*header, *more], key=_tag), *body]
     _check(whole)
     return _render(whole)
+
+
+def check_sum(data: bytes) -> int:
+    """CheckSum(10). Adler-32's lower half is one more than the sum of the bytes, for which Python alone takes twice as long."""
+    return sum([(adler32(data[at : at + _SUMMED]) & 0xFFFF) - 1 for at in range(0, len(data), _SUMMED)]) % 256
 
 
 def sendable(text: str) -> bool:
@@ -199,11 +222,13 @@ def _tag(field: tuple[int, str]) -> int:
     return field[0]
 
 
+def _regular(text: str, count: int) -> bool:
+    """Whether these are so many fields of printable ASCII, none of them empty. If not they may be right all the same."""
+    printable = text.isascii() and text.replace("\x01", "").isprintable()
+    return printable and text.count("\x01") == count and "=\x01" not in text
+
+
 def _check(fields: Fields) -> None:
-    values = [value for _, value in fields]
-    text = "".join(values)
-    if text.isascii() and text.isprintable() and "" not in values:
-        return  # nearly all; the rest is looked at field by field
     before = (0, "")
     for tag, value in fields:
         raw = tag in _RAW_DATA and before == (_RAW_DATA[tag], str(len(value)))
@@ -215,28 +240,36 @@ def _check(fields: Fields) -> None:
 def _render(fields: Fields) -> bytes:
     """BodyLength(9) and CheckSum(10) are filled in, whatever ``fields``, which begin with BeginString(8), say of them."""
     rest = "".join([f"{tag}={value}\x01" for tag, value in fields[1:] if tag not in _FILLED_IN])
+    return _enveloped(fields[0][1], rest)
+
+
+def _enveloped(begin_string: str, rest: str) -> bytes:
     body = rest.encode("latin-1")
-    counted = b"8=%b\x019=%d\x01%b" % (fields[0][1].encode("latin-1"), len(body), body)
-    return b"%b10=%03d\x01" % (counted, sum(counted) % 256)
+    counted = b"8=%b\x019=%d\x01%b" % (begin_string.encode("latin-1"), len(body), body)
+    return b"%b10=%03d\x01" % (counted, check_sum(counted))
 
 
 def _split(frame: bytes) -> list[tuple[int, str]]:
-    parts = [part.split("=", 1) for part in frame[:-1].decode("latin-1").split("\x01")]
+    parts = frame[:-1].decode("latin-1").split("\x01")
     try:
-        return [(_TAGS[tag], value) for tag, value in parts]
-    except (KeyError, ValueError):
-        return _split_carefully(frame, parts)
+        fields = [
+            (_TAGS[tag], value) for tag, equals, value in map(str.partition, parts, repeat("=")) if equals
+        ]
+    except KeyError:
+        fields = []
+    return fields if len(fields) == len(parts) else _split_carefully(frame, parts)
 
 
-def _split_carefully(frame: bytes, parts: list[list[str]]) -> list[tuple[int, str]]:
+def _split_carefully(frame: bytes, parts: list[str]) -> list[tuple[int, str]]:
     """A tag that is rare or none, or a part without ``=``, which may be a piece of raw data."""
     fields: list[tuple[int, str]] = []
-    for tag, *value in parts:
-        if not value or _TAG.fullmatch(tag) is None:
+    for part in parts:
+        tag, equals, value = part.partition("=")
+        if not equals or _TAG.fullmatch(tag) is None:
             if _RAW_LENGTHS.isdisjoint(dict(fields)):
                 raise Undecodable("a field that is not tag=value")
             return _split_raw_data(frame)
-        fields.append((int(tag), value[0]))
+        fields.append((int(tag), value))
     return fields
 
 
