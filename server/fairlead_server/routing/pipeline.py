@@ -16,10 +16,10 @@ known what cannot be made durable; see :mod:`~fairlead_server.routing.suspects`.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,7 +82,7 @@ class Pipeline:
         self._commit = commit
         self._committed = committed
         self._on_failure = on_failure
-        self._writer = concurrent.futures.ThreadPoolExecutor(1, "writer")
+        self._writer = ThreadPoolExecutor(1, "writer")
         self._open = _Group()
         self._sealed: deque[_Group] = (
             deque()
@@ -198,15 +198,9 @@ class Pipeline:
             self._seal()
         group = self._sealed.popleft()
         self._writing = group
-        finished = partial(self._written, asyncio.get_running_loop(), group)
-        self._writer.submit(self._commit, group.batch).add_done_callback(finished)
-
-    def _written(
-        self, loop: asyncio.AbstractEventLoop, group: _Group, done: concurrent.futures.Future[None]
-    ) -> None:
-        """On the writer thread. The loop's own way to wait for it takes twice as long to come back."""
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._finish, group, done.exception())
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._writer, self._commit, group.batch)
+        future.add_done_callback(lambda done: self._finish(group, done.exception()))
 
     def _finish(self, group: _Group, error: BaseException | None) -> None:
         self._writing = None
