@@ -18,7 +18,7 @@ from pathlib import Path
 import grpc
 
 from tests import postgres
-from tests.benchmarks import fan, machine, parts, picture, report, restart, risk, shares
+from tests.benchmarks import fan, legs, machine, parts, picture, report, restart, risk, shares
 from tests.benchmarks.cases import CASES, ON_POSTGRESQL, Bench
 from tests.benchmarks.codec import NotTheSame
 from tests.benchmarks.figures import Comparison
@@ -26,7 +26,10 @@ from tests.benchmarks.parts import PARTS, QuickFixFailed
 from tests.benchmarks.processes import ProcessFailed
 from tests.benchmarks.rig import OrdersLost, Rig, running
 
-_NAMES = [*PARTS, risk.NAME, shares.NAME, restart.NAME, *CASES, *fan.CASES, *ON_POSTGRESQL]
+_NAMES = [*PARTS, legs.NAME, risk.NAME, shares.NAME, restart.NAME, *CASES, *fan.CASES, *ON_POSTGRESQL]
+_NO_QUICKFIX = (
+    "\nQuickFIX is left out: neither .tools/interop nor QUICKFIX_PYTHON has it (make interop installs it)"
+)
 RESULTS = Path("var/bench/results.json").absolute()
 PUBLISHED = Path("bench/results.json").absolute(), Path("docs/performance.svg").absolute()
 
@@ -42,6 +45,8 @@ def measure(options: argparse.Namespace) -> None:
         print(report.preamble(facts), flush=True)
         if wanted & PARTS.keys():
             measure_parts(options, comparisons)
+        if legs.NAME in wanted:
+            measure_legs(options, folder, comparisons)
         if risk.NAME in wanted:
             comparisons[risk.NAME] = risk.measure(options.rounds, options.orders)
             print(f"\n{report.table(comparisons[risk.NAME])}", flush=True)
@@ -72,13 +77,22 @@ def measure_parts(options: argparse.Namespace, comparisons: dict[str, Comparison
     numbers = range(1000, 1000 + options.orders)
     with parts.quickfix(numbers) as quickfix:
         if quickfix is None:
-            print(
-                "\nQuickFIX is left out: neither .tools/interop nor QUICKFIX_PYTHON has it (make interop installs it)"
-            )
+            print(_NO_QUICKFIX)
         for part in (PARTS[name] for name in PARTS if name in options.cases):
             for comparison in parts.compare(part, options.rounds, numbers, quickfix):
                 comparisons[f"{part.name}-{comparison.sides[1].lower()}"] = comparison
                 print(f"\n{report.table(comparison)}", flush=True)
+
+
+def measure_legs(options: argparse.Namespace, folder: Path, comparisons: dict[str, Comparison]) -> None:
+    with asyncio.Runner(loop_factory=_precise_loop) as runner:
+        found = runner.run(legs.measure(folder, options.rounds, options.orders))
+    if found is None:
+        print(_NO_QUICKFIX)
+        return
+    for name, comparison in found.items():
+        comparisons[f"{legs.NAME}-{name}"] = comparison
+        print(f"\n{report.table(comparison)}", flush=True)
 
 
 async def measure_router(

@@ -73,12 +73,20 @@ class QuickFix:
         return said
 
 
-@contextmanager
-def quickfix(numbers: range) -> Iterator[QuickFix | None]:
-    """None where there is none."""
+def quickfix_python() -> Path | None:
+    """The interpreter that has it, if any does."""
     python = Path(os.environ.get("QUICKFIX_PYTHON") or _PYTHON)
     probe = (python, "-c", "import quickfix")
     if not python.exists() or subprocess.run(probe, capture_output=True, check=False).returncode:
+        return None
+    return python
+
+
+@contextmanager
+def quickfix(numbers: range) -> Iterator[QuickFix | None]:
+    """None where there is none."""
+    python = quickfix_python()
+    if python is None:
         yield None
         return
     pipe = subprocess.PIPE

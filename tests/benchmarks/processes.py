@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 _READY_SECONDS = 30.0
+_ANSWER_SECONDS = 120.0
 _END_SECONDS = 15.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -30,12 +31,16 @@ class Process:
         self._log = log
 
     @classmethod
-    async def start(cls, name: str, folder: Path, *command: str) -> Self:
-        """What it writes to stderr goes to a file in ``folder``. Raises ProcessFailed if it does not get ready."""
+    async def start(cls, name: str, folder: Path, *command: str, python: str = "") -> Self:
+        """What it writes to stderr goes to a file in ``folder``. Raises ProcessFailed if it does not get ready.
+
+        ``python`` is the interpreter, this one unless it is named.
+        """
+        pipe = asyncio.subprocess.PIPE
         log = folder / f"{name}.log"
         with log.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *command, stdout=asyncio.subprocess.PIPE, stderr=stderr
+                python or sys.executable, "-m", *command, stdin=pipe, stdout=pipe, stderr=stderr
             )
         self = cls(name, process, log)
         self.ready = await self._line()
@@ -59,6 +64,19 @@ class Process:
         """Raises ProcessFailed if it has ended by itself."""
         if self._process.returncode is not None:
             raise ProcessFailed(self.name, self._log)
+
+    async def ask(self, line: str) -> str:
+        """Its next line, after it was told this one. Raises ProcessFailed if it ends instead, or says nothing for too long."""
+        assert self._process.stdin is not None  # as asked for
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{line}\n".encode())
+        try:
+            answer = await asyncio.wait_for(self._process.stdout.readline(), _ANSWER_SECONDS)
+        except TimeoutError:
+            answer = b""
+        if not answer:
+            raise ProcessFailed(self.name, self._log)
+        return answer.decode()
 
     async def stop(self) -> str:
         """Ask it to end; returns the last line it said, raises ProcessFailed if it was gone or ends in failure."""
