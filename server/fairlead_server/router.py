@@ -92,6 +92,7 @@ class Router:
             self.ledger,
             self.reference,
             self.sessions.default_accounts,
+            self._cl_ord_ids,
             self.new_id,
             config.policy,
         )

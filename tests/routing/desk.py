@@ -211,7 +211,13 @@ class Desk:
         )
         self.reconciliations = Reconciliations(self.book, self.ledger, self.pipeline, self.entry)
         self.executions = Executions(
-            self.book, self.ledger, self.reference, {"BROKER": "ACC1"}, self.new_id, self.policy
+            self.book,
+            self.ledger,
+            self.reference,
+            {"BROKER": "ACC1"},
+            self.cl_ord_ids,
+            self.new_id,
+            self.policy,
         )
         self.load()
 

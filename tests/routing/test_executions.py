@@ -273,6 +273,34 @@ async def test_an_external_order_is_known_after_a_restart(desk: Desk) -> None:
     await later.end()
 
 
+async def test_a_name_that_the_venue_knows_already_is_given_to_no_other_order(desk: Desk) -> None:
+    """As after the store was put back to an earlier day: what was sent since then the venue still has."""
+    desk.hear(replace(trade("E1", 40), cl_ord_id="FL1XV00000001", venue_order_id="V1"))
+    forgotten = desk.events[-1].order
+    first = desk.working(new_order(client_order_id="a"))
+    later = await desk.restarted()
+    later.hear(replace(trade("E2", 60), cl_ord_id="FL1XV00000003", venue_order_id="V3"))
+    again = await later.restarted()
+    second = again.working(new_order(client_order_id="b"))
+    await again.pipeline.durable()
+
+    assert (forgotten.cl_ord_id, first.cl_ord_id, second.cl_ord_id) == (
+        "FL1XV00000001",
+        "FL1XV00000002",
+        "FL1XV00000004",
+    )
+    assert len(again.store.list_orders(OrderQuery())) == 4
+    await again.end()
+
+
+async def test_a_name_by_which_the_venue_calls_an_order_of_ours_is_given_to_no_other(desk: Desk) -> None:
+    order = desk.working()
+    desk.hear(report(ReportKind.REPLACED, cl_ord_id="FL1XV00000002", orig_cl_ord_id=order.cl_ord_id))
+
+    assert desk.now(order).cl_ord_id == "FL1XV00000002"
+    assert desk.working(new_order(client_order_id="b")).cl_ord_id == "FL1XV00000003"
+
+
 @pytest.mark.parametrize(
     ("quantities", "expected"),
     [

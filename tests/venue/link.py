@@ -167,7 +167,7 @@ class Link:
             new_id,
         )
         executions = self.executions = Executions(
-            self.book, self.ledger, reference, {"BROKER": "ACC1"}, new_id, policy
+            self.book, self.ledger, reference, {"BROKER": "ACC1"}, self.cl_ord_ids, new_id, policy
         )
         # Lenient, for what a gateway does with messages that are not whole is part of what is tested.
         begin_string, appl_ver_id = SPOKEN[version]

@@ -6,7 +6,7 @@ import asyncio
 
 from fairlead_server.routing.book import Book
 from fairlead_server.store.database import OrderQuery, Store
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.stores import in_memory
@@ -92,6 +92,7 @@ async def _live(store: Store, steps: list[tuple[str, dict[int, str]] | str]) -> 
 
 @settings(max_examples=40)
 @given(_STEPS)
+@example([("8", {150: "0", 11: "FL1XV00000003", 54: "1"}), "cancel", "restart", "cancel"])
 def test_whatever_a_venue_says_the_router_stands(steps: list[tuple[str, dict[int, str]] | str]) -> None:
     with in_memory() as store:
         asyncio.run(_live(store, steps))

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 _DIGITS = string.digits + string.ascii_uppercase
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _DAY_PLACES = 3  # 36**3 days: 127 years
+_COUNTER_PLACES = 7
 _ROUTER = re.compile(r"[0-9A-Z]{1,9}")
+_REACH = 10_000_000  # numbers: more than are given out in a day, and too few to come to the end of all by
 
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -30,12 +32,27 @@ class ClOrdIds:
             raise ValueError(f"a router is named by 1 to 9 digits and capital letters, not {router!r}")
         self._router = router
         self._shard = _base36(shard, 1)
+        places = f"[0-9A-Z]{{{_DAY_PLACES}}}{self._shard}([0-9A-Z]{{{_COUNTER_PLACES}}})"
+        self._ours = re.compile(router + places)
         self.last = last
 
     def next(self, now: datetime) -> str:
         self.last += 1
         day = _base36((now - _EPOCH).days, _DAY_PLACES)
-        return f"{self._router}{day}{self._shard}{_base36(self.last, 7)}"
+        return f"{self._router}{day}{self._shard}{_base36(self.last, _COUNTER_PLACES)}"
+
+    def heard(self, cl_ord_id: str) -> bool:
+        """A venue calls an order so that we have not called so. Whether the counter had to go on to that.
+
+        It may be one of ours that the store has forgotten, for it was put back to an earlier day: to give the same name
+        again would have the venue refuse an order, and the database a whole transaction.
+        """
+        found = self._ours.fullmatch(cl_ord_id)
+        number = int(found[1], 36) if found else 0
+        ahead = self.last < number <= self.last + _REACH
+        if ahead:
+            self.last = number
+        return ahead
 
 
 class Ulids:

@@ -13,6 +13,7 @@ from fairlead_server.domain.cause import Cause, Initiator
 from fairlead_server.domain.event import Alarm, Change, EventKind
 from fairlead_server.domain.execution import CancelReject, ExecutionReport, MessageReject, ReportKind
 from fairlead_server.domain.exposure import scope_of
+from fairlead_server.domain.ids import ClOrdIds
 from fairlead_server.domain.order import ZERO, Flag, Order, Request, pending_new
 from fairlead_server.domain.reject import Reject, RejectReason, RejectSource
 from fairlead_server.domain.risk import Policy
@@ -41,6 +42,7 @@ class Executions:
         ledger: Ledger,
         reference: Reference,
         default_accounts: Mapping[str, str],
+        cl_ord_ids: ClOrdIds,
         new_id: NewId,
         policy: Policy,
     ) -> None:
@@ -48,6 +50,7 @@ class Executions:
         self._ledger = ledger
         self._reference = reference
         self._default_accounts = default_accounts
+        self._cl_ord_ids = cl_ord_ids
         self._new_id = new_id
         self._policy = policy
 
@@ -77,6 +80,13 @@ class Executions:
         self._deny(orphan, report, gateway, now)
         if order.cl_ord_id:
             self._ledger.named_by_venue(order)
+            self._pass_over(order.cl_ord_id)
+
+    def _pass_over(self, cl_ord_id: str) -> None:
+        """A name of the venue's, which may be what we would give out one day."""
+        if self._cl_ord_ids.heard(cl_ord_id):
+            _log.warning("the venue knows %s, which was not given out here: it never will be", cl_ord_id)
+            self._ledger.count_cl_ord_ids(self._cl_ord_ids.last)
 
     def _external(self, report: ExecutionReport, side: Side, session_id: str, now: datetime) -> Order:
         order_id = self._new_id(now)
@@ -214,6 +224,8 @@ class Executions:
         heard = message.message if message else None
         order = self._ledger.enter(before, change, cause, now, report, heard)
         self._halt_after(change)
+        if order.cl_ord_id != before.cl_ord_id and order.cl_ord_id not in order.cl_ord_ids:
+            self._pass_over(order.cl_ord_id)
         if report is not None and Flag.EXTERNAL in order.flags:
             self._deny(change, report, gateway, now)
         if order.pending:
