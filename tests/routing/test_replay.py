@@ -24,11 +24,11 @@ from fairlead_server.routing.book import Book
 from fairlead_server.store.batch import EventRow
 from fairlead_server.store.database import OrderQuery, Store
 from fairlead_server.store.tables import ORDER
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.domain.builders import NOW, cancel_reject, new_order, terms
+from tests.domain.builders import NOW, cancel_reject, new_order, terms, trade
 from tests.domain.lives import CL_ORD_IDS, reports
 from tests.routing.desk import PATIENT, Desk, about
 from tests.stores import empty, in_memory
@@ -198,8 +198,18 @@ def _replay(log: Sequence[ExecutionEvent]) -> None:
         assert leaves in (0, Decimal(order.quantity) - cum)
 
 
+# One OrderID(37), of a stranger and then of an order of ours; neither is live.
+_SHARED: list[_Step] = [
+    ("submit", 20, Side.BUY),
+    ("told", 0, 0, trade("1", Decimal(10))),
+    ("told", 0, 1, trade("1", Decimal(40))),
+    ("told", 0, 0, trade("1", Decimal(10))),
+]
+
+
 @settings(max_examples=60, deadline=None)
 @given(_LIVES, st.sets(st.integers(0, 29), min_size=1))
+@example(_SHARED, {2})
 def test_a_life_with_restarts_in_it_is_the_same_life(
     stores: list[Store], life: list[_Step], stops: set[int]
 ) -> None:

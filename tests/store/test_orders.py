@@ -56,6 +56,16 @@ def test_of_two_orders_with_one_venue_order_id_the_later_is_meant(store: Store) 
     assert found.order_id == "O0002"
 
 
+def test_of_two_orders_with_one_venue_order_id_that_of_a_client_is_meant(store: Store) -> None:
+    stranger = order(2, client_order_id="O0002")
+    store.commit(orders(*(each.next(NOW, venue_order_id="V1") for each in (order(1), stranger))))
+
+    found = store.order_by_venue_order_id("BROKER", "V1")
+
+    assert found is not None
+    assert found.order_id == "O0001"
+
+
 MANY = (
     order(1),
     order(2, account_id="ACC2"),

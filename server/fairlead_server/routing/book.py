@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -95,6 +96,7 @@ class Book:
             for request in order.pending:
                 if request.is_cancel and request.waits:
                     self.queue(order.session_id).put(cancel_waiting(order.order_id, request))
+        self._by_venue_id.clear()  # the store says which of several is meant, though it may have ended
         self.halts = Halts(snapshot.halts)
         self.live_gates = LiveGates(snapshot.live_gates)
         for done in snapshot.mass_cancels:
@@ -268,7 +270,10 @@ class Book:
             for cl_ord_id in filter(None, (*order.cl_ord_ids, order.cl_ord_id)):
                 self._by_cl_ord_id[order.session_id, cl_ord_id] = order_id
         if order.venue_order_id and (known is None or order.venue_order_id != known.venue_order_id):
-            self._by_venue_id[order.session_id, order.venue_order_id] = order_id
+            name = order.session_id, order.venue_order_id
+            holder = self._orders.get(self._by_venue_id.get(name, ""))
+            if holder is None or _means(order) > _means(holder):
+                self._by_venue_id[name] = order_id
 
     def _forget(self, order: Order) -> None:
         """But for names that the venue gave it in between: they are few, and only here."""
@@ -293,3 +298,9 @@ class Book:
             return self.order(order_id)
         found = archived(*name)
         return found and (self._orders.get(found.order_id) or found)
+
+
+def _means(order: Order) -> tuple[bool, datetime, str]:
+    """The greater is meant where a venue uses an OrderID(37) again: one of ours, the latest. The store goes by the same."""
+    ours = order.request.client_order_id != order.order_id
+    return ours, order.create_time, order.order_id

@@ -43,10 +43,11 @@ def by_cl_ord_id(connection: Connection, session_id: str, cl_ord_id: str) -> Ord
 
 
 def by_venue_order_id(connection: Connection, session_id: str, venue_order_id: str) -> Order | None:
-    """The latest, should a venue use an OrderID(37) again on another day."""
+    """The latest of ours, or else of others', should a venue use an OrderID(37) again, as on another day."""
     same = (orders.c.session_id == session_id, orders.c.venue_order_id == venue_order_id)
-    latest = orders.c.create_time.desc(), orders.c.order_id.desc()
-    return connection.scalar(_FACTS.where(HAS_VENUE, *same).order_by(*latest).limit(1))
+    ours = orders.c.client_order_id != orders.c.order_id  # one first heard of from a venue has no other
+    meant = ours.desc(), orders.c.create_time.desc(), orders.c.order_id.desc()
+    return connection.scalar(_FACTS.where(HAS_VENUE, *same).order_by(*meant).limit(1))
 
 
 def matching(connection: Connection, query: OrderQuery) -> list[Order]:

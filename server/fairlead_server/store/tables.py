@@ -118,7 +118,7 @@ orders = Table(
 )
 # An index with a condition serves the queries that repeat it word for word, hence literals and no parameters.
 IS_LIVE = orders.c.live == literal_column("1")
-# An order first heard of from a venue has no client_order_id, one that was never acknowledged no OrderID(37).
+# An order may have no client_order_id, and one that was never acknowledged has no OrderID(37).
 HAS_CLIENT = orders.c.client_order_id != literal_column("''")
 HAS_VENUE = orders.c.venue_order_id != literal_column("''")
 Index(
