@@ -22,7 +22,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak scenarios check interop bench proto docs clean
+.PHONY: help setup run test cover soak scenarios check interop bench proto docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,10 @@ run: .venv/.done ## router and simulated broker, a basket of orders routed and f
 		--control-port $(CONTROL_PORT) --var $(VAR)
 
 # Three workers for two cores: a quarter of the time is spent waiting for other processes to do something.
-test: .venv/.done ## the tests, with cover
+test: .venv/.done ## the tests
+	$(BIN)/python -m pytest -m "not soak" -n 3 --dist worksteal $(TESTS)
+
+cover: .venv/.done ## the same with cover, which takes a third longer
 	$(BIN)/python -m pytest -m "not soak" -n 3 --dist worksteal --cov --cov-report=term:skip-covered $(TESTS)
 
 # With KILLS, the crash loops of tests.soak alone: `make soak KILLS=200`, with SEED= as an earlier run printed it.
