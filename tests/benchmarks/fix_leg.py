@@ -28,7 +28,7 @@ _CONFIG = SessionConfig("FIX.4.4", "FAIRLEAD", "VENUE", Role.INITIATOR, validati
 class Leg(asyncio.Protocol):
     def __init__(self, store: Store) -> None:
         self.active = asyncio.Event()
-        self.lost: BaseException | None = None
+        self._lost: BaseException | None = None
         self._session = Session(_CONFIG, Numbers())
         self._pipeline = Pipeline(store.commit, _nothing, self._fail)
         self._row = partial(MessageRow, "VENUE")
@@ -38,6 +38,7 @@ class Leg(asyncio.Protocol):
 
     async def orders(self, count: int) -> float:
         """So many a second."""
+        self.check()
         self._done.clear()
         self._wanted = self._filled + count
         began = perf_counter()
@@ -45,8 +46,14 @@ class Leg(asyncio.Protocol):
             for _ in range(min(WINDOW, count)):
                 self._send()
         await self._done.wait()
+        self.check()
         await self._pipeline.durable()
         return count / (perf_counter() - began)
+
+    def check(self) -> None:
+        """Raises what has ended the connection, or the store."""
+        if self._lost is not None:
+            raise self._lost
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
@@ -108,7 +115,7 @@ class Leg(asyncio.Protocol):
             self._pipeline.then_write(self._transport.write, bytes(ready.wire))
 
     def _fail(self, error: BaseException) -> None:
-        self.lost = error
+        self._lost = error
         self.active.set()
         self._done.set()
 
@@ -121,13 +128,11 @@ async def _run(port: int, url: str) -> None:
     leg = Leg(store)
     await loop.create_connection(lambda: leg, "127.0.0.1", port)
     await leg.active.wait()
+    leg.check()
     print("logged on", flush=True)
-    while leg.lost is None and (line := await loop.run_in_executor(None, sys.stdin.readline)):
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
         rate = await leg.orders(int(line))
-        if leg.lost is None:
-            print(json.dumps({"orders/s": rate}), flush=True)
-    if leg.lost is not None:
-        raise leg.lost
+        print(json.dumps({"orders/s": rate}), flush=True)
 
 
 if __name__ == "__main__":

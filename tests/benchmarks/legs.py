@@ -27,6 +27,7 @@ SIDES = {
 }
 
 _QUICKFIX = "QuickFIX"
+_PATIENCE, _SLOWEST = 30.0, 500  # seconds, and orders a second
 Round = Callable[[int], Awaitable[Figures]]
 
 
@@ -83,7 +84,7 @@ class _Leg:
 
     async def round(self, orders: int) -> Figures:
         before = self._process.cpu_seconds()
-        said = json.loads(await self._process.ask(str(orders)))
+        said = json.loads(await self._process.ask(str(orders), _PATIENCE + orders / _SLOWEST))
         self._sent += orders
         return {RATE: said[RATE], CPU: (self._process.cpu_seconds() - before) * 1e6 / orders}
 

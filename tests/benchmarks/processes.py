@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Self
 
 _READY_SECONDS = 30.0
-_ANSWER_SECONDS = 120.0
 _END_SECONDS = 15.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -65,13 +64,13 @@ class Process:
         if self._process.returncode is not None:
             raise ProcessFailed(self.name, self._log)
 
-    async def ask(self, line: str) -> str:
-        """Its next line, after it was told this one. Raises ProcessFailed if it ends instead, or says nothing for too long."""
+    async def ask(self, line: str, patience: float) -> str:
+        """Its next line, after it was told this one. Raises ProcessFailed if it ends instead, or says nothing for so many seconds."""
         assert self._process.stdin is not None  # as asked for
         assert self._process.stdout is not None
         self._process.stdin.write(f"{line}\n".encode())
         try:
-            answer = await asyncio.wait_for(self._process.stdout.readline(), _ANSWER_SECONDS)
+            answer = await asyncio.wait_for(self._process.stdout.readline(), patience)
         except TimeoutError:
             answer = b""
         if not answer:

@@ -59,12 +59,12 @@ def test_the_counter_goes_on_when_the_clock_goes_back() -> None:
     ("heard", "following"),
     [
         ("FL1XV00000006", "FL1XV00000007"),  # ahead of the counter, which stands at 5
-        ("FL1ZZ00000006", "FL1XV00000007"),  # whatever its day
         ("FL1XV00000005", "FL1XV00000006"),
         ("FL1XV00000001", "FL1XV00000006"),
-        ("FL1XV0005YC1X", "FL1XV0005YC1Y"),  # 10,000,000 on
-        ("FL1XV0005YC1Y", "FL1XV00000006"),  # too far away to be met
+        ("FL1XV0000LFLX", "FL1XV0000LFLY"),  # 1,000,000 on
+        ("FL1XV0000LFLY", "FL1XV00000006"),  # too far away to be met
         ("FL1XV0ZZZZZZZ", "FL1XV00000006"),
+        ("FL1XU00000006", "FL1XV00000006"),  # of the day before
         ("FL1XV10000006", "FL1XV00000006"),  # another shard's
         ("FM1XV00000006", "FL1XV00000006"),  # another router's
         ("FL1XV0000006", "FL1XV00000006"),
@@ -75,7 +75,7 @@ def test_the_counter_goes_on_when_the_clock_goes_back() -> None:
 def test_what_a_venue_calls_an_order_is_passed_over(heard: str, following: str) -> None:
     ids = ClOrdIds("FL", 0, last=5)
 
-    assert ids.heard(heard) == (following != "FL1XV00000006")
+    assert ids.heard(heard, NOW) == (following != "FL1XV00000006")
     assert ids.next(NOW) == following
 
 

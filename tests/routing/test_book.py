@@ -135,3 +135,57 @@ async def test_the_answer_to_a_request_is_kept_that_was_asked_for_before_a_resta
 
     assert later.cancel(order, request_id="c1").outcome is RequestOutcome.DONE
     await later.end()
+
+
+def meant(desk: Desk, venue_order_id: str) -> str:
+    """The client_order_id of the order that a report means which says no other name."""
+    order = desk.book.by_report("BROKER", ("", ""), venue_order_id)
+    return order.request.client_order_id if order else ""
+
+
+def acked(desk: Desk, order: Order, venue_order_id: str) -> None:
+    kind = ReportKind.NEW if not desk.now(order).acked else ReportKind.RESTATED
+    desk.hear(about(order, report(kind), venue_order_id=venue_order_id))
+
+
+async def test_of_two_orders_with_one_venue_order_id_the_later_is_meant_whenever_it_got_it(
+    store: Store,
+) -> None:
+    desk = Desk(store)
+    older, later = (desk.submit(new_order(client_order_id=name)).order for name in ("older", "later"))
+    acked(desk, later, "V1")
+    again = await desk.restarted()
+    acked(again, older, "V1")
+    found = meant(again, "V1")
+    third = await again.restarted()
+
+    assert (found, meant(third, "V1")) == ("later", "later")
+    await third.end()
+
+
+async def test_an_order_is_not_meant_by_a_venue_order_id_that_it_has_no_more(store: Store) -> None:
+    desk = Desk(store)
+    older, later = (desk.submit(new_order(client_order_id=name)).order for name in ("older", "later"))
+    acked(desk, later, "V1")
+    acked(desk, later, "V2")
+    unnamed = meant(desk, "V1")
+    acked(desk, older, "V1")
+    found = meant(desk, "V1"), meant(desk, "V2")
+    again = await desk.restarted()
+
+    assert (unnamed, *found) == ("", "older", "later")
+    assert (meant(again, "V1"), meant(again, "V2")) == ("older", "later")
+    await again.end()
+
+
+async def test_what_has_left_memory_is_meant_before_an_older_one_that_has_not(store: Store) -> None:
+    desk = Desk(store, keep=0)
+    older = desk.submit(new_order(client_order_id="older")).order
+    acked(desk, older, "V1")
+    later = desk.submit(new_order(client_order_id="later")).order
+    desk.filled(later, 100, "E1", venue_order_id="V1")
+    await desk.pipeline.durable()
+
+    assert "later" not in in_memory(desk)
+    assert meant(desk, "V1") == "later"
+    await desk.end()

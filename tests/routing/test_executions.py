@@ -293,11 +293,34 @@ async def test_a_name_that_the_venue_knows_already_is_given_to_no_other_order(de
     await again.end()
 
 
-async def test_a_name_by_which_the_venue_calls_an_order_of_ours_is_given_to_no_other(desk: Desk) -> None:
-    order = desk.working()
-    desk.hear(report(ReportKind.REPLACED, cl_ord_id="FL1XV00000002", orig_cl_ord_id=order.cl_ord_id))
+@pytest.mark.parametrize(
+    "told",
+    [
+        report(ReportKind.REPLACED, cl_ord_id="FL1XV00000002", orig_cl_ord_id="FL1XV00000001"),
+        trade("E1", 40, cl_ord_id="FL1XV00000002", venue_order_id="V1"),
+        report(ReportKind.CANCELED, cl_ord_id="FL1XV00000002", orig_cl_ord_id="FL1XV00000001"),
+        report(ReportKind.PENDING_CANCEL, cl_ord_id="FL1XV00000002", orig_cl_ord_id="FL1XV00000001"),
+        report(ReportKind.STATUS, cl_ord_id="FL1XV00000002", venue_order_id="V9"),
+        report(ReportKind.REJECTED, cl_ord_id="FL1XV00000002", venue_order_id="V9"),
+        report(ReportKind.TRADE, cl_ord_id="theirs", orig_cl_ord_id="FL1XV00000002", venue_order_id="V9"),
+    ],
+    ids=lambda told: told.kind.name,
+)
+async def test_whatever_a_report_says_of_a_name_it_is_given_to_no_order(
+    desk: Desk, told: ExecutionReport
+) -> None:
+    desk.working()
+    desk.hear(told)
 
-    assert desk.now(order).cl_ord_id == "FL1XV00000002"
+    assert desk.working(new_order(client_order_id="b")).cl_ord_id == "FL1XV00000003"
+
+
+async def test_a_name_of_a_cancel_that_the_venue_refuses_is_given_to_no_order(desk: Desk) -> None:
+    order = desk.working()
+    with desk.pipeline.deciding():
+        refused = cancel_reject("FL1XV00000002", orig_cl_ord_id=order.cl_ord_id)
+        desk.executions.cancel_rejected(refused, desk.gateway, NOW)
+
     assert desk.working(new_order(client_order_id="b")).cl_ord_id == "FL1XV00000003"
 
 

@@ -11,7 +11,7 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _DAY_PLACES = 3  # 36**3 days: 127 years
 _COUNTER_PLACES = 7
 _ROUTER = re.compile(r"[0-9A-Z]{1,9}")
-_REACH = 10_000_000  # numbers: more than are given out in a day, and too few to come to the end of all by
+_REACH = 1_000_000  # numbers: more than a store lacks that was put back to earlier this day
 
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -32,24 +32,25 @@ class ClOrdIds:
             raise ValueError(f"a router is named by 1 to 9 digits and capital letters, not {router!r}")
         self._router = router
         self._shard = _base36(shard, 1)
-        places = f"[0-9A-Z]{{{_DAY_PLACES}}}{self._shard}([0-9A-Z]{{{_COUNTER_PLACES}}})"
+        places = f"([0-9A-Z]{{{_DAY_PLACES}}}){self._shard}([0-9A-Z]{{{_COUNTER_PLACES}}})"
         self._ours = re.compile(router + places)
         self.last = last
 
     def next(self, now: datetime) -> str:
         self.last += 1
-        day = _base36((now - _EPOCH).days, _DAY_PLACES)
-        return f"{self._router}{day}{self._shard}{_base36(self.last, _COUNTER_PLACES)}"
+        return f"{self._router}{_day(now)}{self._shard}{_base36(self.last, _COUNTER_PLACES)}"
 
-    def heard(self, cl_ord_id: str) -> bool:
-        """A venue calls an order so that we have not called so. Whether the counter had to go on to that.
+    def heard(self, cl_ord_id: str, now: datetime) -> bool:
+        """A venue says this name. Whether it is still to be given out, and the counter has gone on to it.
 
-        It may be one of ours that the store has forgotten, for it was put back to an earlier day: to give the same name
-        again would have the venue refuse an order, and the database a whole transaction.
+        So it is one that the store has forgotten, for it was put back to an earlier time: to give the same name again would
+        have the venue refuse an order, or tell of the one what is true of the other. Those of other days cannot come again.
         """
         found = self._ours.fullmatch(cl_ord_id)
-        number = int(found[1], 36) if found else 0
-        ahead = self.last < number <= self.last + _REACH
+        if found is None:
+            return False
+        number = int(found[2], 36)
+        ahead = self.last < number <= self.last + _REACH and found[1] == _day(now)
         if ahead:
             self.last = number
         return ahead
@@ -83,6 +84,10 @@ class Ulids:
             text = "".join([_PAIRS[high >> shift & 1023] for shift in _SHIFTS])
             self._known = high, text
         return text + _PAIRS[tail >> 10 & 1023] + _PAIRS[tail & 1023]
+
+
+def _day(now: datetime) -> str:
+    return _base36((now - _EPOCH).days, _DAY_PLACES)
 
 
 def _base36(number: int, places: int) -> str:

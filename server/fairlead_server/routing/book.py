@@ -68,7 +68,7 @@ class Book:
         self._orders: Shelf[Order] = Shelf(self._keep)
         self._by_client: dict[tuple[str, str], str] = {}
         self._by_cl_ord_id: dict[tuple[str, str], str] = {}
-        self._by_venue_id: dict[tuple[str, str], str] = {}
+        self._by_venue_id: dict[tuple[str, str], tuple[str, ...]] = {}  # all that have it
         self._requests: Shelf[RequestRecord] = Shelf(self._keep)
         self._mass_cancels: dict[str, MassCancel] = {}
         self._selections: dict[str, Selection] = {}
@@ -96,7 +96,6 @@ class Book:
             for request in order.pending:
                 if request.is_cancel and request.waits:
                     self.queue(order.session_id).put(cancel_waiting(order.order_id, request))
-        self._by_venue_id.clear()  # the store says which of several is meant, though it may have ended
         self.halts = Halts(snapshot.halts)
         self.live_gates = LiveGates(snapshot.live_gates)
         for done in snapshot.mass_cancels:
@@ -131,8 +130,7 @@ class Book:
                 return found
         if venue_order_id in ("", "NONE"):  # what a venue answers for an order that it does not know
             return None
-        archived = self._archive.order_by_venue_order_id
-        return self._named(self._by_venue_id, (session_id, venue_order_id), archived)
+        return self._by_venue_order_id(session_id, venue_order_id)
 
     def request(self, request_id: str) -> RequestRecord | None:
         record = self._requests.get(request_id)
@@ -269,11 +267,30 @@ class Book:
         if known is None or order.cl_ord_ids is not known.cl_ord_ids or order.cl_ord_id != known.cl_ord_id:
             for cl_ord_id in filter(None, (*order.cl_ord_ids, order.cl_ord_id)):
                 self._by_cl_ord_id[order.session_id, cl_ord_id] = order_id
-        if order.venue_order_id and (known is None or order.venue_order_id != known.venue_order_id):
-            name = order.session_id, order.venue_order_id
-            holder = self._orders.get(self._by_venue_id.get(name, ""))
-            if holder is None or _means(order) > _means(holder):
-                self._by_venue_id[name] = order_id
+        if known is None or order.venue_order_id != known.venue_order_id:
+            self._drop_venue_id(known)
+            if order.venue_order_id:
+                name = order.session_id, order.venue_order_id
+                self._by_venue_id[name] = (*self._by_venue_id.get(name, ()), order_id)
+
+    def _drop_venue_id(self, order: Order | None) -> None:
+        if order is None or not order.venue_order_id:
+            return
+        name = order.session_id, order.venue_order_id
+        others = tuple(each for each in self._by_venue_id.get(name, ()) if each != order.order_id)
+        if others:
+            self._by_venue_id[name] = others
+        else:
+            self._by_venue_id.pop(name, None)
+
+    def _by_venue_order_id(self, session_id: str, venue_order_id: str) -> Order | None:
+        """Of those in memory and of the one that the store means, which may have ended long ago: it is nearly never asked for."""
+        ids = self._by_venue_id.get((session_id, venue_order_id), ())
+        found = [order for order in map(self._orders.get, ids) if order is not None]
+        archived = self._archive.order_by_venue_order_id(session_id, venue_order_id)
+        if archived is not None and self._orders.get(archived.order_id) is None:
+            found.append(archived)
+        return max(found, key=_means, default=None)
 
     def _forget(self, order: Order) -> None:
         """But for names that the venue gave it in between: they are few, and only here."""
@@ -283,9 +300,7 @@ class Book:
             self._client_keys.add(client_key(account_id, client_order_id))
         for cl_ord_id in order.cl_ord_ids:
             self._by_cl_ord_id.pop((order.session_id, cl_ord_id), None)
-        venue_name = order.session_id, order.venue_order_id
-        if self._by_venue_id.get(venue_name) == order.order_id:  # else it names a later order by now
-            del self._by_venue_id[venue_name]
+        self._drop_venue_id(order)
 
     def _named(
         self,

@@ -56,6 +56,7 @@ class Executions:
 
     def apply(self, report: ExecutionReport, gateway: Gateway, now: datetime) -> None:
         names = (report.cl_ord_id, report.orig_cl_ord_id)
+        self._pass_over(names, now)
         before = self._book.by_report(gateway.session_id, names, report.venue_order_id)
         if before is None:
             self._apply_to_external(report, gateway, now)
@@ -80,13 +81,15 @@ class Executions:
         self._deny(orphan, report, gateway, now)
         if order.cl_ord_id:
             self._ledger.named_by_venue(order)
-            self._pass_over(order.cl_ord_id)
 
-    def _pass_over(self, cl_ord_id: str) -> None:
-        """A name of the venue's, which may be what we would give out one day."""
-        if self._cl_ord_ids.heard(cl_ord_id):
-            _log.warning("the venue knows %s, which was not given out here: it never will be", cl_ord_id)
-            self._ledger.count_cl_ord_ids(self._cl_ord_ids.last)
+    def _pass_over(self, names: tuple[str, str], now: datetime) -> None:
+        """Names that a venue says, which may be what we would give out next."""
+        for name in names:
+            if name and self._cl_ord_ids.heard(name, now):
+                _log.warning(
+                    "the venue knows %s, which the store does not: it is not given out any more", name
+                )
+                self._ledger.count_cl_ord_ids(self._cl_ord_ids.last)
 
     def _external(self, report: ExecutionReport, side: Side, session_id: str, now: datetime) -> Order:
         order_id = self._new_id(now)
@@ -107,6 +110,7 @@ class Executions:
 
     def cancel_rejected(self, answer: CancelReject, gateway: Gateway, now: datetime) -> None:
         names = (answer.cl_ord_id, answer.orig_cl_ord_id)
+        self._pass_over(names, now)
         before = self._book.by_report(gateway.session_id, names, answer.venue_order_id)
         request = refused(before, answer) if before else None
         if before is None or request is None:
@@ -224,8 +228,6 @@ class Executions:
         heard = message.message if message else None
         order = self._ledger.enter(before, change, cause, now, report, heard)
         self._halt_after(change)
-        if order.cl_ord_id != before.cl_ord_id and order.cl_ord_id not in order.cl_ord_ids:
-            self._pass_over(order.cl_ord_id)
         if report is not None and Flag.EXTERNAL in order.flags:
             self._deny(change, report, gateway, now)
         if order.pending:
