@@ -163,17 +163,17 @@ async def test_of_two_orders_with_one_venue_order_id_the_later_is_meant_whenever
     await third.end()
 
 
-async def test_an_order_is_not_meant_by_a_venue_order_id_that_it_has_no_more(store: Store) -> None:
+async def test_a_venue_order_id_that_an_order_has_no_more_means_whoever_has_it(store: Store) -> None:
     desk = Desk(store)
     older, later = (desk.submit(new_order(client_order_id=name)).order for name in ("older", "later"))
     acked(desk, later, "V1")
     acked(desk, later, "V2")
-    unnamed = meant(desk, "V1")
+    before = meant(desk, "V1")
     acked(desk, older, "V1")
     found = meant(desk, "V1"), meant(desk, "V2")
     again = await desk.restarted()
 
-    assert (unnamed, *found) == ("", "older", "later")
+    assert (before, *found) == ("later", "older", "later")
     assert (meant(again, "V1"), meant(again, "V2")) == ("older", "later")
     await again.end()
 

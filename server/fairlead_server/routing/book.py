@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 
 from fairlead_server.domain.amendments import MassCancel, RequestRecord, Selection
@@ -68,7 +69,7 @@ class Book:
         self._orders: Shelf[Order] = Shelf(self._keep)
         self._by_client: dict[tuple[str, str], str] = {}
         self._by_cl_ord_id: dict[tuple[str, str], str] = {}
-        self._by_venue_id: dict[tuple[str, str], tuple[str, ...]] = {}  # all that have it
+        self._by_venue_id: dict[tuple[str, str], tuple[str, ...]] = {}  # all that have had it
         self._requests: Shelf[RequestRecord] = Shelf(self._keep)
         self._mass_cancels: dict[str, MassCancel] = {}
         self._selections: dict[str, Selection] = {}
@@ -267,30 +268,21 @@ class Book:
         if known is None or order.cl_ord_ids is not known.cl_ord_ids or order.cl_ord_id != known.cl_ord_id:
             for cl_ord_id in filter(None, (*order.cl_ord_ids, order.cl_ord_id)):
                 self._by_cl_ord_id[order.session_id, cl_ord_id] = order_id
-        if known is None or order.venue_order_id != known.venue_order_id:
-            self._drop_venue_id(known)
-            if order.venue_order_id:
-                name = order.session_id, order.venue_order_id
-                self._by_venue_id[name] = (*self._by_venue_id.get(name, ()), order_id)
-
-    def _drop_venue_id(self, order: Order | None) -> None:
-        if order is None or not order.venue_order_id:
-            return
-        name = order.session_id, order.venue_order_id
-        others = tuple(each for each in self._by_venue_id.get(name, ()) if each != order.order_id)
-        if others:
-            self._by_venue_id[name] = others
-        else:
-            self._by_venue_id.pop(name, None)
+        if order.venue_order_id and (known is None or order.venue_order_id != known.venue_order_id):
+            name = order.session_id, order.venue_order_id
+            self._by_venue_id[name] = (*self._by_venue_id.get(name, ()), order_id)
 
     def _by_venue_order_id(self, session_id: str, venue_order_id: str) -> Order | None:
-        """Of those in memory and of the one that the store means, which may have ended long ago: it is nearly never asked for."""
-        ids = self._by_venue_id.get((session_id, venue_order_id), ())
-        found = [order for order in map(self._orders.get, ids) if order is not None]
+        """Of those that have had it in this life and of the one that the store means, which may have ended long ago.
+
+        It is nearly never asked for.
+        """
+        ids = dict.fromkeys(self._by_venue_id.get((session_id, venue_order_id), ()))
+        found = [order for order in map(self.order, ids) if order is not None]
         archived = self._archive.order_by_venue_order_id(session_id, venue_order_id)
-        if archived is not None and self._orders.get(archived.order_id) is None:
-            found.append(archived)
-        return max(found, key=_means, default=None)
+        if archived is not None and archived.order_id not in ids:
+            found.append(self._orders.get(archived.order_id) or archived)
+        return max(found, key=partial(_precedence, venue_order_id), default=None)
 
     def _forget(self, order: Order) -> None:
         """But for names that the venue gave it in between: they are few, and only here."""
@@ -300,7 +292,12 @@ class Book:
             self._client_keys.add(client_key(account_id, client_order_id))
         for cl_ord_id in order.cl_ord_ids:
             self._by_cl_ord_id.pop((order.session_id, cl_ord_id), None)
-        self._drop_venue_id(order)
+        name = order.session_id, order.venue_order_id
+        others = tuple(each for each in self._by_venue_id.get(name, ()) if each != order.order_id)
+        if others:
+            self._by_venue_id[name] = others
+        else:
+            self._by_venue_id.pop(name, None)
 
     def _named(
         self,
@@ -315,7 +312,7 @@ class Book:
         return found and (self._orders.get(found.order_id) or found)
 
 
-def _means(order: Order) -> tuple[bool, datetime, str]:
-    """The greater is meant where a venue uses an OrderID(37) again: one of ours, the latest. The store goes by the same."""
+def _precedence(venue_order_id: str, order: Order) -> tuple[bool, bool, datetime, str]:
+    """The greatest is meant by an OrderID(37): one that has it still, one of ours, the latest. So does the store."""
     ours = order.request.client_order_id != order.order_id
-    return ours, order.create_time, order.order_id
+    return order.venue_order_id == venue_order_id, ours, order.create_time, order.order_id
