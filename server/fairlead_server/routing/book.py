@@ -7,7 +7,7 @@ somebody names it, so that memory grows with what is open, and not with what the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -126,7 +126,7 @@ class Book:
     def by_report(self, session_id: str, cl_ord_ids: tuple[str, ...], venue_order_id: str) -> Order | None:
         """By ClOrdID(11), then OrigClOrdID(41), then OrderID(37); a report may lack the first two."""
         for cl_ord_id in filter(None, cl_ord_ids):
-            found = self._named(self._by_cl_ord_id, (session_id, cl_ord_id), self._archive.order_by_cl_ord_id)
+            found = self._by_name(session_id, cl_ord_id)
             if found is not None:
                 return found
         if venue_order_id in ("", "NONE"):  # what a venue answers for an order that it does not know
@@ -270,18 +270,28 @@ class Book:
                 self._by_cl_ord_id[order.session_id, cl_ord_id] = order_id
         if order.venue_order_id and (known is None or order.venue_order_id != known.venue_order_id):
             name = order.session_id, order.venue_order_id
-            self._by_venue_id[name] = (*self._by_venue_id.get(name, ()), order_id)
+            ids = self._by_venue_id.get(name, ())
+            if order_id not in ids:  # a venue may give an OrderID(37) back
+                self._by_venue_id[name] = (*ids, order_id)
+
+    def _by_name(self, session_id: str, cl_ord_id: str) -> Order | None:
+        order_id = self._by_cl_ord_id.get((session_id, cl_ord_id))
+        if order_id is not None:
+            return self.order(order_id)
+        return self._latest(self._archive.order_by_cl_ord_id(session_id, cl_ord_id))
+
+    def _latest(self, archived: Order | None) -> Order | None:
+        """What memory knows of it goes beyond what is committed."""
+        return archived and (self._orders.get(archived.order_id) or archived)
 
     def _by_venue_order_id(self, session_id: str, venue_order_id: str) -> Order | None:
         """Of those that have had it in this life and of the one that the store means, which may have ended long ago.
 
         It is nearly never asked for.
         """
-        ids = dict.fromkeys(self._by_venue_id.get((session_id, venue_order_id), ()))
-        found = [order for order in map(self.order, ids) if order is not None]
-        archived = self._archive.order_by_venue_order_id(session_id, venue_order_id)
-        if archived is not None and archived.order_id not in ids:
-            found.append(self._orders.get(archived.order_id) or archived)
+        ids = self._by_venue_id.get((session_id, venue_order_id), ())
+        archived = self._latest(self._archive.order_by_venue_order_id(session_id, venue_order_id))
+        found = (order for order in (*map(self.order, ids), archived) if order is not None)
         return max(found, key=partial(_precedence, venue_order_id), default=None)
 
     def _forget(self, order: Order) -> None:
@@ -298,18 +308,6 @@ class Book:
             self._by_venue_id[name] = others
         else:
             self._by_venue_id.pop(name, None)
-
-    def _named(
-        self,
-        index: dict[tuple[str, str], str],
-        name: tuple[str, str],
-        archived: Callable[[str, str], Order | None],
-    ) -> Order | None:
-        order_id = index.get(name)
-        if order_id is not None:
-            return self.order(order_id)
-        found = archived(*name)
-        return found and (self._orders.get(found.order_id) or found)
 
 
 def _precedence(venue_order_id: str, order: Order) -> tuple[bool, bool, datetime, str]:
