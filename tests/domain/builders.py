@@ -293,6 +293,7 @@ def standing(
     repeats: int,
     tracked: Iterable[Scope] = (),
     beside: Beside | None = None,
+    rates: Rates | None = None,
 ) -> Standing:
     """What there is beside the order: ``open_orders`` are those of the account, without saying in what."""
     names = Scope(new.account_id, instrument_id=new.instrument_id, strategy_id=new.strategy_id)
@@ -303,7 +304,7 @@ def standing(
     recent = RecentOrders(timedelta(hours=1))
     for _ in range(repeats):
         recent.add(new, NOW)
-    return Standing(exposures, recent, Rates(), beside or Beside())
+    return Standing(exposures, recent, rates or Rates(), beside or Beside())
 
 
 def proposal(
@@ -312,6 +313,7 @@ def proposal(
     open_orders: int = 0,
     repeats: int = 0,
     beside: Beside | None = None,
+    rates: Rates | None = None,
     **changes: Any,
 ) -> Proposal:
     """The ordinary order, which passes. ``new`` also gives the terms unless they are named; ``sets`` replace all limits."""
@@ -319,7 +321,7 @@ def proposal(
     own = account()
     known = Limits([limit_set(Scope("ACC1"), "wide", values=limits())] if sets is None else sets)
     scope = scope_of(new, "BROKER")
-    there = standing(new, exposure or Exposure(), open_orders, repeats, known.scopes(), beside)
+    there = standing(new, exposure or Exposure(), open_orders, repeats, known.scopes(), beside, rates)
     ordinary = Proposal(
         new=new,
         terms=new.terms,

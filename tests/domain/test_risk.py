@@ -133,12 +133,13 @@ def held(position: int = 0, buying: int = 0, selling: int = 0, **more: Any) -> E
 
 def spent(sets: list[LimitSet], number: int = 1, symbol: str = "") -> Proposal:
     """The ordinary order a moment after ``number`` others were sent."""
-    asked = proposal(sets=sets)
+    rates = Rates()
+    asked = proposal(sets=sets, rates=rates)
     for bound in asked.bounds.of("max_message_rate"):
         for _ in range(number):
-            asked.standing.take(MESSAGES, bound, "ACME", NOW)
+            rates.take(MESSAGES, bound, "ACME", NOW)
     for bound in asked.bounds.of("max_symbol_rate"):
-        asked.standing.take(SYMBOL_MESSAGES, bound, symbol, NOW)
+        rates.take(SYMBOL_MESSAGES, bound, symbol, NOW)
     return asked
 
 

@@ -146,7 +146,3 @@ class Standing:
         if self._assumed is None:
             return taken
         return taken + self._assumed.open_orders(rate.scope(bound, instrument_id))
-
-    def take(self, rate: Rate, bound: Bound, instrument_id: str, now: datetime) -> None:
-        """One more is sent."""
-        self._rates.take(rate, bound, instrument_id, now)
