@@ -18,11 +18,11 @@ from functools import partial
 
 from fairlead.v1 import execution_service_pb2 as stream_pb
 from fairlead.v1 import order_service_pb2 as pb
-from google.protobuf.duration_pb2 import Duration
 from msgspec.structs import replace
 
 from fairlead_server.api import framing, requests
 from fairlead_server.api.caller import Caller
+from fairlead_server.api.session_watch import DRAINING
 from fairlead_server.api.trade_commands import Decided, Terms, TradeCommands, failed
 from fairlead_server.api.validation import validate
 from fairlead_server.domain.errors import Draining, InvalidRequest, StoreUnavailable, StreamReplaced
@@ -210,12 +210,8 @@ class TradeStream:
         return self._envelope(established=established).SerializeToString()
 
     def _ending(self, why: Draining | StreamReplaced) -> bytes:
-        if isinstance(why, Draining):
-            ending = stream_pb.StreamEnding(
-                reason=stream_pb.STREAM_ENDING_REASON_DRAINING, retry_after=Duration(seconds=1)
-            )
-        else:
-            ending = stream_pb.StreamEnding(reason=stream_pb.STREAM_ENDING_REASON_REPLACED)
+        replaced = stream_pb.StreamEnding(reason=stream_pb.STREAM_ENDING_REASON_REPLACED)
+        ending = DRAINING if isinstance(why, Draining) else replaced
         return self._envelope(ending=ending).SerializeToString()
 
     def _envelope(

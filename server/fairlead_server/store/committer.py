@@ -104,8 +104,7 @@ class Committer:
     def write(self, cursor: Cursor, batch: Batch) -> None:
         """Within the caller's transaction."""
         for insert, due in self._due(batch):
-            if due:
-                insert.run(cursor, due)
+            insert.run(cursor, due)
         self._gone_events.run(cursor, batch.gone_events)
         self._gone_messages.run(cursor, batch.gone_messages)
 
