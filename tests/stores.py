@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
+from fairlead_server.routing.pipeline import Begin
 from fairlead_server.store import tables
+from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Store, open_store
 
 _free: list[Store] = []
@@ -19,6 +22,11 @@ def in_memory() -> Iterator[Store]:
     yield store
     empty(store)  # and if the test has failed, or the store with it, there will be another
     _free.append(store)
+
+
+def left(commit: Callable[[Batch], None]) -> Begin:
+    """For a pipeline: all of it is left to the writer thread."""
+    return lambda batch: partial(commit, batch)
 
 
 def empty(store: Store) -> None:

@@ -78,7 +78,7 @@ class Router:
         self.watch = Watch()
         self.position_news = PositionNews()
         self.risk_news = News()
-        self.pipeline = Pipeline(store.commit, self._committed, self._store_failed)
+        self.pipeline = Pipeline(store.begin, self._committed, self._store_failed)
         self.reference = Reference(self.pipeline, config.instruments, config.calendars)
         self.book = Book(store.in_place, keep, config.days, self.reference.multiplier)
         self.new_id = ulids.next

@@ -222,7 +222,7 @@ async def test_what_does_not_fit_into_one_message_comes_in_parts() -> None:
     snapshot = store.load(now)
     book.load(snapshot)
     failures: list[BaseException] = []
-    pipeline = Pipeline(store.commit, book.committed, failures.append)
+    pipeline = Pipeline(store.begin, book.committed, failures.append)
     positions = Positions(book, Reference(pipeline, {}))
     watch = PositionWatch(positions, pb.PositionFilter(), 60.0, news, lambda: now)
     messages = watch.messages()

@@ -32,6 +32,7 @@ from fairlead_server.store.errors import StoreError
 from msgspec.structs import replace
 
 from tests.api.refusals import Refused, refused
+from tests.stores import left
 
 if TYPE_CHECKING:  # the stubs' types exist for the type checker only
     from fairlead.v1.session_service_pb2_grpc import SessionServiceAsyncStub
@@ -147,7 +148,7 @@ async def running(plan: Schedule | None = None, *, from_file: bool = True) -> As
             raise broken[0]
         committed.append(batch)
 
-    pipeline = Pipeline(commit, lambda _: None, lambda _: None)
+    pipeline = Pipeline(left(commit), lambda _: None, lambda _: None)
     session = FakeSession(pipeline, view(), plan or Schedule.always())
     reloads = FakeReloads()
     service = SessionService(

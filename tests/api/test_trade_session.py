@@ -28,6 +28,7 @@ from tests.api.router import Router, new_order
 from tests.api.test_batches import info
 from tests.api.trader import Trader, amend, cancel, hello
 from tests.routing.test_store_failure import Disk
+from tests.stores import left
 
 # Commands.
 
@@ -272,7 +273,7 @@ async def test_a_second_stream_of_a_session_takes_over(router: Router) -> None:
 
 def failing_disk(router: Router) -> Disk:
     disk = Disk(router.app._store)
-    router.app.router.pipeline._commit = disk.commit
+    router.app.router.pipeline._begin = left(disk.commit)
     return disk
 
 

@@ -36,7 +36,7 @@ PARTS: dict[str, tuple[tuple[type, str], ...]] = {
     "reports read": ((VenueSession, "received"),),
     "reports applied": ((Executions, "apply"),),
     "events rendered": ((Ledger, "_row"),),
-    "commits": ((Store, "commit"),),
+    "commits": ((Store, "begin"), (Store, "_finish")),
     "acts after a commit": ((Pipeline, "_finish"),),
     "the subscriber": ((Subscription, "_events"),),
 }

@@ -30,7 +30,7 @@ class Leg(asyncio.Protocol):
         self.active = asyncio.Event()
         self._lost: BaseException | None = None
         self._session = Session(_CONFIG, Numbers())
-        self._pipeline = Pipeline(store.commit, _nothing, self._fail)
+        self._pipeline = Pipeline(store.begin, _nothing, self._fail)
         self._row = partial(MessageRow, "VENUE")
         self._transport: asyncio.WriteTransport | None = None
         self._sent = self._filled = self._wanted = 0

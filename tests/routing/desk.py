@@ -49,6 +49,7 @@ from msgspec.structs import replace
 from tests import by_hand
 from tests.domain.builders import NOW, duplicates, instrument, new_order, numbered_ids, report, trade
 from tests.domain.builders import policy as ordinary_policy
+from tests.stores import left
 
 SECOND = timedelta(seconds=1)
 CLIENT = Cause(Initiator.CLIENT, "desk")
@@ -170,7 +171,7 @@ class Desk:
         self.gateways = {"BROKER": FakeGateway()} if gateways is None else dict(gateways)
         self.gateway = self.gateways.get("BROKER", FakeGateway())
         self.new_id = ids or numbered_ids()
-        self.pipeline = Pipeline(self.writer, self._committed, self.failures.append)
+        self.pipeline = Pipeline(left(self.writer), self._committed, self.failures.append)
         self.book = Book(store, keep)
         self.ledger = Ledger(self.book, self.pipeline, self._encode, self.new_id)
         self.cl_ord_ids = ClOrdIds("FL", 0)

@@ -57,7 +57,7 @@ class Keeper:
         self.book, self.feed = Book(store), Feed()
         self.book.load(snapshot)
         self.feed.load(snapshot.head, snapshot.counters.get(EVENTS_FLOOR, 0))
-        self.pipeline = Pipeline(store.commit, self.batches.append, self.failures.append)
+        self.pipeline = Pipeline(store.begin, self.batches.append, self.failures.append)
         self.retention = Retention(
             ages,
             folder,

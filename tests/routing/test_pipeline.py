@@ -6,12 +6,19 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from string import ascii_lowercase
 
 import pytest
 from fairlead_server.domain.errors import Draining, StoreUnavailable
 from fairlead_server.fix.session import Numbers
-from fairlead_server.routing.pipeline import Pipeline
+from fairlead_server.routing.pipeline import Act, Pipeline
 from fairlead_server.store.batch import Batch
+
+from tests.domain.builders import working_order
+from tests.simulation.loop import Loop
+from tests.stores import left
 
 
 @dataclass
@@ -37,7 +44,7 @@ class Rig:
         self.disk = Disk()
         self.acted: list[str] = []
         self.told: list[BaseException] = []
-        self.pipeline = Pipeline(self.disk.commit, self._committed, self.told.append)
+        self.pipeline = Pipeline(left(self.disk.commit), self._committed, self.told.append)
 
     def _committed(self, batch: Batch) -> None:
         self.acted.append(f"publish {facts(batch)}")
@@ -100,6 +107,45 @@ async def test_what_is_decided_in_one_turn_of_the_loop_is_one_group(rig: Rig) ->
     assert rig.disk.written == [[1, 2, 3]]
 
 
+def groups_of(*decisions: tuple[float, str]) -> list[str]:
+    """The orders of each group, in a world whose loop is late for nothing; a decision is when it is made, and its orders."""
+    loop, groups = Loop(Random(1), patience=0.0), list[str]()
+
+    def begin(batch: Batch) -> Act:
+        return partial(groups.append, "".join(batch.orders))
+
+    pipeline = Pipeline(begin, lambda _: None, lambda _: None)
+
+    def decide(orders: str) -> None:
+        with pipeline.deciding():
+            pipeline.batch.orders.update({name: working_order(order_id=name) for name in orders})
+
+    for time, orders in decisions:
+        loop.call_at(time, decide, orders)
+    loop.run_until(60.0)
+    return groups
+
+
+def test_what_comes_alone_is_committed_at_once() -> None:
+    assert groups_of((1.0, "a"), (1.0001, "b"), (1.0002, "c")) == ["a", "b", "c"]
+
+
+def test_after_a_group_of_several_orders_the_next_fills_until_there_is_a_lull() -> None:
+    busy, lull = (1.0, "ab"), (1.0025, "f")
+    assert groups_of(busy, (1.0003, "c"), (1.0006, "d"), (1.0009, "e"), lull) == ["ab", "cde", "f"]
+
+
+def test_one_that_finds_nothing_to_wait_for_ends_the_busy_time() -> None:
+    assert groups_of((1.0, "ab"), (2.0, "c"), (3.0, "d"), (3.0001, "e")) == ["ab", "c", "d", "e"]
+
+
+def test_a_group_fills_for_a_hundredth_of_a_second_at_most() -> None:
+    steady = [(1.0001 + number * 0.0005, name) for number, name in enumerate(ascii_lowercase)]
+    groups = groups_of((1.0, "AB"), *steady)
+    assert [len(group) for group in groups] == [2, 21, 5]
+    assert "".join(groups) == "AB" + ascii_lowercase
+
+
 async def test_with_nothing_decided_nothing_is_waited_for(rig: Rig) -> None:
     await rig.pipeline.durable()
     assert rig.disk.written == []
@@ -156,7 +202,7 @@ async def test_a_listener_that_fails_leaves_nobody_waiting(caplog: pytest.LogCap
         raise ZeroDivisionError
 
     disk = Disk()
-    pipeline = Pipeline(disk.commit, fail, lambda _: None)
+    pipeline = Pipeline(left(disk.commit), fail, lambda _: None)
     pipeline.then(lambda: None)
     await pipeline.durable()
     assert "an act failed" in caplog.text
@@ -220,9 +266,26 @@ async def test_until_resumed_every_decision_is_refused(rig: Rig) -> None:
     assert rig.acted == ["act 3", "publish [3]"]
 
 
+async def test_a_commit_that_fails_as_it_begins_is_told_as_one_that_fails_later_is() -> None:
+    told: list[BaseException] = []
+    error = OSError("disk full")
+
+    def begin(_: Batch) -> Act:
+        raise error
+
+    pipeline = Pipeline(begin, lambda _: None, told.append)
+    pipeline.then(lambda: told.append(AssertionError("acted on")))
+    with pytest.raises(StoreUnavailable):
+        await pipeline.durable()
+
+    assert told == [error]
+    assert pipeline.broken
+    await pipeline.close()
+
+
 async def test_a_failure_that_nobody_waited_for_is_told_all_the_same(rig: Rig) -> None:
     failed = asyncio.Event()
-    pipeline = Pipeline(rig.disk.commit, lambda _: None, lambda _: failed.set())
+    pipeline = Pipeline(left(rig.disk.commit), lambda _: None, lambda _: failed.set())
     rig.disk.failures.append(OSError("disk full"))
     pipeline.then(lambda: None)
     await failed.wait()

@@ -25,6 +25,7 @@ from fairlead_server.venue.settings import Endpoint, VenueSettings
 
 from tests.api.broker import Broker, fill, listening
 from tests.domain.builders import instrument, new_order, policy
+from tests.stores import left
 
 PATIENT = 30.0  # seconds
 
@@ -118,7 +119,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
             )
         )
         disk = Disk(app._store)
-        app.router.pipeline._commit = disk.commit
+        app.router.pipeline._begin = left(disk.commit)
         await app.start()
         made = Rig(app, broker, disk, Follower(app))
         following = asyncio.create_task(made.follower.run())

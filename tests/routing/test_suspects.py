@@ -14,6 +14,8 @@ from fairlead_server.routing.suspects import TRIES, WARY_SECONDS, Suspects
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.errors import FAULT_OF_THE_PROGRAM, VALUE_OF_THE_PROGRAM, StoreError
 
+from tests.stores import left
+
 POISON = "poison"
 OURS = StoreError("sqlite://", "UNIQUE constraint failed", FAULT_OF_THE_PROGRAM)
 FULL = StoreError("sqlite://", "database or disk is full", "free some space on the disk")
@@ -28,7 +30,7 @@ class Rig:
     failures: int = 0
 
     def __post_init__(self) -> None:
-        self.pipeline = Pipeline(self._commit, lambda _: None, self._failed)
+        self.pipeline = Pipeline(left(self._commit), lambda _: None, self._failed)
 
     def _commit(self, batch: Batch) -> None:
         if POISON in batch.sessions:

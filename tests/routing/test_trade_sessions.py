@@ -12,6 +12,7 @@ from fairlead_server.store.batch import Batch
 
 from tests.domain.builders import NOW, new_order
 from tests.routing.desk import SECOND, Desk
+from tests.stores import left
 
 KEY = "123e4567-e89b-12d3-a456-426614174000"
 
@@ -44,17 +45,17 @@ async def test_orders_are_cancelled_again_where_only_the_end_of_it_was_lost(desk
     first = desk.working(new_order(client_order_id="first", trade_session=KEY))
     sessions = TradeSessions(desk.ledger, desk.pipeline, desk.mass_cancels, Times())
     desk.pipeline._suspects.failed([], ValueError("whose fault it is nobody knows"))
-    commit = desk.pipeline._commit
+    begin = desk.pipeline._begin
 
     def lose_the_end(batch: Batch) -> None:
         if any(not session.armed for session in batch.trade_sessions.values()):
             raise OSError("disk full")
-        commit(batch)
+        desk.writer(batch)
 
-    desk.pipeline._commit = lose_the_end
+    desk.pipeline._begin = left(lose_the_end)
     with pytest.raises(StoreUnavailable):
         await come_and_go(desk, sessions)
-    desk.pipeline._commit = commit
+    desk.pipeline._begin = begin
     desk.load()
     sessions.load(desk.store.load(NOW).trade_sessions)
     desk.pipeline.resume()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from fairlead_server.fix.terms import Sent
 from fairlead_server.store.batch import Batch
@@ -28,20 +30,31 @@ class Disk(Store):
         self.commits = 0
         self.problems: list[str] = []
 
-    def commit(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> Callable[[], None]:
+        """Every other failure shows at once, where nothing of it is to be written."""
+        self._has("begin")
+        if self.failing % 2 and not self.written:
+            self.failing -= 1
+            raise self._full()
+        return partial(self._write, batch)
+
+    def _write(self, batch: Batch) -> None:
         self._has("commit")
         failing, self.failing = self.failing > 0, max(self.failing - 1, 0)
         if not failing or self.written:
-            self._commit(batch)
+            self._rest(batch)
             self.commits += 1
         if failing:
-            raise StoreError(self._url, "the disk is full", "free some space on the disk")
+            raise self._full()
         self._has("committed")
 
-    def _commit(self, batch: Batch) -> None:
+    def _full(self) -> StoreError:
+        return StoreError(self._url, "the disk is full", "free some space on the disk")
+
+    def _rest(self, batch: Batch) -> None:
         """A store that is sound takes whatever is decided."""
         try:
-            super().commit(batch)
+            super().begin(batch)()
         except StoreError as error:
             self.problems.append(f"a commit was refused: {error}")
             raise

@@ -13,7 +13,9 @@ import itertools
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
+from inspect import CORO_CREATED, getcoroutinestate
 from random import Random
+from types import CoroutineType
 from typing import Any, TypeVar, cast
 
 _MOST = 1_000_000  # steps of one run; whoever takes more turns in circles
@@ -82,6 +84,9 @@ class Loop:
         self._due.clear()
         for task in self._tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+            work = task.get_coro()
+            if isinstance(work, CoroutineType) and getcoroutinestate(work) == CORO_CREATED:
+                work.close()  # else Python warns that nobody has awaited it
         self._tasks.clear()
 
     # What asyncio asks of a loop.

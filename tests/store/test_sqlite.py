@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
-from threading import active_count
+from threading import Timer, active_count
 
 import pytest
 from fairlead_server.store import sqlite, tables
@@ -23,6 +24,46 @@ def test_a_commit_is_on_the_disk_before_it_returns(file_url: str) -> None:
 
 
 SETTINGS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_what_is_begun_nobody_sees_until_it_is_finished(file_url: str) -> None:
+    store = open_store(file_url)
+    finish = store.begin(whole(1))
+    assert store.head() == 0
+
+    finish()
+
+    assert store.head() == 1
+    store.close()
+
+
+def test_to_begin_waits_for_no_other_program_and_to_finish_does(tmp_path: Path, file_url: str) -> None:
+    store = open_store(file_url, busy_timeout=600.0)
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    finish = store.begin(whole(1))
+    letting_go = Timer(0.05, other.rollback)
+    letting_go.start()
+
+    finish()
+
+    letting_go.join()
+    other.close()
+    assert store.head() == 1
+    store.close()
+
+
+def test_of_very_many_rows_none_is_written_until_all_are(tmp_path: Path, file_url: str) -> None:
+    store = open_store(file_url)
+    other = sqlite3.connect(tmp_path / "store.db", 0.0, isolation_level=None)
+    finish = store.begin(whole(1, size=2_000))
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+    finish()
+
+    assert store.head() == 2_000
+    store.close()
 
 
 @pytest.mark.parametrize(

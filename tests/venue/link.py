@@ -44,6 +44,7 @@ from msgspec.structs import replace
 from tests.domain.builders import NOW, instrument, new_order, numbered_ids
 from tests.domain.builders import policy as ordinary_policy
 from tests.fix.versions import SPOKEN
+from tests.stores import left
 
 SECOND = timedelta(seconds=1)
 
@@ -146,7 +147,7 @@ class Link:
         self.clock = Clock()
         new_id = numbered_ids()
         policy = replace(policy or ordinary_policy(), max_reference_age=timedelta(days=9))
-        self.pipeline = Pipeline(self._commit, lambda _: None, self.told.append)
+        self.pipeline = Pipeline(left(self._commit), lambda _: None, self.told.append)
         self.book, reference = Book(store), Reference(self.pipeline, {"ACME": instrument()})
         self.ledger = Ledger(self.book, self.pipeline, self._encode, new_id)
         self.gateways: dict[str, VenueSession] = {}

@@ -1,9 +1,12 @@
 """Decide, commit, act: the one way in which anything changes.
 
 Decisions are synchronous and append facts to the open :class:`~fairlead_server.store.batch.Batch`, with what is to be
-done once they are durable. One writer thread commits what has piled up, in one transaction; meanwhile the next group
-fills, so groups are as large as the load makes them. Only then are the acts of the group performed, in the order in
-which they were decided.
+done once they are durable. What has piled up is committed in one transaction, of which one writer thread does what has
+to wait; meanwhile the next group fills, so groups are as large as the load makes them. Only then are the acts of the
+group performed, in the order in which they were decided.
+
+A decision that comes alone is committed at once. Once there are several orders in a group the next may fill for as long
+as there is more to decide, a hundredth of a second at most: a commit of ten orders takes twice what one of one does.
 
 When a commit fails nothing of that group, nor of the one that was filling, is acted on: whoever waits is told,
 ``on_failure`` is called, and every decision is refused until :meth:`Pipeline.resume`. The same happens when a decision
@@ -31,6 +34,11 @@ from fairlead_server.store.batch import Batch
 _log = logging.getLogger(__name__)
 
 Act = Callable[[], None]
+Begin = Callable[[Batch], Act]
+"""Begins to make a batch durable, which takes no waiting; what it returns is left to do, on the writer thread."""
+
+_LULL = 0.0006  # seconds in which nothing more is decided, so that a group has filled
+_LONGEST = 0.01  # seconds for which it may
 
 
 @dataclass(slots=True)
@@ -42,6 +50,10 @@ class _Group:
 
     def __bool__(self) -> bool:
         return bool(self.batch or self.acts)
+
+    @property
+    def size(self) -> int:
+        return self.batch.size + len(self.acts)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,15 +83,15 @@ class _Decision(AbstractContextManager[None]):
 
 
 class Pipeline:
-    """Belongs to one event loop. Only ``commit`` runs elsewhere, on the writer thread, one group at a time."""
+    """Belongs to one event loop. Only what ``begin`` returns runs elsewhere, on the writer thread, one group at a time."""
 
     def __init__(
         self,
-        commit: Callable[[Batch], None],
+        begin: Begin,
         committed: Callable[[Batch], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        self._commit = commit
+        self._begin = begin
         self._committed = committed
         self._on_failure = on_failure
         self._writer = ThreadPoolExecutor(1, "writer")
@@ -90,6 +102,7 @@ class Pipeline:
         self._writing: _Group | None = None
         self._suspects = Suspects(lambda: asyncio.get_running_loop().time())
         self._scheduled = False
+        self._busy = False  # the last group had several orders
         self.broken = False
         self._lost: BaseException | None = None
         self._told = False  # ``on_failure``, of what was lost
@@ -188,7 +201,18 @@ class Pipeline:
     def _schedule(self) -> None:
         if not self._scheduled and self._writing is None:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._write)
+            loop = asyncio.get_running_loop()
+            if self._busy:
+                self._let_fill(loop, loop.time() + _LONGEST, -1)
+            else:
+                loop.call_soon(self._write)
+
+    def _let_fill(self, loop: asyncio.AbstractEventLoop, until: float, before: int) -> None:
+        now, size = loop.time(), self._open.size
+        if size == before or now >= until:
+            self._write()
+        else:
+            loop.call_at(min(until, now + _LULL), self._let_fill, loop, until, size)
 
     def _write(self) -> None:
         self._scheduled = False
@@ -198,8 +222,13 @@ class Pipeline:
             self._seal()
         group = self._sealed.popleft()
         self._writing = group
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._writer, self._commit, group.batch)
+        self._busy = len(group.batch.orders) > 1
+        try:
+            rest = self._begin(group.batch)
+        except Exception as error:  # noqa: BLE001 - told to whoever waits, as one on the writer thread is
+            self._finish(group, error)
+            return
+        future = asyncio.get_running_loop().run_in_executor(self._writer, rest)
         future.add_done_callback(lambda done: self._finish(group, done.exception()))
 
     def _finish(self, group: _Group, error: BaseException | None) -> None:
@@ -216,10 +245,12 @@ class Pipeline:
             _perform(partial(self._committed, group.batch))
             if group.done is not None:
                 group.done.set_result(None)
-        if self._lost is None:
-            self._write()
-        else:
+        if self._lost is not None:
             self._tell()
+        elif self._sealed:
+            self._write()
+        elif self._open:
+            self._schedule()
 
     def _abandon(self, error: Exception) -> None:
         _log.critical("a decision died halfway; starting again from the store", exc_info=error)

@@ -7,10 +7,11 @@ that an order which changes five times within a group is written once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -153,28 +154,13 @@ class Batch:
     gone_events: list[int] = field(default_factory=list)  # sequences of those that are in the archive
     gone_messages: list[int] = field(default_factory=list)  # their message_id
 
+    @property
+    def size(self) -> int:
+        """How many rows it is."""
+        return sum(map(len, _contents(self)))
+
     def __bool__(self) -> bool:
-        """Whether there is anything to commit. Nothing changes without one of these."""
-        changes = (
-            self.events,
-            self.messages,
-            self.sessions,
-            self.orders,
-            self.requests,
-            self.mass_cancels,
-            self.trade_sessions,
-            self.halts,
-            self.flattens,
-            self.dead_men,
-            self.live_gates,
-            self.stopped,
-            self.audit,
-            self.counters,
-            self.instruments,
-            self.prices,
-            self.calendars,
-            self.limit_sets,
-            self.risk_events,
-            self.positions,
-        )
-        return any(changes)
+        return any(_contents(self))
+
+
+_contents = attrgetter(*(each.name for each in fields(Batch)))

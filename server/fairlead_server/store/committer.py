@@ -13,9 +13,10 @@ but the driver takes six times as long to write its arrays as to write single va
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain, count
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,6 +26,8 @@ from fairlead_server.store.batch import Batch
 from fairlead_server.store.rows import Row
 
 T = TypeVar("T")
+
+Rows = Callable[[Any], list[Row]]
 
 _MOST_ROWS = 128
 _PLACE = re.compile("%s")
@@ -36,115 +39,113 @@ class Cursor(Protocol):
 
 class Committer:
     def __init__(self, dialect: Dialect) -> None:
-        self._orders = _Insert(dialect, tables.orders, rows.ORDER, key="order_id", update=rows.ORDER_CHANGES)
-        self._cl_ord_ids = _Insert(dialect, tables.cl_ord_ids, rows.CL_ORD_ID)
-        self._events = _Insert(dialect, tables.events, rows.EVENT)
-        self._executions = _Insert(dialect, tables.executions, rows.EXECUTION)
-        self._decisions = _Insert(dialect, tables.decisions, rows.DECISION)
-        self._requests = _Insert(
-            dialect, tables.requests, rows.REQUEST, key="request_id", update="outcome facts"
+        new = partial(_Insert, dialect)
+        kept = partial(_kept, dialect)
+        # In the order in which rows refer to each other: where a batch has them, and how a row is made of each.
+        self._plan: tuple[tuple[str, _Insert, Rows], ...] = (
+            (
+                "orders",
+                new(tables.orders, rows.ORDER, key="order_id", update=rows.ORDER_CHANGES),
+                _of_values(rows.order),
+            ),
+            ("new_cl_ord_ids", new(tables.cl_ord_ids, rows.CL_ORD_ID), _of_items(rows.cl_ord_id)),
+            ("events", new(tables.events, rows.EVENT), _of_each(rows.event)),
+            ("executions", new(tables.executions, rows.EXECUTION), _of_each(rows.execution)),
+            ("decisions", new(tables.decisions, rows.DECISION), _of_each(rows.decision)),
+            (
+                "requests",
+                new(tables.requests, rows.REQUEST, key="request_id", update="outcome facts"),
+                _of_values(rows.request),
+            ),
+            ("mass_cancels", new(tables.mass_cancels, rows.MASS_CANCEL), _of_each(rows.mass_cancel)),
+            (
+                "trade_sessions",
+                new(tables.trade_sessions, rows.TRADE_SESSION, key="session_key", update="armed time facts"),
+                _of_values(rows.trade_session),
+            ),
+            (
+                "dead_men",
+                new(lever_tables.dead_men, rows.DEAD_MAN, key="scope", update="armed time facts"),
+                _of_values(rows.dead_man),
+            ),
+            (
+                "live_gates",
+                new(lever_tables.live_gates, rows.LIVE_GATE, key="scope", update="state facts"),
+                _of_values(rows.live_gate),
+            ),
+            (
+                "flattens",
+                new(lever_tables.flattens, rows.FLATTEN, key="flatten_id", update="done facts"),
+                _of_values(rows.flatten),
+            ),
+            (
+                "halts",
+                new(lever_tables.trading_states, rows.HALT, key="number", update="facts"),
+                _of_values(rows.halt),
+            ),
+            (
+                "positions",
+                new(
+                    tables.positions,
+                    rows.POSITION,
+                    key="account_id instrument_id strategy_id",
+                    update="quantity facts",
+                ),
+                _of_items(rows.position),
+            ),
+            (
+                "trades",
+                new(
+                    tables.trades,
+                    rows.TRADE,
+                    key="account_id instrument_id strategy_id place",
+                    update="quantity price opening",
+                ),
+                _of_items(rows.trade),
+            ),
+            (
+                "day_totals",
+                new(
+                    tables.day_totals,
+                    rows.DAY_TOTAL,
+                    key="day account_id instrument_id strategy_id session_id",
+                    update=rows.DAY_TOTAL_CHANGES,
+                ),
+                _of_items(rows.day_total),
+            ),
+            (
+                "sessions",
+                new(tables.sessions, rows.SESSION, key="session_id", update=rows.NUMBERS),
+                _of_items(rows.session),
+            ),
+            ("messages", new(tables.messages, rows.MESSAGE), _of_each(rows.message)),
+            ("counters", new(tables.counters, rows.COUNTER, key="name", update="value"), _items),
+            ("stopped", new(tables.stops, rows.STOP, key="session_id", update="reason"), _items),
+            ("audit", new(tables.audit, rows.AUDIT), _of_each(rows.audit)),
+            ("instruments", kept(reference_tables.instruments, rows.INSTRUMENT), _of_items(rows.instrument)),
+            ("prices", kept(reference_tables.reference_prices, rows.INSTRUMENT), _of_items(rows.price)),
+            ("calendars", kept(reference_tables.calendars, rows.CALENDAR), _of_items(rows.calendar)),
+            ("backups", new(reference_tables.instrument_backups, rows.BACKUP), _of_each(rows.backup)),
+            (
+                "limit_sets",
+                new(tables.limit_sets, rows.LIMIT_SET, key="limit_id", update="deleted facts"),
+                _of_values(rows.limit_set),
+            ),
+            ("risk_events", new(tables.risk_events, rows.RISK_EVENT), _of_each(rows.risk_event)),
         )
-        self._mass_cancels = _Insert(dialect, tables.mass_cancels, rows.MASS_CANCEL)
-        self._trade_sessions = _Insert(
-            dialect,
-            tables.trade_sessions,
-            rows.TRADE_SESSION,
-            key="session_key",
-            update="armed time facts",
+        self._gone = (
+            ("gone_events", _Delete(dialect, tables.events, "sequence")),
+            ("gone_messages", _Delete(dialect, tables.messages, "message_id")),
         )
-        self._dead_men = _Insert(
-            dialect, lever_tables.dead_men, rows.DEAD_MAN, key="scope", update="armed time facts"
-        )
-        self._live_gates = _Insert(
-            dialect, lever_tables.live_gates, rows.LIVE_GATE, key="scope", update="state facts"
-        )
-        self._flattens = _Insert(
-            dialect, lever_tables.flattens, rows.FLATTEN, key="flatten_id", update="done facts"
-        )
-        self._halts = _Insert(dialect, lever_tables.trading_states, rows.HALT, key="number", update="facts")
-        self._positions = _Insert(
-            dialect,
-            tables.positions,
-            rows.POSITION,
-            key="account_id instrument_id strategy_id",
-            update="quantity facts",
-        )
-        self._trades = _Insert(
-            dialect,
-            tables.trades,
-            rows.TRADE,
-            key="account_id instrument_id strategy_id place",
-            update="quantity price opening",
-        )
-        self._day_totals = _Insert(
-            dialect,
-            tables.day_totals,
-            rows.DAY_TOTAL,
-            key="day account_id instrument_id strategy_id session_id",
-            update=rows.DAY_TOTAL_CHANGES,
-        )
-        self._sessions = _Insert(
-            dialect, tables.sessions, rows.SESSION, key="session_id", update=rows.NUMBERS
-        )
-        self._messages = _Insert(dialect, tables.messages, rows.MESSAGE)
-        self._counters = _Insert(dialect, tables.counters, rows.COUNTER, key="name", update="value")
-        self._stops = _Insert(dialect, tables.stops, rows.STOP, key="session_id", update="reason")
-        self._audit = _Insert(dialect, tables.audit, rows.AUDIT)
-        self._instruments = _kept(dialect, reference_tables.instruments, rows.INSTRUMENT)
-        self._prices = _kept(dialect, reference_tables.reference_prices, rows.INSTRUMENT)
-        self._calendars = _kept(dialect, reference_tables.calendars, rows.CALENDAR)
-        self._backups = _Insert(dialect, reference_tables.instrument_backups, rows.BACKUP)
-        self._limit_sets = _Insert(
-            dialect, tables.limit_sets, rows.LIMIT_SET, key="limit_id", update="deleted facts"
-        )
-        self._risk_events = _Insert(dialect, tables.risk_events, rows.RISK_EVENT)
-        self._gone_events = _Delete(dialect, tables.events, "sequence")
-        self._gone_messages = _Delete(dialect, tables.messages, "message_id")
 
     def write(self, cursor: Cursor, batch: Batch) -> None:
         """Within the caller's transaction."""
-        for insert, due in self._due(batch):
-            insert.run(cursor, due)
-        self._gone_events.run(cursor, batch.gone_events)
-        self._gone_messages.run(cursor, batch.gone_messages)
-
-    def _due(self, batch: Batch) -> Iterator[tuple[_Insert, list[Row]]]:
-        yield self._orders, [rows.order(order) for order in batch.orders.values()]
-        yield self._cl_ord_ids, [(*key, order_id) for key, order_id in batch.new_cl_ord_ids.items()]
-        yield self._events, [rows.event(row) for row in batch.events]
-        yield self._executions, [rows.execution(row) for row in batch.executions]
-        yield self._decisions, [rows.decision(row) for row in batch.decisions]
-        yield self._requests, [rows.request(record) for record in batch.requests.values()]
-        yield self._mass_cancels, [rows.mass_cancel(done) for done in batch.mass_cancels]
-        yield self._trade_sessions, [rows.trade_session(one) for one in batch.trade_sessions.values()]
-        yield self._dead_men, [rows.dead_man(each) for each in batch.dead_men.values()]
-        yield self._live_gates, [rows.live_gate(each) for each in batch.live_gates.values()]
-        yield self._flattens, [rows.flatten(each) for each in batch.flattens.values()]
-        yield self._halts, [rows.halt(halt) for halt in batch.halts.values()]
-        yield self._positions, [rows.position(*item) for item in batch.positions.items()]
-        yield self._trades, [rows.trade(*item) for item in batch.trades.items()]
-        yield self._day_totals, [rows.day_total(*item) for item in batch.day_totals.items()]
-        yield self._sessions, [(key, n.epoch, n.next_in, n.next_out) for key, n in batch.sessions.items()]
-        yield self._messages, [rows.message(row) for row in batch.messages]
-        yield self._counters, list(batch.counters.items())
-        yield self._stops, list(batch.stopped.items())
-        yield self._audit, [rows.audit(row) for row in batch.audit]
-        yield (
-            self._instruments,
-            [(key, reference_tables.CELLS.encode(dict(cells))) for key, cells in batch.instruments.items()],
-        )
-        yield (
-            self._prices,
-            [(key, reference_tables.PRICE.encode(price)) for key, price in batch.prices.items()],
-        )
-        yield (
-            self._calendars,
-            [(key, reference_tables.CALENDAR.encode(one)) for key, one in batch.calendars.items()],
-        )
-        yield self._backups, [rows.backup(row) for row in batch.backups]
-        changed = batch.limit_sets.values()
-        yield self._limit_sets, [rows.limit_set(one, deleted=deleted) for one, deleted in changed]
-        yield self._risk_events, [rows.risk_event(event) for event in batch.risk_events]
+        for name, insert, made in self._plan:
+            due = getattr(batch, name)
+            if due:
+                insert.run(cursor, made(due))
+        for name, delete in self._gone:
+            delete.run(cursor, getattr(batch, name))
 
 
 class _Insert:
@@ -191,6 +192,25 @@ class _Delete:
         for group in _groups(numbers):
             places = _numbered(", ".join([self._place] * len(group)))
             cursor.execute(f"{self._head} ({places})", tuple(group))
+
+
+# How rows are made of what a batch has of one kind.
+
+
+def _of_each(row: Callable[[Any], Row]) -> Rows:
+    return lambda due: [row(one) for one in due]
+
+
+def _of_values(row: Callable[[Any], Row]) -> Rows:
+    return lambda due: [row(one) for one in due.values()]
+
+
+def _of_items(row: Callable[[Any, Any], Row]) -> Rows:
+    return lambda due: [row(*item) for item in due.items()]
+
+
+def _items(due: Any) -> list[Row]:
+    return list(due.items())
 
 
 def _groups(due: Sequence[T]) -> Iterator[Sequence[T]]:

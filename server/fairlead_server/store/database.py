@@ -1,6 +1,6 @@
 """The store: one transaction at a time in, what was committed out.
 
-Its writer is whoever calls :meth:`Store.commit`, one thread at a time. Readers may be any threads; each reads from a
+Its writer is whoever calls :meth:`Store.begin`, for one batch at a time. Readers may be any threads; each reads from a
 connection of its own what was committed last, and neither waits for the writer nor makes it wait.
 """
 
@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -61,7 +62,7 @@ __all__ = [
 class Database(Protocol):
     """What each kind of database does in its own way. The first to open it sets it up."""
 
-    def commit(self, batch: Batch) -> None: ...
+    def begin(self, batch: Batch) -> Callable[[], None]: ...
 
     def reading(self, *, everything: bool = False) -> AbstractContextManager[Connection]:
         """One transaction, which sees what was committed when it began; with ``everything`` it may take long."""
@@ -102,10 +103,21 @@ class Store(Lookups):
         self._database = database
         self._faults = faults
 
-    def commit(self, batch: Batch) -> None:
-        """Make the whole batch durable. See :class:`StoreError` for what is true if this raises."""
+    def begin(self, batch: Batch) -> Callable[[], None]:
+        """Do what takes no waiting to make the whole batch durable, and return what is left, for any thread to do next.
+
+        See :class:`StoreError` for what is true if either raises.
+        """
         with told_plainly(self._url, self._faults):
-            self._database.commit(batch)
+            return partial(self._finish, self._database.begin(batch))
+
+    def _finish(self, rest: Callable[[], None]) -> None:
+        with told_plainly(self._url, self._faults):
+            rest()
+
+    def commit(self, batch: Batch) -> None:
+        """Both at once."""
+        self.begin(batch)()
 
     def load(self, now: datetime, recent: timedelta = timedelta()) -> Snapshot:
         """``recent`` is for how long back orders are wanted that may have ended."""

@@ -17,6 +17,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any, cast
 
 import psycopg
@@ -114,7 +115,11 @@ class Database:
             self._take(self._writing)
             self._closing = undo.pop_all()
 
-    def commit(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> Callable[[], None]:
+        """All of it is left: the server has to be asked."""
+        return partial(self._commit, batch)
+
+    def _commit(self, batch: Batch) -> None:
         try:
             self._send(batch, _driver(self._writing or self._returned()))
         except errors.DivisionByZero:

@@ -6,15 +6,19 @@ They must agree with what :mod:`fairlead_server.store.columns` reads; that every
 from __future__ import annotations
 
 from fairlead_server.domain.amendments import CancelOnDisconnect, MassCancel, RequestRecord
+from fairlead_server.domain.calendar import Calendar
 from fairlead_server.domain.dead_man import DeadManSwitch
 from fairlead_server.domain.flatten import Flatten
+from fairlead_server.domain.instrument import ReferencePrice
+from fairlead_server.domain.instrument_rows import Cells
 from fairlead_server.domain.live_gate import LiveGate
 from fairlead_server.domain.order import Order
 from fairlead_server.domain.position import DayTotal, HoldingKey, Position, TotalKey, Trade, TradeKey
 from fairlead_server.domain.risk.events import RiskEvent
 from fairlead_server.domain.risk.limits import LimitSet
 from fairlead_server.domain.trading_state import Halt
-from fairlead_server.store import lever_tables, tables
+from fairlead_server.fix.session import Numbers
+from fairlead_server.store import lever_tables, reference_tables, tables
 from fairlead_server.store.batch import AuditRow, BackupRow, DecisionRow, EventRow, ExecutionRow, MessageRow
 from fairlead_server.store.columns import micros
 from fairlead_server.store.keys import client_key
@@ -48,6 +52,10 @@ def order(order: Order) -> Row:
         micros(order.create_time),
         tables.ORDER.encode(order),
     )
+
+
+def cl_ord_id(key: tuple[str, str], order_id: str) -> Row:
+    return *key, order_id
 
 
 EVENT = "sequence event_id kind order_id account_id instrument_id strategy_id session_id time body"
@@ -107,7 +115,8 @@ def decision(row: DecisionRow) -> Row:
 LIMIT_SET = "limit_id deleted facts"
 
 
-def limit_set(changed: LimitSet, *, deleted: bool) -> Row:
+def limit_set(change: tuple[LimitSet, bool]) -> Row:
+    changed, deleted = change
     return changed.limit_id, deleted, tables.LIMIT_SET.encode(changed)
 
 
@@ -211,6 +220,12 @@ def day_total(key: TotalKey, total: DayTotal) -> Row:
 
 SESSION = "session_id epoch next_in next_out"
 NUMBERS = "epoch next_in next_out"
+
+
+def session(session_id: str, numbers: Numbers) -> Row:
+    return session_id, numbers.epoch, numbers.next_in, numbers.next_out
+
+
 MESSAGE = "session_id epoch direction msg_seq_num msg_type time frame"
 
 
@@ -230,7 +245,23 @@ def audit(row: AuditRow) -> Row:
 
 
 INSTRUMENT = "instrument_id facts"
+
+
+def instrument(instrument_id: str, cells: Cells) -> Row:
+    return instrument_id, reference_tables.CELLS.encode(dict(cells))
+
+
+def price(instrument_id: str, price: ReferencePrice | None) -> Row:
+    return instrument_id, reference_tables.PRICE.encode(price)
+
+
 CALENDAR = "calendar_id facts"
+
+
+def calendar(calendar_id: str, calendar: Calendar | None) -> Row:
+    return calendar_id, reference_tables.CALENDAR.encode(calendar)
+
+
 BACKUP = "backup_id time principal reason count text"
 
 

@@ -12,11 +12,12 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, QueuePool, create_engine, event
 
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.committer import Committer
@@ -30,6 +31,7 @@ from fairlead_server.store.errors import (
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for a foreign program, such as a backup, that holds the database
 _READERS = 8
+_MANY_ROWS = 4_000  # which take some 20 ms to write
 _LARGEST_WAL = 16_384  # pages, 64 MiB: past it a commit itself writes the rest back
 _CHECKPOINT_EVERY = 0.05  # seconds
 _PRAGMAS = ("foreign_keys=ON", "synchronous=FULL", "temp_store=MEMORY")
@@ -63,12 +65,41 @@ class Database:
                 undo.callback(self.checkpointer.close)
             self._closing = undo.pop_all()
         self._committer = Committer(self.writer.dialect)
+        self._busy_timeout = busy_timeout
 
-    def commit(self, batch: Batch) -> None:
-        with closing(self.writer.raw_connection()) as connection:  # which rolls back what was not committed
+    def begin(self, batch: Batch) -> Callable[[], None]:
+        """Rows go into pages in memory; the disk waits for COMMIT, which is left.
+
+        All of it is left where the rows are many, and while a foreign program holds the database.
+        """
+        whole = partial(self._commit, batch)
+        if self.checkpointer is None or batch.size > _MANY_ROWS:
+            return whole
+        try:
+            return partial(self._finish, self._written(batch, patience=0))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                return whole
+            raise
+
+    def _commit(self, batch: Batch) -> None:
+        self._finish(self._written(batch, self._busy_timeout))
+
+    def _written(self, batch: Batch, patience: float) -> PoolProxiedConnection:
+        """In a transaction, which is rolled back if the connection is closed."""
+        connection = self.writer.raw_connection()
+        try:
             cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {round(1000 * patience)}")
             cursor.execute(_BEGIN_WRITING)
             self._committer.write(cursor, batch)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _finish(self, connection: PoolProxiedConnection) -> None:
+        with closing(connection):
             connection.commit()
         if self.checkpointer is not None:
             self.checkpointer.written()
