@@ -55,7 +55,7 @@ def test_to_begin_waits_for_no_other_program_and_to_finish_does(tmp_path: Path, 
 
 def test_of_very_many_rows_none_is_written_until_all_are(tmp_path: Path, file_url: str) -> None:
     store = open_store(file_url)
-    other = sqlite3.connect(tmp_path / "store.db", 0.0, isolation_level=None)
+    other = sqlite3.connect(tmp_path / "store.db", timeout=0.0, isolation_level=None)
     finish = store.begin(whole(1, size=2_000))
     other.execute("BEGIN IMMEDIATE")
     other.close()

@@ -9,6 +9,7 @@ from typing import Final
 
 from fairlead_server.fix import tags
 from fairlead_server.fix.errors import BadValue
+from fairlead_server.fix.formats import ANY_TEXT, PATTERNS
 from fairlead_server.fix.message import Message
 from fairlead_server.fix.reasons import Problem, Reason
 from fairlead_server.fix.terms import SessionConfig
@@ -42,6 +43,13 @@ def header_there(message: Message) -> Problem | None:
         if not message.get(tag):
             return Problem(Reason.NO_VALUE if tag in message else Reason.REQUIRED_TAG_MISSING, tag)
     return None
+
+
+def header_pattern(_: str, tag: int, __: str) -> str:
+    """The same for :class:`Shapes`: what ``decode`` takes, and nothing else that matters but those."""
+    if tag == tags.MSG_SEQ_NUM:
+        return PATTERNS["SEQNUM"]
+    return ANY_TEXT if tag in _REQUIRED else f"(?:{ANY_TEXT})?"
 
 
 def header_right(message: Message, config: SessionConfig, now: datetime) -> Problem | None:

@@ -21,11 +21,12 @@ from fairlead_server.fix.events import (
     ResendWanted,
     Violation,
 )
-from fairlead_server.fix.framing import MAX_BODY_LENGTH, MAX_LOGON_LENGTH, Framer
+from fairlead_server.fix.framing import MAX_BODY_LENGTH, MAX_LOGON_LENGTH, Frame, Framer
 from fairlead_server.fix.inbox import Inbox, Request
-from fairlead_server.fix.message import Fields, Message
+from fairlead_server.fix.message import Fields, Message, decode
 from fairlead_server.fix.outbox import Outbox
 from fairlead_server.fix.reasons import Problem, Reason
+from fairlead_server.fix.shapes import Shapes
 from fairlead_server.fix.strikes import Strikes
 from fairlead_server.fix.terms import Numbers, Ready, ResetOn, Role, Sent, SessionConfig, State, Validation
 from fairlead_server.fix.validation import Validator
@@ -37,6 +38,8 @@ MAX_ASKED: Final = 3  # ResendRequests for the same numbers within ...
 _ASKED_WINDOW: Final = timedelta(minutes=1)
 _ASKED_KEPT: Final = 1_000
 _SHOWN: Final = 200
+
+_ANY: Final = Shapes(checks.header_pattern)  # in lenient validation
 
 Range = tuple[int, int, int]
 """The epoch, BeginSeqNo(7) and EndSeqNo(16) of a ResendRequest(2)."""
@@ -64,6 +67,7 @@ class Conversation:
         self.logout_number = 0  # of the peer's Logout(5) that came over a gap
         self._asked_at: deque[tuple[datetime, Range]] = deque(maxlen=_ASKED_KEPT)
         self._garbled_at: deque[datetime] = deque(maxlen=_MAX_GARBLED)
+        self._right: Message | None = None  # found so as it was taken apart
         self.now = now
         self.ready = Ready()
 
@@ -193,21 +197,37 @@ class Conversation:
         else:
             self.refuse(text)
 
-    # What is wrong with a message.
+    # What a message says, and what is wrong with it.
+
+    def read(self, frame: Frame) -> Message:
+        """As ``decode`` does."""
+        if not self.logged_on:  # and the version may not be known
+            return decode(frame)
+        strict = self.config.validation is Validation.STRICT
+        shapes = self._validator(self.appl_ver_id).shapes if strict else _ANY
+        self._right = shapes.read(frame)
+        return self._right or decode(frame)
 
     def problem(self, message: Message) -> Problem | None:
         """In strict validation all that the dictionary and the session know of; in lenient what the session must know."""
-        if self.config.validation is Validation.STRICT:
-            problem = self._validator(message).problem(message)
+        problem = None
+        if message is self._right:
+            self._right = None
+        elif self.config.validation is Validation.STRICT:
+            problem = self._validator(self._appl_ver_id_of(message)).problem(message)
         else:
             problem = checks.header_there(message)
+            if problem is None:
+                _ANY.learn(message)
         return problem or checks.header_right(message, self.config, self.now)
 
-    def _validator(self, message: Message) -> Validator:
+    def _appl_ver_id_of(self, message: Message) -> str | None:
         """A message may be of another application version than the session's."""
-        config, appl_ver_id = self.config, self.appl_ver_id
-        if config.begin_string == FIXT and message.get(tags.APPL_VER_ID) in dictionaries.APPLICATIONS:
-            appl_ver_id = message[tags.APPL_VER_ID]
+        named = message.get(tags.APPL_VER_ID) if self.config.begin_string == FIXT else None
+        return named if named in dictionaries.APPLICATIONS else self.appl_ver_id
+
+    def _validator(self, appl_ver_id: str | None) -> Validator:
+        config = self.config
         return dictionaries.validator(config.begin_string, appl_ver_id, user_defined=config.user_defined_tags)
 
     def reject(self, message: Message, problem: Problem) -> None:

@@ -12,7 +12,7 @@ from fairlead_server.fix.conversation import MAX_ASKED, Conversation
 from fairlead_server.fix.errors import BadValue, MissingTag, Undecodable
 from fairlead_server.fix.events import Garbled, LoggedOut, NumbersReset, Received, StormBroken
 from fairlead_server.fix.framing import Frame
-from fairlead_server.fix.message import Message, decode, mask, sendable
+from fairlead_server.fix.message import Message, mask, sendable
 from fairlead_server.fix.reasons import Problem, Reason
 from fairlead_server.fix.terms import Role, State
 
@@ -53,7 +53,7 @@ def _settle(talk: Conversation, *, stepwise: bool) -> None:
 
 def _on_frame(talk: Conversation, frame: Frame) -> None:
     try:
-        message = decode(frame)
+        message = talk.read(frame)
     except Undecodable as error:
         talk.skip_garbled(Garbled(mask(frame)[:_SHOWN], error.reason))
         return

@@ -27,7 +27,8 @@ Fields = Sequence[tuple[int, str]]
 # Text forms of all tags that are likely, so that a tag costs one look-up.
 _TAGS: Final = {str(tag): tag for tag in range(1, 1200)}
 _TAG: Final = re.compile(r"-?[0-9]{1,9}")
-_RAW_LENGTHS: Final = frozenset(length for length, _ in RAW_DATA)
+RAW_LENGTHS: Final = frozenset(length for length, _ in RAW_DATA)
+"""Fields that say how long the raw data behind them is."""
 _RAW_DATA: Final = {data: length for length, data in RAW_DATA}
 
 _MAX_SEQ_NUM_DIGITS: Final = 18  # fits the 64 bits of a database's integer
@@ -113,7 +114,7 @@ def decode(frame: bytes) -> Message:
     """
     fields = _split(frame)
     first = dict(fields)
-    if not _RAW_LENGTHS.isdisjoint(first):
+    if not RAW_LENGTHS.isdisjoint(first):
         fields = _split_raw_data(frame)
         first = dict(fields)
     if len(first) < len(fields):
@@ -266,7 +267,7 @@ def _split_carefully(frame: bytes, parts: list[str]) -> list[tuple[int, str]]:
     for part in parts:
         tag, equals, value = part.partition("=")
         if not equals or _TAG.fullmatch(tag) is None:
-            if _RAW_LENGTHS.isdisjoint(dict(fields)):
+            if RAW_LENGTHS.isdisjoint(dict(fields)):
                 raise Undecodable("a field that is not tag=value")
             return _split_raw_data(frame)
         fields.append((int(tag), value))

@@ -5,19 +5,21 @@ header first, then body by ascending tag; 4. each field, header, trailer, body, 
 of the wrong format, not among its values, unknown to the version, not of this message, count of a group wrong.
 
 Nearly all messages are right, and one pass over the fields finds that: :class:`_Plan`. Only if it does not, the message
-is judged in order. What the two say is the same.
+is judged in order. What the two say is the same, and so is what the shapes of messages say that are often right.
 """
 
+import re
 from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from fairlead_server.fix import groups, msg_types, tags
 from fairlead_server.fix.dictionary import Block, Dictionary, Field
-from fairlead_server.fix.formats import MULTIPLE, TESTS, Test, any_text
+from fairlead_server.fix.formats import ANY_TEXT, MULTIPLE, PATTERNS, TESTS, Test, any_text
 from fairlead_server.fix.groups import Entry
 from fairlead_server.fix.message import Fields, Message
 from fairlead_server.fix.reasons import Problem, Reason
+from fairlead_server.fix.shapes import Shapes
 
 _USER_DEFINED = 5000  # from this number on tags belong to those who agree on them
 _HEADER, _BODY, _TRAILER = range(3)
@@ -96,6 +98,7 @@ class Validator:
         self._application = application
         self._user_defined = user_defined
         self._plans: dict[str, _Plan | None] = {}
+        self.shapes = Shapes(self._pattern)
 
     def body(self, msg_type: str) -> Block | None:
         """None for a message that the version does not have."""
@@ -104,9 +107,20 @@ class Validator:
 
     def problem(self, message: Message) -> Problem | None:
         plan = self._plan(message.msg_type)
-        if plan is not None and plan.passes(message):
-            return None
-        return self._judge(message, plan)
+        right = plan is not None and plan.passes(message)
+        problem = None if right else self._judge(message, plan)
+        if problem is None:
+            self.shapes.learn(message)
+        return problem
+
+    def _pattern(self, msg_type: str, tag: int, value: str) -> str:
+        plan = self._plan(msg_type)
+        assert plan is not None  # noqa: S101 - a message of this type was right
+        if tag in _counts(plan.body) or tag in _counts(self._transport.header):
+            return re.escape(value)  # for so many entries the tags were right
+        framing = tag in tags.HEADER or tag in tags.TRAILER
+        field = (self._transport.fields if framing else plan.fields).get(tag)
+        return ANY_TEXT if field is None else _pattern(field)
 
     def _plan(self, msg_type: str) -> _Plan | None:
         if msg_type not in self._plans:
@@ -234,6 +248,20 @@ def _test(field: Field) -> Test:
     if test is None:
         return field.values.__contains__
     return frozenset(value for value in field.values if test(value)).__contains__
+
+
+def _pattern(field: Field) -> str:
+    """The same as a pattern."""
+    if not field.values:
+        return PATTERNS.get(field.type, ANY_TEXT)
+    test = _test(field)
+    among = "|".join(re.escape(value) for value in sorted(field.values) if test(value))
+    return f"(?:{among})(?: (?:{among}))*" if field.type in MULTIPLE else f"(?:{among})"
+
+
+def _counts(block: Block) -> set[int]:
+    """The fields that count the entries of a group, those within groups included."""
+    return set(block.groups).union(*map(_counts, block.groups.values()))
 
 
 def _all_among(values: frozenset[str], text: str) -> bool:

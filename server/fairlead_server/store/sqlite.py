@@ -206,7 +206,9 @@ class Checkpointer:
     """
 
     def __init__(self, path: Path, busy_timeout: float) -> None:
-        self._connection = sqlite3.connect(path, busy_timeout, isolation_level=None, check_same_thread=False)
+        self._connection = sqlite3.connect(
+            path, timeout=busy_timeout, isolation_level=None, check_same_thread=False
+        )
         self._written, self._stop = Event(), Event()
         self._thread = Thread(target=self._run, name="checkpointer", daemon=True)
         self._thread.start()
