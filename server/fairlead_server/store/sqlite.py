@@ -33,7 +33,7 @@ BUSY_TIMEOUT = 5.0  # seconds to wait for a foreign program, such as a backup, t
 _READERS = 8
 _MANY_ROWS = 4_000  # which take some 20 ms to write
 _LARGEST_WAL = 16_384  # pages, 64 MiB: past it a commit itself writes the rest back
-_CHECKPOINT_EVERY = 0.05  # seconds
+_CHECKPOINT_EVERY = 0.5  # seconds
 _PRAGMAS = ("foreign_keys=ON", "synchronous=FULL", "temp_store=MEMORY")
 _WRITER = (
     "journal_mode=WAL",
