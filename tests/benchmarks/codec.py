@@ -15,6 +15,7 @@ import simplefix
 from fairlead_server.fix import dictionaries
 from fairlead_server.fix.framing import Framer
 from fairlead_server.fix.message import Message, decode, encode
+from fairlead_server.fix.shapes import Shapes
 
 from tests.benchmarks import sample
 from tests.benchmarks.figures import Figures
@@ -36,7 +37,7 @@ class NotTheSame(Exception):
 
 def ours(numbers: range) -> Figures:
     bodies, frames = _bodies(numbers), _frames(numbers)
-    framer = Framer()
+    framer, shapes = Framer(), Shapes(_VALIDATOR.patterns)
 
     def decoded(frame: bytes) -> Message:
         (whole,) = framer.feed(frame)
@@ -51,10 +52,11 @@ def ours(numbers: range) -> Figures:
         """As a session does."""
         (whole,) = framer.feed(frame)
         assert isinstance(whole, bytes), whole
-        message = _VALIDATOR.shapes.read(whole)
+        message = shapes.read(whole)
         if message is None:
             message = decode(whole)
             check(_VALIDATOR.problem(message), None)
+            shapes.learn(message)
         return message
 
     check(_encoded(bodies[0]), frames[0])

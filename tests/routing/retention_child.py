@@ -1,7 +1,7 @@
 """Archives and dies, again and again, until all is archived: ``python -m tests.routing.retention_child URL FOLDER``.
 
 Each child of it dies a step later than the one before had begun, so that every step of some piece is somebody's last;
-says how many died.
+says where they died.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from collections.abc import Iterable
 from itertools import count, cycle
 from pathlib import Path
 
+from fairlead_server.routing.pipeline import Act
 from fairlead_server.store.archive import Folder
 from fairlead_server.store.batch import Batch
 from fairlead_server.store.database import Store, open_store
 
 from tests.routing.past import Keeper
 
-_LONGEST = 15  # steps that a child lives: a piece and a half
+_LONGEST = 18  # steps that a child lives: a piece and a half
 
 
 class Death:
@@ -28,8 +29,9 @@ class Death:
         self._step = step
         self._seen = count(1)
 
-    def may_come(self) -> None:
+    def may_come(self, where: str) -> None:
         if next(self._seen) == self._step:
+            print(where, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -40,39 +42,44 @@ class DyingFolder(Folder):
         self._death = death
 
     def append(self, name: str, size: int, lines: Iterable[str]) -> int:
-        self._death.may_come()
+        self._death.may_come("before the file")
         done = super().append(name, size, lines)
-        self._death.may_come()
+        self._death.may_come("behind the file")
         return done
 
     def _append(self, file: Path, size: int, member: bytes) -> int:
         """Half of it may be all that got there."""
         super()._append(file, size, member[: len(member) // 2])
-        self._death.may_come()
+        self._death.may_come("within the file")
         return super()._append(file, size, member)
 
 
 async def _archive(store: Store, folder: Path, death: Death) -> None:
-    commit = store.commit
+    begin = store.begin
 
-    def commit_or_die(batch: Batch) -> None:
-        death.may_come()
-        commit(batch)
-        death.may_come()
+    def begin_or_die(batch: Batch) -> Act:
+        death.may_come("before the rows")
+        rest = begin(batch)
 
-    store.commit = commit_or_die  # type: ignore[method-assign]
+        def finish_or_die() -> None:
+            death.may_come("before the commit")
+            rest()
+            death.may_come("behind the commit")
+
+        return finish_or_die
+
+    store.begin = begin_or_die  # type: ignore[method-assign]
     await Keeper(store, DyingFolder(folder, death)).once()
 
 
 def main() -> None:
     url, folder = sys.argv[1], Path(sys.argv[2])
-    for deaths, step in enumerate(cycle(range(1, _LONGEST + 1))):
+    for step in cycle(range(1, _LONGEST + 1)):
         child = os.fork()
         if not child:
             asyncio.run(_archive(open_store(url), folder, Death(step)))
             os._exit(0)
         if not os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-            print(deaths)
             return
 
 

@@ -107,14 +107,17 @@ async def test_what_is_decided_in_one_turn_of_the_loop_is_one_group(rig: Rig) ->
     assert rig.disk.written == [[1, 2, 3]]
 
 
-def groups_of(*decisions: tuple[float, str]) -> list[str]:
-    """The orders of each group, in a world whose loop is late for nothing; a decision is when it is made, and its orders."""
-    loop, groups = Loop(Random(1), patience=0.0), list[str]()
-
+def grouping(groups: list[str]) -> Pipeline:
     def begin(batch: Batch) -> Act:
         return partial(groups.append, "".join(batch.orders))
 
-    pipeline = Pipeline(begin, lambda _: None, lambda _: None)
+    return Pipeline(begin, lambda _: None, lambda _: None)
+
+
+def groups_of(*decisions: tuple[float, str]) -> list[str]:
+    """The orders of each group, in a world whose loop is late for nothing; a decision is when it is made, and its orders."""
+    loop, groups = Loop(Random(1), patience=0.0), list[str]()
+    pipeline = grouping(groups)
 
     def decide(orders: str) -> None:
         with pipeline.deciding():
@@ -126,24 +129,90 @@ def groups_of(*decisions: tuple[float, str]) -> list[str]:
     return groups
 
 
+BUSY = ((1.0, "A"), (1.0, "B"))
+
+
 def test_what_comes_alone_is_committed_at_once() -> None:
     assert groups_of((1.0, "a"), (1.0001, "b"), (1.0002, "c")) == ["a", "b", "c"]
+    assert groups_of((1.0, "abc"), (2.0, "de"), (2.0001, "f")) == ["abc", "de", "f"]
 
 
-def test_after_a_group_of_several_orders_the_next_fills_until_there_is_a_lull() -> None:
-    busy, lull = (1.0, "ab"), (1.0025, "f")
-    assert groups_of(busy, (1.0003, "c"), (1.0006, "d"), (1.0009, "e"), lull) == ["ab", "cde", "f"]
+def test_after_a_group_of_several_decisions_the_next_fills_until_there_is_a_lull() -> None:
+    assert groups_of(*BUSY, (1.0003, "c"), (1.0006, "d"), (1.0009, "e"), (1.002, "f")) == ["AB", "cde", "f"]
+
+
+def test_the_lull_begins_with_the_first_decision() -> None:
+    assert groups_of(*BUSY, (2.0, "c"), (2.0007, "d")) == ["AB", "c", "d"]
 
 
 def test_one_that_finds_nothing_to_wait_for_ends_the_busy_time() -> None:
-    assert groups_of((1.0, "ab"), (2.0, "c"), (3.0, "d"), (3.0001, "e")) == ["ab", "c", "d", "e"]
+    assert groups_of(*BUSY, (2.0, "c"), (3.0, "d"), (3.0001, "e")) == ["AB", "c", "d", "e"]
 
 
 def test_a_group_fills_for_a_hundredth_of_a_second_at_most() -> None:
     steady = [(1.0001 + number * 0.0005, name) for number, name in enumerate(ascii_lowercase)]
-    groups = groups_of((1.0, "AB"), *steady)
+    groups = groups_of(*BUSY, *steady)
     assert [len(group) for group in groups] == [2, 21, 5]
     assert "".join(groups) == "AB" + ascii_lowercase
+
+
+def test_a_clock_that_jumps_within_a_decision_leaves_nothing_behind() -> None:
+    loop, groups = Loop(Random(1), patience=0.0), list[str]()
+    pipeline = grouping(groups)
+
+    def decide(name: str, jump: float = 0.0) -> None:
+        with pipeline.deciding():
+            batch = pipeline.batch
+            loop._now += jump
+            batch.orders[name] = working_order(order_id=name)
+
+    for time, name, jump in ((1.0, "a", 0.0), (1.0, "b", 0.0), (2.0, "c", 1.0)):
+        loop.call_at(time, decide, name, jump)
+    loop.run_until(60.0)
+    assert groups == ["ab", "c"]
+
+
+def test_an_act_that_decides_has_its_group_behind_the_one_that_was_waiting() -> None:
+    """Never two at once, for the store has one connection to write with."""
+    loop, steps = Loop(Random(1), patience=0.1), list[str]()
+
+    def begin(batch: Batch) -> Act:
+        names = "".join(batch.orders)
+        steps.append(f"begin {names}")
+        return lambda: steps.append(f"finish {names}")
+
+    pipeline = Pipeline(begin, lambda _: None, lambda _: None)
+
+    def decide(name: str) -> None:
+        with pipeline.deciding():
+            pipeline.batch.orders[name] = working_order(order_id=name)
+            if name == "a":
+                pipeline.then(lambda: decide("c"))
+
+    loop.call_at(0.5, pipeline._suspects.failed, [], ValueError("whose fault it is nobody knows"))
+    loop.call_at(1.0, decide, "a")  # each is a commit by itself now
+    loop.call_at(1.00001, decide, "b")
+    loop.run_until(60.0)
+    assert steps == ["begin a", "finish a", "begin b", "finish b", "begin c", "finish c"]
+
+
+async def test_what_is_decided_while_it_closes_is_finished_too(rig: Rig) -> None:
+    await rig.hold()
+    rig.decide(2)
+    rig.decide(3)
+    loop = asyncio.get_running_loop()
+
+    def decide_soon() -> None:
+        loop.call_soon(rig.decide, 4)
+
+    rig.pipeline.then(decide_soon)
+    closing = asyncio.create_task(rig.pipeline.close())
+    rig.disk.let.release(100)
+    await closing
+
+    assert rig.disk.written == [[1], [2, 3], [4]]
+    with pytest.raises(StoreUnavailable):
+        rig.decide(5)
 
 
 async def test_with_nothing_decided_nothing_is_waited_for(rig: Rig) -> None:

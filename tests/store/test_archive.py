@@ -65,9 +65,11 @@ def test_death_at_any_instant_loses_nothing_and_doubles_nothing(kept_url: str, t
             store.commit(day(number, orders=300))
 
     child = (sys.executable, "-m", "tests.routing.retention_child", kept_url, str(archive))
-    deaths = int(subprocess.run(child, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    deaths = subprocess.run(child, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
 
-    assert deaths > 20
+    assert len(deaths) > 20
+    assert {death.split()[-1] for death in deaths} == {"file", "rows", "commit"}
+    assert len(set(deaths)) == 6
     assert archived_events(archive) == archived_messages(archive) == list(range(1, 2101))
     with closing(open_store(kept_url)) as store:
         assert kept_events(store) == kept_messages(store) == list(range(2101, 3001))

@@ -135,7 +135,7 @@ class Order(Struct, frozen=True):
 
     @property
     def filled(self) -> bool:
-        return self.cum_qty >= self.terms.quantity and self.cum_qty > 0
+        return self.cum_qty > 0 and self.cum_qty >= self.terms.quantity
 
     @property
     def live(self) -> bool:
@@ -143,10 +143,13 @@ class Order(Struct, frozen=True):
 
         Between two of its days an order is open, too: it counts, and can be cancelled (App. D, H.1.a).
         """
-        overnight = self.terminal is Terminal.DONE_FOR_DAY and self.terms.time_in_force.multi_day
-        if self.terminal is not None and not overnight:
+        if self.terminal is not None and not self._overnight:
             return False
-        return self.worst_quantity > self.cum_qty or not self.cum_qty
+        return not self.cum_qty or self.worst_quantity > self.cum_qty
+
+    @property
+    def _overnight(self) -> bool:
+        return self.terminal is Terminal.DONE_FOR_DAY and self.terms.time_in_force.multi_day
 
     @property
     def state(self) -> OrderState:

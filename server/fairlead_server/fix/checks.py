@@ -9,7 +9,7 @@ from typing import Final
 
 from fairlead_server.fix import tags
 from fairlead_server.fix.errors import BadValue
-from fairlead_server.fix.formats import ANY_TEXT, PATTERNS
+from fairlead_server.fix.formats import ANY_TEXT, ANY_TEXT_OR_NONE
 from fairlead_server.fix.message import Message
 from fairlead_server.fix.reasons import Problem, Reason
 from fairlead_server.fix.terms import SessionConfig
@@ -45,11 +45,9 @@ def header_there(message: Message) -> Problem | None:
     return None
 
 
-def header_pattern(_: str, tag: int, __: str) -> str:
-    """The same for :class:`Shapes`: what ``decode`` takes, and nothing else that matters but those."""
-    if tag == tags.MSG_SEQ_NUM:
-        return PATTERNS["SEQNUM"]
-    return ANY_TEXT if tag in _REQUIRED else f"(?:{ANY_TEXT})?"
+def header_pattern(tag: int, _: str) -> str:
+    """The same as a pattern of :class:`Shapes`."""
+    return ANY_TEXT if tag in _REQUIRED else ANY_TEXT_OR_NONE
 
 
 def header_right(message: Message, config: SessionConfig, now: datetime) -> Problem | None:

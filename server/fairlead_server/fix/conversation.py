@@ -26,7 +26,7 @@ from fairlead_server.fix.inbox import Inbox, Request
 from fairlead_server.fix.message import Fields, Message, decode
 from fairlead_server.fix.outbox import Outbox
 from fairlead_server.fix.reasons import Problem, Reason
-from fairlead_server.fix.shapes import Shapes
+from fairlead_server.fix.shapes import Pattern, Shapes
 from fairlead_server.fix.strikes import Strikes
 from fairlead_server.fix.terms import Numbers, Ready, ResetOn, Role, Sent, SessionConfig, State, Validation
 from fairlead_server.fix.validation import Validator
@@ -38,8 +38,6 @@ MAX_ASKED: Final = 3  # ResendRequests for the same numbers within ...
 _ASKED_WINDOW: Final = timedelta(minutes=1)
 _ASKED_KEPT: Final = 1_000
 _SHOWN: Final = 200
-
-_ANY: Final = Shapes(checks.header_pattern)  # in lenient validation
 
 Range = tuple[int, int, int]
 """The epoch, BeginSeqNo(7) and EndSeqNo(16) of a ResendRequest(2)."""
@@ -67,6 +65,7 @@ class Conversation:
         self.logout_number = 0  # of the peer's Logout(5) that came over a gap
         self._asked_at: deque[tuple[datetime, Range]] = deque(maxlen=_ASKED_KEPT)
         self._garbled_at: deque[datetime] = deque(maxlen=_MAX_GARBLED)
+        self._shapes = Shapes(self._patterns)
         self._right: Message | None = None  # found so as it was taken apart
         self.now = now
         self.ready = Ready()
@@ -203,23 +202,27 @@ class Conversation:
         """As ``decode`` does."""
         if not self.logged_on:  # and the version may not be known
             return decode(frame)
-        strict = self.config.validation is Validation.STRICT
-        shapes = self._validator(self.appl_ver_id).shapes if strict else _ANY
-        self._right = shapes.read(frame)
+        self._right = self._shapes.read(frame)
         return self._right or decode(frame)
 
     def problem(self, message: Message) -> Problem | None:
         """In strict validation all that the dictionary and the session know of; in lenient what the session must know."""
-        problem = None
-        if message is self._right:
-            self._right = None
-        elif self.config.validation is Validation.STRICT:
-            problem = self._validator(self._appl_ver_id_of(message)).problem(message)
-        else:
-            problem = checks.header_there(message)
-            if problem is None:
-                _ANY.learn(message)
-        return problem or checks.header_right(message, self.config, self.now)
+        if message is not self._right:
+            problem = self._problem(message)
+            if problem is not None:
+                return problem
+            self._shapes.learn(message)
+        return checks.header_right(message, self.config, self.now)
+
+    def _problem(self, message: Message) -> Problem | None:
+        if self.config.validation is Validation.STRICT:
+            return self._validator(self._appl_ver_id_of(message)).problem(message)
+        return checks.header_there(message)
+
+    def _patterns(self, msg_type: str) -> Pattern:
+        if self.config.validation is Validation.STRICT:
+            return self._validator(self.appl_ver_id).patterns(msg_type)
+        return checks.header_pattern
 
     def _appl_ver_id_of(self, message: Message) -> str | None:
         """A message may be of another application version than the session's."""

@@ -11,19 +11,21 @@ from typing import Final
 Test = Callable[[str], object]
 """Truth is what counts."""
 
-ANY_TEXT: Final = r"[^\x01]+"
+# None goes back to try a shorter match: what follows a value is SOH, which no value holds.
+ANY_TEXT: Final = r"[^\x01]++"
+ANY_TEXT_OR_NONE: Final = r"[^\x01]*+"
 
 # More than any number of a real message has; hostile text must not become huge integers.
-_COUNT: Final = r"[0-9]{1,18}"
-_FLOAT: Final = r"-?(?=\.?[0-9])[0-9]{0,30}(?:\.[0-9]{0,30})?"
+_COUNT: Final = r"[0-9]{1,18}+"
+_FLOAT: Final = r"-?+(?=\.?[0-9])[0-9]{0,30}+(?:\.[0-9]{0,30}+)?+"
 
 _MONTH: Final = r"[0-9]{4}(?:0[1-9]|1[0-2])"
 _DAY: Final = r"(?:0[1-9]|[12][0-9]|3[01])"
-_TIME: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.(?:[0-9]{3}|[0-9]{6}|[0-9]{9}))?"
+_TIME: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.(?:[0-9]{9}|[0-9]{6}|[0-9]{3}))?+"
 _DATE: Final = _MONTH + _DAY
 
 PATTERNS: Final[Mapping[str, str]] = {
-    "INT": r"-?[0-9]{1,18}",
+    "INT": r"-?+[0-9]{1,18}+",
     "LENGTH": _COUNT,
     "NUMINGROUP": _COUNT,
     "SEQNUM": _COUNT,
@@ -37,7 +39,7 @@ PATTERNS: Final[Mapping[str, str]] = {
     "PERCENTAGE": _FLOAT,
     "BOOLEAN": r"[YN]",
     "CHAR": r"[^\x01]",
-    "MONTHYEAR": rf"{_MONTH}(?:{_DAY}|w[1-5])?",
+    "MONTHYEAR": rf"{_MONTH}(?:{_DAY}|w[1-5])?+",
     "UTCTIMESTAMP": f"{_DATE}-{_TIME}",
     "TIME": f"{_DATE}-{_TIME}",  # of FIX.4.0 and FIX.4.1
     "UTCTIMEONLY": _TIME,

@@ -5,7 +5,7 @@ header first, then body by ascending tag; 4. each field, header, trailer, body, 
 of the wrong format, not among its values, unknown to the version, not of this message, count of a group wrong.
 
 Nearly all messages are right, and one pass over the fields finds that: :class:`_Plan`. Only if it does not, the message
-is judged in order. What the two say is the same, and so is what the shapes of messages say that are often right.
+is judged in order. What the two say is the same, and so is what :mod:`shapes` say of messages that are often right.
 """
 
 import re
@@ -19,7 +19,7 @@ from fairlead_server.fix.formats import ANY_TEXT, MULTIPLE, PATTERNS, TESTS, Tes
 from fairlead_server.fix.groups import Entry
 from fairlead_server.fix.message import Fields, Message
 from fairlead_server.fix.reasons import Problem, Reason
-from fairlead_server.fix.shapes import Shapes
+from fairlead_server.fix.shapes import Pattern
 
 _USER_DEFINED = 5000  # from this number on tags belong to those who agree on them
 _HEADER, _BODY, _TRAILER = range(3)
@@ -98,7 +98,6 @@ class Validator:
         self._application = application
         self._user_defined = user_defined
         self._plans: dict[str, _Plan | None] = {}
-        self.shapes = Shapes(self._pattern)
 
     def body(self, msg_type: str) -> Block | None:
         """None for a message that the version does not have."""
@@ -107,20 +106,24 @@ class Validator:
 
     def problem(self, message: Message) -> Problem | None:
         plan = self._plan(message.msg_type)
-        right = plan is not None and plan.passes(message)
-        problem = None if right else self._judge(message, plan)
-        if problem is None:
-            self.shapes.learn(message)
-        return problem
+        if plan is not None and plan.passes(message):
+            return None
+        return self._judge(message, plan)
 
-    def _pattern(self, msg_type: str, tag: int, value: str) -> str:
+    def patterns(self, msg_type: str) -> Pattern:
+        """For messages with the tags of one that was right."""
         plan = self._plan(msg_type)
-        assert plan is not None  # noqa: S101 - a message of this type was right
-        if tag in _counts(plan.body) or tag in _counts(self._transport.header):
-            return re.escape(value)  # for so many entries the tags were right
-        framing = tag in tags.HEADER or tag in tags.TRAILER
-        field = (self._transport.fields if framing else plan.fields).get(tag)
-        return ANY_TEXT if field is None else _pattern(field)
+        assert plan is not None  # noqa: S101 - it was
+        counts = _counts(plan.body) | _counts(self._transport.header)
+
+        def pattern(tag: int, value: str) -> str:
+            if tag in counts:
+                return re.escape(value)  # for so many entries the tags were right
+            framing = tag in tags.HEADER or tag in tags.TRAILER
+            field = (self._transport.fields if framing else plan.fields).get(tag)
+            return ANY_TEXT if field is None else _pattern(field)
+
+        return pattern
 
     def _plan(self, msg_type: str) -> _Plan | None:
         if msg_type not in self._plans:

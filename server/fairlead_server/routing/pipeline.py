@@ -5,8 +5,8 @@ done once they are durable. What has piled up is committed in one transaction, o
 to wait; meanwhile the next group fills, so groups are as large as the load makes them. Only then are the acts of the
 group performed, in the order in which they were decided.
 
-A decision that comes alone is committed at once. Once there are several orders in a group the next may fill for as long
-as there is more to decide, a hundredth of a second at most: a commit of ten orders takes twice what one of one does.
+A decision that comes alone is committed at once. After a group of several decisions the next may fill for as long as
+there is more to decide, a hundredth of a second at most: a commit of ten orders takes twice what one of one does.
 
 When a commit fails nothing of that group, nor of the one that was filling, is acted on: whoever waits is told,
 ``on_failure`` is called, and every decision is refused until :meth:`Pipeline.resume`. The same happens when a decision
@@ -23,7 +23,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -47,6 +47,7 @@ class _Group:
     acts: list[Act] = field(default_factory=list)
     done: asyncio.Future[None] | None = None  # made when somebody waits
     origins: list[str] = field(default_factory=list)  # of its decisions, as far as they are named
+    decisions: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.batch or self.acts)
@@ -102,7 +103,7 @@ class Pipeline:
         self._writing: _Group | None = None
         self._suspects = Suspects(lambda: asyncio.get_running_loop().time())
         self._scheduled = False
-        self._busy = False  # the last group had several orders
+        self._busy = False  # the last group was of several decisions
         self.broken = False
         self._lost: BaseException | None = None
         self._told = False  # ``on_failure``, of what was lost
@@ -119,6 +120,7 @@ class Pipeline:
         return _Decision(self._decided, self._abandon, origin)
 
     def _decided(self, origin: str) -> None:
+        self._open.decisions += 1
         if origin:
             self.comes_of(origin)
         if self._suspects.wary:
@@ -191,11 +193,13 @@ class Pipeline:
         self._lost = None
 
     async def close(self) -> None:
-        """Finish what is decided, then let the writer go."""
-        try:
-            await self.durable()
-        except StoreUnavailable:
+        """Finish what is decided, and what comes of it, then let the writer go; nothing is decided any more."""
+        with suppress(StoreUnavailable):
+            while not self.broken and (self._open or self._sealed or self._writing is not None):
+                await self.durable()
+        if self.broken:
             _log.error("closing with a store that takes no writes: what was decided last is not durable")
+        self.broken = True
         self._writer.shutdown()
 
     def _schedule(self) -> None:
@@ -203,7 +207,7 @@ class Pipeline:
             self._scheduled = True
             loop = asyncio.get_running_loop()
             if self._busy:
-                self._let_fill(loop, loop.time() + _LONGEST, -1)
+                loop.call_soon(self._let_fill, loop, loop.time() + _LONGEST, 0)
             else:
                 loop.call_soon(self._write)
 
@@ -215,14 +219,15 @@ class Pipeline:
             loop.call_at(min(until, now + _LULL), self._let_fill, loop, until, size)
 
     def _write(self) -> None:
+        """The next group, one at a time: the writer has one connection."""
         self._scheduled = False
-        if self.broken or not (self._sealed or self._open):
+        if self.broken or self._writing is not None or not (self._sealed or self._open):
             return
         if not self._sealed:
             self._seal()
         group = self._sealed.popleft()
         self._writing = group
-        self._busy = len(group.batch.orders) > 1
+        self._busy = group.decisions > 1
         try:
             rest = self._begin(group.batch)
         except Exception as error:  # noqa: BLE001 - told to whoever waits, as one on the writer thread is

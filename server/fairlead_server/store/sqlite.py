@@ -68,7 +68,7 @@ class Database:
         self._busy_timeout = busy_timeout
 
     def begin(self, batch: Batch) -> Callable[[], None]:
-        """Rows go into pages in memory; the disk waits for COMMIT, which is left.
+        """Rows go into pages in memory, of which a cold one is read first; the disk waits for COMMIT, which is left.
 
         All of it is left where the rows are many, and while a foreign program holds the database.
         """
@@ -78,7 +78,7 @@ class Database:
         try:
             return partial(self._finish, self._written(batch, patience=0))
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname.startswith("SQLITE_BUSY"):
+            if _name(error).startswith("SQLITE_BUSY"):
                 return whole
             raise
 
@@ -120,8 +120,13 @@ def remedy(error: BaseException) -> str:
         return FAULT_OF_THE_PROGRAM
     if isinstance(error, sqlite3.DataError | sqlite3.InterfaceError):
         return VALUE_OF_THE_PROGRAM
-    name: str = getattr(error, "sqlite_errorname", "")
+    name = _name(error)
     return next((text for start, text in _REMEDIES if name.startswith(start)), SEE_THE_LOG)
+
+
+def _name(error: BaseException) -> str:
+    """Of its result code, empty where the driver has found the fault itself."""
+    return str(getattr(error, "sqlite_errorname", ""))
 
 
 _REMEDIES = (  # by SQLite's result code, https://www.sqlite.org/rescode.html
