@@ -32,7 +32,7 @@ def made(text: str, version: str = "FIX.4.4") -> bytes:
 def learned(validator: Validator, *frames: bytes) -> Shapes:
     """Has heard each of them often."""
     shapes = Shapes(validator.patterns)
-    for data in frames * 16:
+    for data in frames * 4:
         assert validator.problem(decode(data)) is None
         shapes.learn(decode(data))
     return shapes
@@ -40,7 +40,7 @@ def learned(validator: Validator, *frames: bytes) -> Shapes:
 
 def lenient(*frames: bytes) -> Shapes:
     shapes = Shapes(lambda _: checks.header_pattern)
-    for data in frames * 16:
+    for data in frames * 4:
         shapes.learn(decode(data))
     return shapes
 
@@ -59,7 +59,7 @@ def test_what_has_often_been_right_is_read_by_its_shape(text: str) -> None:
 
 def test_what_has_not_is_not() -> None:
     shapes = Shapes(VALIDATOR.patterns)
-    for _ in range(15):
+    for _ in range(3):
         shapes.learn(decode(made(ORDER)))
     assert shapes.read(made(ORDER)) is None
 
@@ -127,7 +127,7 @@ def test_a_peer_that_never_says_the_same_twice_costs_no_memory() -> None:
     for count in range(40):
         own = "".join(f"|{5001 + number}=x" for number in range(count))
         for text in (ORDER, f"{ORDER}|58=t", f"{ORDER}|44=1"):
-            for _ in range(16):
+            for _ in range(4):
                 shapes.learn(decode(made(text + own)))
     assert shapes._count == sum(map(len, shapes._known.values())) == 64
     assert max(map(len, shapes._known.values())) <= 8

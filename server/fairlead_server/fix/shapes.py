@@ -19,7 +19,7 @@ from fairlead_server.fix.message import RAW_LENGTHS, Message
 Pattern = Callable[[int, str], str]
 """What the values of a tag must match, given one that was right. Without groups, and without going back."""
 
-_OFTEN: Final = 16  # how many have been right before an expression is made, for it takes milliseconds
+_OFTEN: Final = 4  # how many have been right before an expression is made, for it takes milliseconds
 _MOST: Final = 64  # expressions
 _MOST_ALIKE: Final = 8  # of as many fields, which are tried one after the other
 _MOST_COUNTED: Final = 256  # shapes that have not been right often enough
