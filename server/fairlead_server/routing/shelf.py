@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -16,7 +17,8 @@ class Shelf(Generic[T]):
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._values: dict[str, T] = {}
-        self._ended: dict[str, T] = {}  # the longest ago first
+        # The longest ago first. To find the first of a plain dict takes as long as many have been taken out before it.
+        self._ended: OrderedDict[str, T] = OrderedDict()
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -33,14 +35,13 @@ class Shelf(Generic[T]):
     def end(self, key: str, value: T) -> None:
         """It is durable and nothing waits for it. One that has changed since is not over."""
         if self._values.get(key) is value:
-            self._ended.pop(key, None)
             self._ended[key] = value
+            self._ended.move_to_end(key)
 
     def surplus(self) -> Iterator[T]:
         """Take out those that ended the longest ago; one that came back to life in between stays."""
         while len(self._ended) > self._keep:
-            key = next(iter(self._ended))
-            value = self._ended.pop(key)
+            key, value = self._ended.popitem(last=False)
             if self._values[key] is value:
                 del self._values[key]
                 yield value
