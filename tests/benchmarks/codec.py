@@ -39,10 +39,13 @@ def ours(numbers: range) -> Figures:
     bodies, frames = _bodies(numbers), _frames(numbers)
     framer, shapes = Framer(), Shapes(_VALIDATOR.patterns)
 
-    def decoded(frame: bytes) -> Message:
+    def framed(frame: bytes) -> bytes:
         (whole,) = framer.feed(frame)
         assert isinstance(whole, bytes), whole
-        return decode(whole)
+        return whole
+
+    def decoded(frame: bytes) -> Message:
+        return decode(framed(frame))
 
     def read(frame: bytes) -> list[str]:
         message = decoded(frame)
@@ -50,8 +53,7 @@ def ours(numbers: range) -> Figures:
 
     def judged(frame: bytes) -> Message:
         """As a session does."""
-        (whole,) = framer.feed(frame)
-        assert isinstance(whole, bytes), whole
+        whole = framed(frame)
         message = shapes.read(whole)
         if message is None:
             message = decode(whole)
@@ -87,11 +89,12 @@ def simplefix_alone(numbers: range) -> Figures:
 
     check(_encoded_by_simplefix(bodies[0]), frames[0])
     check(read(frames[0]), sample.reading(numbers[0]))
+    decoding = cpu_us(decoded, frames)
     return {
-        DECODE: cpu_us(decoded, frames),
+        DECODE: decoding,
         READ: cpu_us(read, frames),
         ENCODE: cpu_us(_encoded_by_simplefix, bodies),
-        JUDGED: cpu_us(decoded, frames),
+        JUDGED: decoding,
         WHOLE: cpu_us(lambda numbered: decoded(_encoded_by_simplefix(numbered)), bodies),
     }
 

@@ -41,119 +41,114 @@ class Committer:
     def __init__(self, dialect: Dialect) -> None:
         new = partial(_Insert, dialect)
         kept = partial(_kept, dialect)
-        # In the order in which rows refer to each other: where a batch has them, and how a row is made of each.
-        self._plan: tuple[tuple[str, _Insert, Rows], ...] = (
-            (
-                "orders",
-                new(tables.orders, rows.ORDER, key="order_id", update=rows.ORDER_CHANGES),
-                _of_values(rows.order),
+        gone = partial(_Delete, dialect)
+        # By the name under which a batch has them, in the order in which rows refer to each other.
+        self._statements: dict[str, _Insert | _Delete] = {
+            "orders": new(
+                tables.orders, rows.ORDER, _of_values(rows.order), key="order_id", update=rows.ORDER_CHANGES
             ),
-            ("new_cl_ord_ids", new(tables.cl_ord_ids, rows.CL_ORD_ID), _of_items(rows.cl_ord_id)),
-            ("events", new(tables.events, rows.EVENT), _of_each(rows.event)),
-            ("executions", new(tables.executions, rows.EXECUTION), _of_each(rows.execution)),
-            ("decisions", new(tables.decisions, rows.DECISION), _of_each(rows.decision)),
-            (
-                "requests",
-                new(tables.requests, rows.REQUEST, key="request_id", update="outcome facts"),
+            "new_cl_ord_ids": new(tables.cl_ord_ids, rows.CL_ORD_ID, _of_items(rows.cl_ord_id)),
+            "events": new(tables.events, rows.EVENT, _of_each(rows.event)),
+            "executions": new(tables.executions, rows.EXECUTION, _of_each(rows.execution)),
+            "decisions": new(tables.decisions, rows.DECISION, _of_each(rows.decision)),
+            "requests": new(
+                tables.requests,
+                rows.REQUEST,
                 _of_values(rows.request),
+                key="request_id",
+                update="outcome facts",
             ),
-            ("mass_cancels", new(tables.mass_cancels, rows.MASS_CANCEL), _of_each(rows.mass_cancel)),
-            (
-                "trade_sessions",
-                new(tables.trade_sessions, rows.TRADE_SESSION, key="session_key", update="armed time facts"),
+            "mass_cancels": new(tables.mass_cancels, rows.MASS_CANCEL, _of_each(rows.mass_cancel)),
+            "trade_sessions": new(
+                tables.trade_sessions,
+                rows.TRADE_SESSION,
                 _of_values(rows.trade_session),
+                key="session_key",
+                update="armed time facts",
             ),
-            (
-                "dead_men",
-                new(lever_tables.dead_men, rows.DEAD_MAN, key="scope", update="armed time facts"),
+            "dead_men": new(
+                lever_tables.dead_men,
+                rows.DEAD_MAN,
                 _of_values(rows.dead_man),
+                key="scope",
+                update="armed time facts",
             ),
-            (
-                "live_gates",
-                new(lever_tables.live_gates, rows.LIVE_GATE, key="scope", update="state facts"),
+            "live_gates": new(
+                lever_tables.live_gates,
+                rows.LIVE_GATE,
                 _of_values(rows.live_gate),
+                key="scope",
+                update="state facts",
             ),
-            (
-                "flattens",
-                new(lever_tables.flattens, rows.FLATTEN, key="flatten_id", update="done facts"),
+            "flattens": new(
+                lever_tables.flattens,
+                rows.FLATTEN,
                 _of_values(rows.flatten),
+                key="flatten_id",
+                update="done facts",
             ),
-            (
-                "halts",
-                new(lever_tables.trading_states, rows.HALT, key="number", update="facts"),
-                _of_values(rows.halt),
+            "halts": new(
+                lever_tables.trading_states, rows.HALT, _of_values(rows.halt), key="number", update="facts"
             ),
-            (
-                "positions",
-                new(
-                    tables.positions,
-                    rows.POSITION,
-                    key="account_id instrument_id strategy_id",
-                    update="quantity facts",
-                ),
+            "positions": new(
+                tables.positions,
+                rows.POSITION,
                 _of_items(rows.position),
+                key="account_id instrument_id strategy_id",
+                update="quantity facts",
             ),
-            (
-                "trades",
-                new(
-                    tables.trades,
-                    rows.TRADE,
-                    key="account_id instrument_id strategy_id place",
-                    update="quantity price opening",
-                ),
+            "trades": new(
+                tables.trades,
+                rows.TRADE,
                 _of_items(rows.trade),
+                key="account_id instrument_id strategy_id place",
+                update="quantity price opening",
             ),
-            (
-                "day_totals",
-                new(
-                    tables.day_totals,
-                    rows.DAY_TOTAL,
-                    key="day account_id instrument_id strategy_id session_id",
-                    update=rows.DAY_TOTAL_CHANGES,
-                ),
+            "day_totals": new(
+                tables.day_totals,
+                rows.DAY_TOTAL,
                 _of_items(rows.day_total),
+                key="day account_id instrument_id strategy_id session_id",
+                update=rows.DAY_TOTAL_CHANGES,
             ),
-            (
-                "sessions",
-                new(tables.sessions, rows.SESSION, key="session_id", update=rows.NUMBERS),
-                _of_items(rows.session),
+            "sessions": new(
+                tables.sessions, rows.SESSION, _of_items(rows.session), key="session_id", update=rows.NUMBERS
             ),
-            ("messages", new(tables.messages, rows.MESSAGE), _of_each(rows.message)),
-            ("counters", new(tables.counters, rows.COUNTER, key="name", update="value"), _items),
-            ("stopped", new(tables.stops, rows.STOP, key="session_id", update="reason"), _items),
-            ("audit", new(tables.audit, rows.AUDIT), _of_each(rows.audit)),
-            ("instruments", kept(reference_tables.instruments, rows.INSTRUMENT), _of_items(rows.instrument)),
-            ("prices", kept(reference_tables.reference_prices, rows.INSTRUMENT), _of_items(rows.price)),
-            ("calendars", kept(reference_tables.calendars, rows.CALENDAR), _of_items(rows.calendar)),
-            ("backups", new(reference_tables.instrument_backups, rows.BACKUP), _of_each(rows.backup)),
-            (
-                "limit_sets",
-                new(tables.limit_sets, rows.LIMIT_SET, key="limit_id", update="deleted facts"),
+            "messages": new(tables.messages, rows.MESSAGE, _of_each(rows.message)),
+            "counters": new(tables.counters, rows.COUNTER, _items, key="name", update="value"),
+            "stopped": new(tables.stops, rows.STOP, _items, key="session_id", update="reason"),
+            "audit": new(tables.audit, rows.AUDIT, _of_each(rows.audit)),
+            "instruments": kept(reference_tables.instruments, rows.INSTRUMENT, _of_items(rows.instrument)),
+            "prices": kept(reference_tables.reference_prices, rows.INSTRUMENT, _of_items(rows.price)),
+            "calendars": kept(reference_tables.calendars, rows.CALENDAR, _of_items(rows.calendar)),
+            "backups": new(reference_tables.instrument_backups, rows.BACKUP, _of_each(rows.backup)),
+            "limit_sets": new(
+                tables.limit_sets,
+                rows.LIMIT_SET,
                 _of_values(rows.limit_set),
+                key="limit_id",
+                update="deleted facts",
             ),
-            ("risk_events", new(tables.risk_events, rows.RISK_EVENT), _of_each(rows.risk_event)),
-        )
-        self._gone = (
-            ("gone_events", _Delete(dialect, tables.events, "sequence")),
-            ("gone_messages", _Delete(dialect, tables.messages, "message_id")),
-        )
+            "risk_events": new(tables.risk_events, rows.RISK_EVENT, _of_each(rows.risk_event)),
+            "gone_events": gone(tables.events, "sequence"),
+            "gone_messages": gone(tables.messages, "message_id"),
+        }
 
     def write(self, cursor: Cursor, batch: Batch) -> None:
         """Within the caller's transaction."""
-        for name, insert, made in self._plan:
+        for name, statement in self._statements.items():
             due = getattr(batch, name)
             if due:
-                insert.run(cursor, made(due))
-        for name, delete in self._gone:
-            delete.run(cursor, getattr(batch, name))
+                statement.run(cursor, due)
 
 
 class _Insert:
     """An INSERT into one table. With ``key``, a row that is there already takes the new values of ``update``."""
 
     def __init__(
-        self, dialect: Dialect, table: Table, columns: str, *, key: str = "", update: str = ""
+        self, dialect: Dialect, table: Table, columns: str, made: Rows, *, key: str = "", update: str = ""
     ) -> None:
+        """``made`` makes rows of what a batch has."""
         # The two dialects' INSERTs differ in nothing that is used here, but share no class.
         insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
         if key:
@@ -163,10 +158,11 @@ class _Insert:
         self._head, _, rest = sql.partition(" VALUES ")
         row, closing, self._tail = rest.partition(")")
         self._row = row + closing
+        self._made = made
         self._texts: dict[int, str] = {}
 
-    def run(self, cursor: Cursor, due: Sequence[Row]) -> None:
-        for group in _groups(due):
+    def run(self, cursor: Cursor, due: Any) -> None:
+        for group in _groups(self._made(due)):
             cursor.execute(self._text(len(group)), tuple(chain.from_iterable(group)))
 
     def _text(self, size: int) -> str:
@@ -176,9 +172,9 @@ class _Insert:
         return self._texts[size]
 
 
-def _kept(dialect: Dialect, table: Table, columns: str) -> _Insert:
+def _kept(dialect: Dialect, table: Table, columns: str, made: Rows) -> _Insert:
     key, _, update = columns.partition(" ")
-    return _Insert(dialect, table, columns, key=key, update=update)
+    return _Insert(dialect, table, columns, made, key=key, update=update)
 
 
 class _Delete:
